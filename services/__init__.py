@@ -1,0 +1,1 @@
+"""The four independent services; they meet only in `lending.*` contracts."""

@@ -1,0 +1,1 @@
+"""What every service shares: the pure kernel and the I/O runtime."""

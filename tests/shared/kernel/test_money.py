@@ -1,0 +1,50 @@
+"""Money is exact and bad numbers are refused with a reason."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.kernel.errors import LendingError
+from shared.kernel.money import format_amount, parse_amount, plain_decimal
+
+REFUSED = [
+    # text        | reason
+    ("NaN", "DECIMAL_NOT_PLAIN"),
+    ("Infinity", "DECIMAL_NOT_PLAIN"),
+    ("1e400", "DECIMAL_NOT_PLAIN"),
+    ("1_000", "DECIMAL_NOT_PLAIN"),
+    ("١٢٣", "DECIMAL_NOT_PLAIN"),
+    ("", "DECIMAL_NOT_PLAIN"),
+    ("1.005", "AMOUNT_TOO_PRECISE"),
+    ("99999999999999999", "AMOUNT_TOO_LARGE"),
+]
+
+
+@pytest.mark.parametrize(("text", "reason"), REFUSED)
+def test_a_bad_amount_is_refused_with_its_reason(text, reason):
+    """What is not a plain amount of the currency is refused, and the field is named."""
+    with pytest.raises(LendingError) as refusal:
+        parse_amount(text, "CNY")
+
+    assert (refusal.value.reason, refusal.value.field) == (reason, "amount")
+
+
+@given(st.integers(min_value=-(10**15), max_value=10**15))
+def test_an_amount_survives_writing_and_reading(amount_minor):
+    """What is written for people reads back as the same minor units."""
+    text = format_amount(amount_minor, "CNY").replace(",", "")
+
+    assert parse_amount(text, "CNY") == amount_minor
+
+
+def test_an_unknown_currency_is_refused():
+    """A currency without known minor units is refused."""
+    with pytest.raises(LendingError) as refusal:
+        parse_amount("1.00", "XXX")
+
+    assert refusal.value.reason == "CURRENCY_UNKNOWN"
+
+
+def test_a_rate_is_read_exactly():
+    """A rate is a decimal string and keeps every digit."""
+    assert str(plain_decimal("0.0725", field="rate_annual")) == "0.0725"
