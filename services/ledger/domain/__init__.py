@@ -1,0 +1,1 @@
+"""The loan model: facts in, schedule, balances, delinquency and journal out; pure."""

@@ -1,0 +1,120 @@
+"""The facts of a loan account; each carries when it counts, when we learned it, and what it did."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+import msgspec
+from services.ledger.domain.delinquency import Standing, Transition
+
+from services.ledger.domain.terms import Terms
+from services.ledger.domain.timeline import Allocation
+
+
+class Posting(msgspec.Struct, frozen=True, array_like=True):
+    """One journal line: debit above zero, credit below, minor units."""
+
+    account: str
+    amount_minor: int
+
+
+class Fact(msgspec.Struct, frozen=True, kw_only=True):
+    """What every event states: its loan, its two clocks, who asked and why."""
+
+    loan_id: str
+    effective_on: date
+    recorded_at: datetime
+    request_id: str
+    reason: str = ""
+    actor: str = "internal"
+    traceparent: str = ""
+
+
+class Financial(Fact, frozen=True, kw_only=True):
+    """A fact that moves money in the books; its postings sum to zero."""
+
+    postings: tuple[Posting, ...] = ()
+    posting_policy: str = "cash/1"
+
+
+class LoanOpened(Fact, frozen=True, kw_only=True):
+    """The account exists; nothing was paid out."""
+
+    borrower_ref: str
+    product: str
+    terms: Terms
+
+
+class LoanDisbursed(Financial, frozen=True, kw_only=True):
+    """The principal was paid out."""
+
+    amount_minor: int
+
+
+class RepaymentPosted(Financial, frozen=True, kw_only=True):
+    """Money came in; `allocations` sum to what was not left unallocated."""
+
+    repayment_id: str
+    amount_minor: int
+    allocations: tuple[Allocation, ...]
+    allocation_policy: str = "oldest-first/1"
+
+
+class RepaymentReversed(Financial, frozen=True, kw_only=True):
+    """A repayment is taken back as of its value date."""
+
+    repayment_id: str
+    amount_minor: int
+
+
+class ChargeApplied(Financial, frozen=True, kw_only=True):
+    """The lender charged an amount."""
+
+    amount_minor: int
+
+
+class TermsRestructured(Financial, frozen=True, kw_only=True):
+    """The rest of the schedule was replaced; what was owed is carried over."""
+
+    instalments: int
+    first_due_on: date
+    terms: Terms
+    approved_by: str
+
+
+class LoanChargedOff(Financial, frozen=True, kw_only=True):
+    """The loan left the lender's books; the borrower's debt stays."""
+
+    principal_minor: int
+
+
+class RecoveryPosted(Financial, frozen=True, kw_only=True):
+    """Money came after charge-off."""
+
+    repayment_id: str
+    amount_minor: int
+    allocations: tuple[Allocation, ...]
+
+
+class LoanSettled(Fact, frozen=True, kw_only=True):
+    """Nothing is owed any more."""
+
+
+class TransitionRecorded(Fact, frozen=True, kw_only=True):
+    """How late the loan is has changed; `standing` is how late it is now."""
+
+    standing: Standing
+    transitions: tuple[Transition, ...]
+    next_transition_on: date | None
+    delinquency_policy: str = "cn-consumer/1"
+
+
+class TimelineRestated(Fact, frozen=True, kw_only=True):
+    """A fact that counts earlier changed what was known of the days since."""
+
+    cause_version: int
+    superseded_versions: tuple[int, ...]
+    to_on: date
+    days_past_due_max_before: int
+    days_past_due_max_after: int
+    reallocated: tuple[str, ...]

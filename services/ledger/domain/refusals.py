@@ -1,0 +1,85 @@
+"""Every way in which the ledger says no; the class is the fact in the way."""
+
+from __future__ import annotations
+
+from shared.kernel.errors import Conflict, InvalidArgument, NotFound, Refused
+
+
+class LoanNotFound(NotFound):
+    """No loan has this id."""
+
+
+class LoanAlreadyOpen(Refused):
+    """A loan with this id exists."""
+
+
+class LoanAlreadyDisbursed(Refused):
+    """The loan has been paid out."""
+
+
+class LoanNotActive(Refused):
+    """The loan is not being repaid: it is opened, charged off or settled."""
+
+
+class LoanNotChargedOff(Refused):
+    """Recoveries are for loans that were charged off."""
+
+
+class LoanIsChargedOff(Refused):
+    """Money on a loan that was charged off is a recovery."""
+
+
+class LoanIsSettled(Refused):
+    """Nothing is owed on this loan any more."""
+
+
+class TermsInvalid(InvalidArgument):
+    """The contract's terms contradict themselves or leave the allowed range."""
+
+
+class AmountNotPrincipal(InvalidArgument):
+    """A disbursal pays out the whole principal of the contract."""
+
+
+class RepaymentNotPositive(InvalidArgument):
+    """A repayment is above zero."""
+
+
+class ChargeNotPositive(InvalidArgument):
+    """A charge is above zero."""
+
+
+class CurrencyDiffers(InvalidArgument):
+    """The amount is not in the loan's currency."""
+
+
+class RepaymentAbovePayoff(Refused):
+    """More than would settle the loan on that date."""
+
+
+class RepaymentNotFound(NotFound):
+    """The loan has no repayment with this id."""
+
+
+class RepaymentAlreadyReversed(Refused):
+    """The repayment was taken back before."""
+
+
+class ValueDateInFuture(InvalidArgument):
+    """Money counts from the business date at the latest."""
+
+
+class DateOutOfOrder(InvalidArgument):
+    """The date lies before one that it must follow."""
+
+
+class BusinessDateNotSet(Refused):
+    """The ledger has no business date yet: advance it first."""
+
+
+class RequestIdReused(Refused):
+    """The request id was used with another body."""
+
+
+class LoanChangedMeanwhile(Conflict):
+    """Another writer changed the loan: the same request may be sent again."""
