@@ -1,4 +1,4 @@
-"""Due dates are dates: months that end where the month ends, and days counted as the contract says."""
+"""Due dates are dates: months end where the month ends, days count as the contract says."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def parse_date(text: str, *, field: str) -> date:
 
 
 def add_months(anchor: date, months: int) -> date:
-    """Return the same day `months` later, clamped to the month's end: 31 January + 1 is 28 February."""
+    """Return the same day `months` later, clamped to the month: 31 January + 1 is 28 February."""
     month = anchor.month - 1 + months
     year, month = anchor.year + month // 12, month % 12 + 1
     return date(year, month, min(anchor.day, calendar.monthrange(year, month)[1]))

@@ -1,4 +1,4 @@
-"""What the borrower agreed to pay and when: one instalment per period, the last absorbs the rest."""
+"""What the borrower agreed to pay and when; the last instalment absorbs the rest."""
 
 from __future__ import annotations
 

@@ -116,7 +116,7 @@ class Timeline:
 
     @property
     def payoff(self) -> int:
-        """What would settle the loan on this date: interest only for the days that money was out."""
+        """What settles the loan on this date: interest only for the days that money was out."""
         interest = sum(interest_earned(row, self.on, self.terms.day_count) for row in self.rows)
         paid = sum(row.interest_paid for row in self.rows)
         owed = self.principal_outstanding + max(0, interest - paid)

@@ -1,0 +1,161 @@
+"""What follows from a fact: its allocations and postings, a restated past, a new standing."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import msgspec
+
+from services.ledger.domain import commands as cmd
+from services.ledger.domain import events as ev
+from services.ledger.domain.delinquency import (
+    Standing,
+    Transition,
+    instalments_due,
+    next_transition_on,
+    standing_of,
+    transitions_between,
+)
+from services.ledger.domain.loan_account import LoanAccount, LoanStatus, evolve
+from services.ledger.domain.timeline import Timeline
+
+
+def aftermath(
+    before: LoanAccount, fact: ev.Fact, after: LoanAccount, command: cmd.Asked
+) -> list[ev.Fact]:
+    """
+    Complete a fact with its outcome and add what follows from it.
+
+    Args:
+        before: The account without the fact.
+        fact: The fact, its allocations and postings still empty.
+        after: The account with the fact.
+        command: Gives the clocks.
+    Returns:
+        The fact with outcomes; then TimelineRestated, TransitionRecorded, LoanSettled as due.
+    """
+    assert command.business_on is not None
+    today = max(command.business_on, after.disbursed_on or command.business_on)
+    old, new = before.timeline(today), after.timeline(today)
+    assert new is not None
+    events = [_with_outcome(fact, old, new)]
+    account = evolve(before, events[0])
+    restated = _restated(before, account, fact, old, new, command)
+    if restated is not None:
+        events.append(restated)
+        account = evolve(account, restated)
+    moved = _standing_today(account, new, fact, command)
+    if moved is not None:
+        events.append(moved)
+        account = evolve(account, moved)
+    owed_by_nobody = new.payoff == 0 and account.status is not LoanStatus.SETTLED
+    if owed_by_nobody and not isinstance(fact, ev.LoanChargedOff):
+        events.append(ev.LoanSettled(**stamp(command, fact.effective_on)))
+    return events
+
+
+def stamp(command: cmd.Asked, effective_on: date, reason: str = "") -> dict[str, Any]:
+    """Return what every fact copies from its command."""
+    return {
+        "loan_id": command.loan_id,
+        "effective_on": effective_on,
+        "recorded_at": command.recorded_at,
+        "request_id": command.request_id,
+        "reason": reason,
+        "actor": command.actor,
+        "traceparent": command.traceparent,
+    }
+
+
+def _with_outcome(fact: ev.Fact, old: Timeline | None, new: Timeline) -> ev.Fact:
+    """Fill in where money went, and the difference that the fact makes to the books."""
+    if isinstance(fact, ev.LoanDisbursed) or not isinstance(fact, ev.Financial):
+        return fact
+    assert old is not None
+    accounts = sorted({*old.books, *new.books})
+    moved = [(name, new.books.get(name, 0) - old.books.get(name, 0)) for name in accounts]
+    changes: dict[str, Any] = {
+        "postings": tuple(ev.Posting(name, amount) for name, amount in moved if amount)
+    }
+    assert sum(amount for _, amount in moved) == 0, "a fact's postings sum to zero"
+    if isinstance(fact, ev.RepaymentPosted | ev.RecoveryPosted):
+        changes["allocations"] = new.allocations[fact.repayment_id]
+    return msgspec.structs.replace(fact, **changes)
+
+
+def _restated(
+    before: LoanAccount,
+    after: LoanAccount,
+    fact: ev.Fact,
+    old: Timeline | None,
+    new: Timeline,
+    command: cmd.Asked,
+) -> ev.TimelineRestated | None:
+    """Say once what a fact that counts earlier changed in the days since; None if nothing."""
+    if old is None:
+        return None
+    superseded = [row for row in before.aged if row[1] > fact.effective_on]
+    reallocated = sorted(
+        name for name, slots in old.allocations.items() if new.allocations.get(name) != slots
+    )
+    if not superseded and not reallocated:
+        return None
+    days = [row[1] for row in superseded]
+    latest = max((*days, fact.effective_on))
+    return ev.TimelineRestated(
+        **stamp(command, fact.effective_on, f"{type(fact).__name__} counts earlier"),
+        cause_version=after.version,
+        superseded_versions=tuple(row[0] for row in superseded),
+        to_on=latest,
+        days_past_due_max_before=max((row[2] for row in superseded), default=0),
+        days_past_due_max_after=_days_past_due_max(after, days),
+        reallocated=tuple(reallocated),
+    )
+
+
+def _days_past_due_max(account: LoanAccount, days: list[date]) -> int:
+    lines = [account.timeline(day) for day in days]
+    return max((standing_of(line).days_past_due for line in lines if line is not None), default=0)
+
+
+def _standing_today(
+    account: LoanAccount, line: Timeline, fact: ev.Fact, command: cmd.Asked
+) -> ev.TransitionRecorded | None:
+    """Record how late the loan is after the fact, if that or the next change differs."""
+    standing, upcoming = standing_of(line), next_transition_on(line)
+    changes = transitions_between(account.standing, standing)
+    if not changes and upcoming == account.next_transition_on:
+        return None
+    return _recorded(command, line.on, standing, changes, upcoming)
+
+
+def _recorded(
+    command: cmd.Asked,
+    on: date,
+    standing: Standing,
+    changes: tuple[Transition, ...],
+    upcoming: date | None,
+) -> ev.TransitionRecorded:
+    return ev.TransitionRecorded(
+        **stamp(command, on), standing=standing, transitions=changes, next_transition_on=upcoming
+    )
+
+
+def age(account: LoanAccount, command: cmd.AgeLoan) -> list[ev.Fact]:
+    """
+    Record every change of standing up to a date, one event per date on which something changes.
+
+    Catching up over missed days gives the events that running each day would have given.
+    """
+    events: list[ev.Fact] = []
+    while account.next_transition_on is not None and account.next_transition_on <= command.to_on:
+        on = account.next_transition_on
+        line = account.timeline(on)
+        assert line is not None
+        standing, upcoming = standing_of(line), next_transition_on(line)
+        changes = instalments_due(line) + transitions_between(account.standing, standing)
+        event = _recorded(command, on, standing, changes, upcoming)
+        events.append(event)
+        account = evolve(account, event)
+    return events

@@ -1,0 +1,149 @@
+"""The account of one loan: the facts so far, and what the last of them left behind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date
+from enum import StrEnum
+from functools import singledispatch
+
+import msgspec
+
+from services.ledger.domain import events as ev
+from services.ledger.domain.delinquency import Standing
+from services.ledger.domain.replay import timeline
+from services.ledger.domain.terms import Terms
+from services.ledger.domain.timeline import FactKind, MoneyFact, Timeline
+
+
+class LoanStatus(StrEnum):
+    """Where a loan stands in its life."""
+
+    OPENED = "OPENED"
+    ACTIVE = "ACTIVE"
+    CHARGED_OFF = "CHARGED_OFF"
+    SETTLED = "SETTLED"
+
+
+class LoanAccount(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that deciding the next command needs; derived from events alone."""
+
+    loan_id: str
+    borrower_ref: str
+    product: str
+    terms: Terms
+    status: LoanStatus = LoanStatus.OPENED
+    disbursed_on: date | None = None
+    facts: tuple[MoneyFact, ...] = ()
+    reversed_ids: frozenset[str] = frozenset()
+    standing: Standing = msgspec.field(default_factory=Standing)
+    standing_on: date | None = None
+    aged: tuple[tuple[int, date, int], ...] = ()
+    next_transition_on: date | None = None
+    version: int = 0
+
+    def timeline(self, effective_on: date) -> Timeline | None:
+        """Return the loan on a date; None before it was disbursed."""
+        if self.disbursed_on is None or effective_on < self.disbursed_on:
+            return None
+        live = [fact for fact in self.facts if fact.fact_id not in self.reversed_ids]
+        return timeline(self.terms, self.disbursed_on, live, effective_on)
+
+    def fact(self, fact_id: str) -> MoneyFact | None:
+        """Return the fact of this id; None when there is none."""
+        return next((fact for fact in self.facts if fact.fact_id == fact_id), None)
+
+
+def fold(events: Iterable[ev.Fact], account: LoanAccount | None = None) -> LoanAccount | None:
+    """Replay events into an account; None when there are none."""
+    for event in events:
+        account = evolve(account, event)
+    return account
+
+
+def evolve(account: LoanAccount | None, event: ev.Fact) -> LoanAccount:
+    """Assign what an event says; nothing is checked or computed here."""
+    if isinstance(event, ev.LoanOpened):
+        return LoanAccount(
+            loan_id=event.loan_id,
+            borrower_ref=event.borrower_ref,
+            product=event.product,
+            terms=event.terms,
+            version=1,
+        )
+    assert account is not None, "the first event of a loan opens it"
+    changed = _changes(event, account)
+    return msgspec.structs.replace(account, version=account.version + 1, **changed)
+
+
+@singledispatch
+def _changes(event: ev.Fact, account: LoanAccount) -> dict[str, object]:
+    raise TypeError(f"no evolve for {type(event).__name__}")
+
+
+def _with_fact(account: LoanAccount, kind: FactKind, event: ev.Fact, **more: object) -> dict:
+    fact = MoneyFact(
+        kind=kind, effective_on=event.effective_on, version=account.version + 1, **more
+    )
+    return {"facts": (*account.facts, fact)}
+
+
+@_changes.register
+def _(event: ev.LoanDisbursed, account: LoanAccount) -> dict[str, object]:
+    return {"status": LoanStatus.ACTIVE, "disbursed_on": event.effective_on}
+
+
+@_changes.register(ev.RepaymentPosted)
+@_changes.register(ev.RecoveryPosted)
+def _(event: ev.RepaymentPosted | ev.RecoveryPosted, account: LoanAccount) -> dict[str, object]:
+    posted = isinstance(event, ev.RepaymentPosted)
+    kind = FactKind.REPAYMENT if posted else FactKind.RECOVERY
+    amount = event.amount_minor
+    return _with_fact(account, kind, event, fact_id=event.repayment_id, amount_minor=amount)
+
+
+@_changes.register
+def _(event: ev.RepaymentReversed, account: LoanAccount) -> dict[str, object]:
+    reopened = account.status is LoanStatus.SETTLED
+    return {
+        "reversed_ids": account.reversed_ids | {event.repayment_id},
+        "status": LoanStatus.ACTIVE if reopened else account.status,
+    }
+
+
+@_changes.register
+def _(event: ev.ChargeApplied, account: LoanAccount) -> dict[str, object]:
+    return _with_fact(account, FactKind.CHARGE, event, amount_minor=event.amount_minor)
+
+
+@_changes.register
+def _(event: ev.TermsRestructured, account: LoanAccount) -> dict[str, object]:
+    return _with_fact(account, FactKind.RESTRUCTURE, event, terms=event.terms)
+
+
+@_changes.register
+def _(event: ev.LoanChargedOff, account: LoanAccount) -> dict[str, object]:
+    fact = _with_fact(account, FactKind.CHARGE_OFF, event)
+    return {"status": LoanStatus.CHARGED_OFF, **fact}
+
+
+@_changes.register
+def _(event: ev.LoanSettled, account: LoanAccount) -> dict[str, object]:
+    return {"status": LoanStatus.SETTLED, "next_transition_on": None}
+
+
+@_changes.register
+def _(event: ev.TransitionRecorded, account: LoanAccount) -> dict[str, object]:
+    aged = (account.version + 1, event.effective_on, event.standing.days_past_due)
+    return {
+        "standing": event.standing,
+        "standing_on": event.effective_on,
+        "aged": (*account.aged, aged),
+        "next_transition_on": event.next_transition_on,
+    }
+
+
+@_changes.register
+def _(event: ev.TimelineRestated, account: LoanAccount) -> dict[str, object]:
+    gone = set(event.superseded_versions)
+    return {"aged": tuple(row for row in account.aged if row[0] not in gone)}
