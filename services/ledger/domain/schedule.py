@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 
 from services.ledger.domain.terms import RepaymentMethod, Terms
 from shared.kernel.dates import add_months, year_fraction
@@ -33,7 +34,8 @@ def due_dates(terms: Terms) -> list[date]:
     ]
 
 
-def schedule(terms: Terms, start_on: date, first_number: int = 1) -> list[Instalment]:
+@lru_cache(maxsize=100_000)
+def schedule(terms: Terms, start_on: date, first_number: int = 1) -> tuple[Instalment, ...]:
     """
     Compute the contract's instalments.
 
@@ -56,7 +58,7 @@ def schedule(terms: Terms, start_on: date, first_number: int = 1) -> list[Instal
         principal = _principal_due(terms, level, interest, balance, last=k == len(dates) - 1)
         rows.append(Instalment(first_number + k, due_on, principal, interest))
         balance -= principal
-    return rows
+    return tuple(rows)
 
 
 def _period_rates(terms: Terms, start_on: date, dates: list[date]) -> list[Fraction]:

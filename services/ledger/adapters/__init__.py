@@ -1,0 +1,1 @@
+"""Outward: the event store, the tables of the read models, the relay to NATS."""

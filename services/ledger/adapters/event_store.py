@@ -1,0 +1,120 @@
+"""The log: every event once, in order, on SQLite or PostgreSQL, through the same few calls."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+from eventsourcing.persistence import ApplicationRecorder, IntegrityError, StoredEvent
+from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
+from eventsourcing.sqlite import SQLiteApplicationRecorder, SQLiteDatastore
+from sqlalchemy.engine import make_url
+
+from services.ledger.adapters.event_mapper import decode, encode, topic_of
+from services.ledger.application.ports import Logged, StreamChanged
+
+APPLICATION_ID = 0x44554542
+"""Marks a SQLite file as a ledger's: "DUEB"."""
+
+_SQLITE_MAGIC = b"SQLite format 3\x00"
+
+
+class DatabaseNotOurs(Exception):
+    """The file exists and was not made by a ledger; it was not touched."""
+
+
+@dataclass(slots=True)
+class EventStore:
+    """Streams of events by originator id, and the log over all of them by position."""
+
+    recorder: ApplicationRecorder
+    datastore: SQLiteDatastore | PostgresDatastore
+
+    def append(self, streams: Sequence[tuple[str, int, Sequence[msgspec.Struct]]]) -> None:
+        """
+        Store events of many streams in one transaction.
+
+        Args:
+            streams: Originator id, version before the first new event, new events.
+        Raises:
+            StreamChanged: one of the versions exists; nothing was stored.
+        """
+        rows = [
+            StoredEvent(
+                originator_id=originator,
+                originator_version=before + 1 + k,
+                topic=topic_of(event),
+                state=encode(event),
+            )
+            for originator, before, new in streams
+            for k, event in enumerate(new)
+        ]
+        try:
+            self.recorder.insert_events(rows)
+        except IntegrityError as conflict:
+            raise StreamChanged(str(conflict)) from conflict
+
+    def stream(self, originator_id: str, version_max: int | None = None) -> list[msgspec.Struct]:
+        """Return the events of one stream, oldest first."""
+        rows = self.recorder.select_events(originator_id, lte=version_max)
+        return [decode(row.topic, row.state) for row in rows]
+
+    def log(self, after: int, limit: int) -> list[Logged]:
+        """Return up to `limit` events after a position, in the order of commit."""
+        rows = self.recorder.select_notifications(after + 1, limit)
+        return [
+            Logged(row.id, str(row.originator_id), row.originator_version, row.topic, row.state)
+            for row in rows
+        ]
+
+    def last_position(self) -> int:
+        """Return the position of the newest event; 0 for an empty log."""
+        return self.recorder.max_notification_id() or 0
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.datastore.close()
+
+
+def open_event_store(database_url: str) -> EventStore:
+    """
+    Open the log, and create it where there is none.
+
+    Args:
+        database_url: `sqlite+aiosqlite:///path` or `postgresql+asyncpg://user:password@host/name`.
+    Raises:
+        DatabaseNotOurs: the file is something else.
+    """
+    url = make_url(database_url)
+    if url.get_backend_name() == "sqlite":
+        return _open_sqlite(Path(url.database or "ledger.db"))
+    datastore = PostgresDatastore(
+        dbname=url.database or "",
+        host=url.host or "127.0.0.1",
+        port=url.port or 5432,
+        user=url.username or "",
+        password=url.password or "",
+        pool_size=4,
+        max_overflow=4,
+        originator_id_type="text",
+        schema="public",
+    )
+    recorder = PostgresApplicationRecorder(datastore, events_table_name="ledger_events")
+    recorder.create_table()
+    return EventStore(recorder, datastore)
+
+
+def _open_sqlite(path: Path) -> EventStore:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists() and path.stat().st_size:
+        head = path.read_bytes()[:100]
+        if head[:16] != _SQLITE_MAGIC or int.from_bytes(head[68:72], "big") != APPLICATION_ID:
+            raise DatabaseNotOurs(f"{path} is not a ledger's file; set LEDGER_DATABASE_URL")
+    datastore = SQLiteDatastore(str(path), lock_timeout=10, originator_id_type="text")
+    recorder = SQLiteApplicationRecorder(datastore, events_table_name="ledger_events")
+    with datastore.transaction(commit=True) as cursor:
+        cursor.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    recorder.create_table()
+    return EventStore(recorder, datastore)

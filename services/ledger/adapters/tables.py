@@ -1,0 +1,62 @@
+"""The tables of the read models; all of them can be built again from the log."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, Date, Integer, MetaData, String, Table
+
+METADATA = MetaData()
+
+LOAN_SUMMARY = Table(
+    "loan_summary",
+    METADATA,
+    Column("loan_id", String(40), primary_key=True),
+    Column("borrower_ref", String(64), nullable=False),
+    Column("product", String(40), nullable=False),
+    Column("currency", String(3), nullable=False),
+    Column("status", String(20), nullable=False),
+    Column("principal_outstanding_minor", BigInteger, nullable=False),
+    Column("oldest_due_on", Date, index=True),
+    Column("arrears_minor", BigInteger, nullable=False),
+    Column("bucket", String(20), nullable=False),
+    Column("next_transition_on", Date, index=True),
+    Column("version", BigInteger, nullable=False),
+)
+
+INSTALMENTS = Table(
+    "instalments",
+    METADATA,
+    Column("loan_id", String(40), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("due_on", Date, nullable=False),
+    Column("principal_due_minor", BigInteger, nullable=False),
+    Column("interest_due_minor", BigInteger, nullable=False),
+    Column("principal_paid_minor", BigInteger, nullable=False),
+    Column("interest_paid_minor", BigInteger, nullable=False),
+    Column("paid_on", Date),
+)
+
+JOURNAL_LINES = Table(
+    "journal_lines",
+    METADATA,
+    Column("position", BigInteger, primary_key=True),
+    Column("line", Integer, primary_key=True),
+    Column("loan_id", String(40), nullable=False, index=True),
+    Column("effective_on", Date, nullable=False, index=True),
+    Column("account", String(60), nullable=False),
+    Column("amount_minor", BigInteger, nullable=False),
+    Column("currency", String(3), nullable=False),
+)
+
+POSITIONS = Table(
+    "positions",
+    METADATA,
+    Column("follower", String(40), primary_key=True),
+    Column("position", BigInteger, nullable=False),
+)
+
+MESSAGE_SEQUENCES = Table(
+    "message_sequences",
+    METADATA,
+    Column("loan_id", String(40), primary_key=True),
+    Column("sequence", BigInteger, nullable=False),
+)

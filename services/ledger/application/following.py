@@ -1,0 +1,57 @@
+"""Follow the log: each event with the account as it stood right after it."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import msgspec
+
+from services.ledger.application.ports import Log, Logged
+from services.ledger.domain.events import Fact
+from services.ledger.domain.loan_account import LoanAccount, evolve, fold
+
+ACCOUNTS_MAX = 50_000
+
+
+class Followed(NamedTuple):
+    """One fact of a loan at its place in the log, and the account after it."""
+
+    logged: Logged
+    event: Fact
+    account: LoanAccount
+
+
+@dataclass(slots=True)
+class Follower:
+    """Reads the log from a position on; keeps the accounts that it has seen."""
+
+    log: Log
+    decode: Callable[[str, bytes], msgspec.Struct]
+    accounts: OrderedDict[str, LoanAccount] = field(default_factory=OrderedDict)
+
+    def page(self, after: int, limit: int = 1000) -> tuple[list[Followed], int]:
+        """
+        Return the facts of loans after a position, and the position reached.
+
+        Events that are not facts of a loan are passed over; the position counts them.
+        """
+        rows = self.log.log(after, limit)
+        found = [self._follow(row) for row in rows if row.originator_id.startswith("loan/")]
+        return found, rows[-1].position if rows else after
+
+    def _follow(self, row: Logged) -> Followed:
+        event = self.decode(row.topic, row.state)
+        assert isinstance(event, Fact)
+        before = self.accounts.get(event.loan_id)
+        if before is None or before.version != row.version - 1:
+            earlier = self.log.stream(row.originator_id, row.version - 1) if row.version > 1 else []
+            before = fold(earlier)
+        account = evolve(before, event)
+        self.accounts[event.loan_id] = account
+        self.accounts.move_to_end(event.loan_id)
+        if len(self.accounts) > ACCOUNTS_MAX:
+            self.accounts.popitem(last=False)
+        return Followed(row, event, account)

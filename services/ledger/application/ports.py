@@ -1,0 +1,38 @@
+"""What the ledger's use cases need from outside, as they see it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+import msgspec
+
+
+class StreamChanged(Exception):
+    """Another event has the version that we were about to store; nothing was stored."""
+
+
+class Logged(NamedTuple):
+    """One stored event at its place in the log."""
+
+    position: int
+    originator_id: str
+    version: int
+    topic: str
+    state: bytes
+
+
+class Log(Protocol):
+    """The event store: streams by id, and one log over all of them."""
+
+    def append(self, streams: Sequence[tuple[str, int, Sequence[msgspec.Struct]]]) -> None:
+        """Store events of many streams at once, or raise StreamChanged and store nothing."""
+
+    def stream(self, originator_id: str, version_max: int | None = None) -> list[msgspec.Struct]:
+        """Return the events of one stream, oldest first."""
+
+    def log(self, after: int, limit: int) -> list[Logged]:
+        """Return up to `limit` events after a position."""
+
+    def last_position(self) -> int:
+        """Return the position of the newest event."""
