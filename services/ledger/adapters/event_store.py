@@ -14,15 +14,10 @@ from sqlalchemy.engine import make_url
 
 from services.ledger.adapters.event_mapper import decode, encode, topic_of
 from services.ledger.application.ports import Logged, StreamChanged
+from shared.runtime.database import refuse_others
 
 APPLICATION_ID = 0x44554542
 """Marks a SQLite file as a ledger's: "DUEB"."""
-
-_SQLITE_MAGIC = b"SQLite format 3\x00"
-
-
-class DatabaseNotOurs(Exception):
-    """The file exists and was not made by a ledger; it was not touched."""
 
 
 @dataclass(slots=True)
@@ -108,10 +103,7 @@ def open_event_store(database_url: str) -> EventStore:
 
 def _open_sqlite(path: Path) -> EventStore:
     path.parent.mkdir(parents=True, exist_ok=True)
-    if path.exists() and path.stat().st_size:
-        head = path.read_bytes()[:100]
-        if head[:16] != _SQLITE_MAGIC or int.from_bytes(head[68:72], "big") != APPLICATION_ID:
-            raise DatabaseNotOurs(f"{path} is not a ledger's file; set LEDGER_DATABASE_URL")
+    refuse_others(path, APPLICATION_ID)
     datastore = SQLiteDatastore(str(path), lock_timeout=10, originator_id_type="text")
     recorder = SQLiteApplicationRecorder(datastore, events_table_name="ledger_events")
     with datastore.transaction(commit=True) as cursor:

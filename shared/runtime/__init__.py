@@ -1,0 +1,1 @@
+"""The I/O that every service does the same way; nothing here knows lending."""

@@ -1,0 +1,63 @@
+"""Call another service: retries while it is away, a deadline on every call, one trace."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import grpc
+
+from shared.runtime.grpc_errors import error_from_rpc
+from shared.runtime.telemetry import current_traceparent
+
+_RETRY = {
+    "methodConfig": [
+        {
+            "name": [{}],
+            "retryPolicy": {
+                "maxAttempts": 4,
+                "initialBackoff": "0.1s",
+                "maxBackoff": "1s",
+                "backoffMultiplier": 2,
+                "retryableStatusCodes": ["UNAVAILABLE"],
+            },
+        }
+    ]
+}
+
+
+class Caller(grpc.aio.UnaryUnaryClientInterceptor):
+    """Adds traceparent and a deadline; turns status back into refusals."""
+
+    def __init__(self, deadline_seconds: float) -> None:
+        self.deadline_seconds = deadline_seconds
+
+    async def intercept_unary_unary(self, continuation: Any, details: Any, request: Any) -> Any:
+        """Send one call."""
+        metadata = list(details.metadata or ())
+        traceparent = current_traceparent()
+        if traceparent:
+            metadata.append(("traceparent", traceparent))
+        timeout = details.timeout if details.timeout is not None else self.deadline_seconds
+        asked = grpc.aio.ClientCallDetails(
+            details.method, timeout, grpc.aio.Metadata(*metadata), details.credentials, None
+        )
+        call = await continuation(asked, request)
+        try:
+            return await call
+        except grpc.aio.AioRpcError as failure:
+            raise error_from_rpc(failure) from None
+
+
+def open_channel(target: str, deadline_seconds: float = 10.0) -> grpc.aio.Channel:
+    """
+    Open a channel to `host:port`; calls raise LendingErrors.
+
+    Raises:
+        ServiceUnavailable: from a call, when nobody answers after the retries or in time.
+    """
+    return grpc.aio.insecure_channel(
+        target,
+        options=[("grpc.service_config", json.dumps(_RETRY)), ("grpc.enable_retries", 1)],
+        interceptors=[Caller(deadline_seconds)],
+    )

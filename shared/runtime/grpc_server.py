@@ -1,0 +1,141 @@
+"""Serve an API: health, reflection, traces, metrics, one error mapping, and a graceful stop."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from time import perf_counter
+from typing import Any
+
+import grpc
+import structlog
+import uvloop
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+from grpc_status import rpc_status
+from prometheus_client import start_http_server
+
+from shared.kernel.errors import LendingError
+from shared.runtime.grpc_errors import status_of
+from shared.runtime.settings import ServiceSettings
+from shared.runtime.telemetry import CALL_SECONDS, CALLS, span
+
+GRACE_SECONDS = 5.0
+Background = Callable[[asyncio.Event], Awaitable[None]]
+
+
+class PortInUse(Exception):
+    """Somebody else listens on the port; set another one."""
+
+
+class Edge(grpc.aio.ServerInterceptor):
+    """Wraps every unary call: one span, one count, refusals as status, nothing leaks."""
+
+    async def intercept_service(self, continuation: Any, details: Any) -> Any:
+        """Wrap the handler of a unary call; streams pass through."""
+        handler = await continuation(details)
+        if handler is None or handler.unary_unary is None:
+            return handler
+        metadata = dict(details.invocation_metadata or ())
+        wrapped = self._wrap(handler.unary_unary, details.method, metadata.get("traceparent", ""))
+        return grpc.unary_unary_rpc_method_handler(
+            wrapped, handler.request_deserializer, handler.response_serializer
+        )
+
+    def _wrap(self, inner: Any, method: str, traceparent: str) -> Any:
+        async def call(request: Any, context: grpc.aio.ServicerContext) -> Any:
+            started, code = perf_counter(), "OK"
+            with span(method, traceparent):
+                try:
+                    return await inner(request, context)
+                except LendingError as refusal:
+                    code = refusal.reason
+                    await context.abort_with_status(rpc_status.to_status(status_of(refusal)))
+                except grpc.aio.AbortError:
+                    code = "ABORTED"
+                    raise
+                except Exception:
+                    code = "INTERNAL"
+                    structlog.get_logger().exception("call failed", method=method)
+                    await context.abort(grpc.StatusCode.INTERNAL, "internal error; see the log")
+                finally:
+                    CALLS.labels(method, code).inc()
+                    CALL_SECONDS.labels(method).observe(perf_counter() - started)
+
+        return call
+
+
+async def serve(
+    settings: ServiceSettings,
+    *,
+    service: str,
+    register: Callable[[grpc.aio.Server], Sequence[str]],
+    background: Sequence[Background] = (),
+) -> None:
+    """
+    Serve until SIGTERM or SIGINT, then finish the calls in flight and the background work.
+
+    Args:
+        settings: Where to listen.
+        service: Name in the log.
+        register: Adds servicers to the server and returns their full names.
+        background: Coroutine functions that end soon after their stop event is set.
+    Raises:
+        PortInUse: the address is taken.
+    """
+    server = grpc.aio.server(interceptors=[Edge()], options=[("grpc.so_reuseport", 0)])
+    checks = health.aio.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(checks, server)
+    names = [*register(server), health.SERVICE_NAME, reflection.SERVICE_NAME]
+    reflection.enable_server_reflection(names, server)
+    _listen(server, settings)
+    await server.start()
+    if settings.metrics_port:
+        start_http_server(settings.metrics_port, addr=settings.grpc_host)
+    stop, drained = asyncio.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    tasks = [asyncio.ensure_future(_watched(work, drained, stop)) for work in background]
+    for name in ("", *names):
+        await checks.set(name, health_pb2.HealthCheckResponse.SERVING)
+    address = f"{settings.grpc_host}:{settings.grpc_port}"
+    structlog.get_logger().info("serving", address=address, service=service)
+    await stop.wait()
+    await checks.enter_graceful_shutdown()
+    await server.stop(GRACE_SECONDS)
+    drained.set()
+    await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), GRACE_SECONDS)
+
+
+async def _watched(work: Background, drained: asyncio.Event, stop: asyncio.Event) -> None:
+    """Run background work; if it dies, stop the whole service rather than serve half of it."""
+    try:
+        await work(drained)
+    except Exception:
+        structlog.get_logger().exception("background work failed")
+        stop.set()
+
+
+def _listen(server: grpc.aio.Server, settings: ServiceSettings) -> None:
+    address = f"{settings.grpc_host}:{settings.grpc_port}"
+    try:
+        bound = server.add_insecure_port(address)
+    except RuntimeError:
+        bound = 0
+    if not bound:
+        prefix = settings.model_config.get("env_prefix", "")
+        raise PortInUse(f"{address} is in use; set {prefix}GRPC_PORT")
+
+
+def run(main: Callable[[], Awaitable[None]]) -> None:
+    """Run a service's main coroutine; what stands in its way is one line and exit code 2."""
+    try:
+        uvloop.run(main())
+    except Exception as failure:
+        if type(failure).__name__ not in {"PortInUse", "DatabaseNotOurs"}:
+            raise
+        print(f"cannot start: {failure}", file=sys.stderr)
+        raise SystemExit(2) from None

@@ -1,0 +1,83 @@
+"""Logs that machines read, traces that stay one across services, counters with a meaning."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import structlog
+from opentelemetry import propagate, trace
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor, SpanExporter
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+from prometheus_client import Counter, Histogram
+
+CALLS = Counter(
+    "duebook_grpc_calls_total", "Calls answered, by method and code.", ["method", "code"]
+)
+CALL_SECONDS = Histogram("duebook_grpc_call_seconds", "Time to answer a call.", ["method"])
+MESSAGES = Counter(
+    "duebook_messages_total", "Messages, by direction and outcome.", ["way", "outcome"]
+)
+
+_propagator = TraceContextTextMapPropagator()
+
+
+def configure_logging(service: str, level: str = "INFO") -> None:
+    """Write one JSON object per line to standard error, with the trace that it belongs to."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            _add_trace,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(ensure_ascii=False),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level)),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+    structlog.contextvars.bind_contextvars(service=service)
+
+
+def configure_tracing(
+    service: str, otlp_endpoint: str = "", exporter: SpanExporter | None = None
+) -> TracerProvider:
+    """Set up tracing once per process; spans go to `exporter`, or to the OTLP endpoint."""
+    provider = TracerProvider(resource=Resource.create({"service.name": service}))
+    if exporter is not None:
+        provider.add_span_processor(SimpleSpanProcessor(exporter))
+    elif otlp_endpoint:
+        from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
+
+        otlp = OTLPSpanExporter(endpoint=otlp_endpoint, insecure=True)
+        provider.add_span_processor(BatchSpanProcessor(otlp))
+    trace.set_tracer_provider(provider)
+    propagate.set_global_textmap(_propagator)
+    return provider
+
+
+def current_traceparent() -> str:
+    """Return the W3C traceparent of the work in hand; empty outside any trace."""
+    carrier: dict[str, str] = {}
+    _propagator.inject(carrier)
+    return carrier.get("traceparent", "")
+
+
+@contextmanager
+def span(name: str, traceparent: str = "", **attributes: str) -> Iterator[trace.Span]:
+    """Open a span; it continues the given traceparent, else the work in hand."""
+    context = _propagator.extract({"traceparent": traceparent}) if traceparent else None
+    tracer = trace.get_tracer("duebook")
+    with tracer.start_as_current_span(name, context=context, attributes=attributes) as opened:
+        yield opened
+
+
+def _add_trace(_: object, __: str, entry: structlog.types.EventDict) -> structlog.types.EventDict:
+    context = trace.get_current_span().get_span_context()
+    if context.is_valid:
+        entry["trace_id"] = format(context.trace_id, "032x")
+    return entry
