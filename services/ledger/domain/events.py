@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import date, datetime
 
 import msgspec
-from services.ledger.domain.delinquency import Standing, Transition
 
+from services.ledger.domain.delinquency import Standing, Transition
 from services.ledger.domain.terms import Terms
 from services.ledger.domain.timeline import Allocation
 

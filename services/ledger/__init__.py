@@ -1,0 +1,1 @@
+"""The ledger: who is late, since when, why, and can you prove it?"""

@@ -1,0 +1,139 @@
+"""The tables that people look up: written from the log in batches, rows and position together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from sqlalchemy import Table, delete, func, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from services.ledger.adapters.tables import (
+    INSTALMENTS,
+    JOURNAL_LINES,
+    LOAN_SUMMARY,
+    MESSAGE_SEQUENCES,
+    METADATA,
+    POSITIONS,
+)
+from services.ledger.application.following import Followed
+from services.ledger.application.rows import instalment_rows, journal_rows, summary_row
+from shared.runtime.database import create_tables
+
+APPLICATION_ID = 0x44554552
+"""Marks a SQLite file as a ledger's read models: "DUER"."""
+
+CHUNK = 500
+
+
+@dataclass(slots=True)
+class ReadModels:
+    """Reads and writes the tables of one database."""
+
+    engine: AsyncEngine
+
+    async def create(self) -> None:
+        """Create the tables that are missing."""
+        await create_tables(self.engine, METADATA, APPLICATION_ID)
+
+    async def position(self, follower: str) -> int:
+        """Return how far a follower of the log has come."""
+        query = select(POSITIONS.c.position).where(POSITIONS.c.follower == follower)
+        async with self.engine.connect() as connection:
+            return (await connection.execute(query)).scalar() or 0
+
+    async def apply(self, followed: list[Followed], position: int) -> None:
+        """Write what a page of the log changes, and the position, in one transaction."""
+        last = {row.event.loan_id: row.account for row in followed}
+        journal = [line for row in followed for line in journal_rows(row)]
+        async with self.engine.begin() as connection:
+            await _replace(connection, LOAN_SUMMARY, last, [summary_row(a) for a in last.values()])
+            rows = [row for account in last.values() for row in instalment_rows(account)]
+            await _replace(connection, INSTALMENTS, last, rows)
+            if journal:
+                await connection.execute(insert(JOURNAL_LINES), journal)
+            await set_position(connection, "read-models", position)
+
+    async def due_for_ageing(self, on: date, limit: int = 100_000) -> list[str]:
+        """Return the loans whose next change of standing has come, by loan id."""
+        query = (
+            select(LOAN_SUMMARY.c.loan_id)
+            .where(LOAN_SUMMARY.c.next_transition_on <= on)
+            .order_by(LOAN_SUMMARY.c.loan_id)
+            .limit(limit)
+        )
+        async with self.engine.connect() as connection:
+            return list((await connection.execute(query)).scalars())
+
+    async def summaries(
+        self, after: str, size: int, oldest_due_on_max: date | None
+    ) -> list[dict[str, Any]]:
+        """Return a page of loan summaries in order of loan id."""
+        query = select(LOAN_SUMMARY).where(LOAN_SUMMARY.c.loan_id > after)
+        if oldest_due_on_max is not None:
+            query = query.where(LOAN_SUMMARY.c.oldest_due_on <= oldest_due_on_max)
+        query = query.order_by(LOAN_SUMMARY.c.loan_id).limit(size)
+        async with self.engine.connect() as connection:
+            return [dict(row) for row in (await connection.execute(query)).mappings()]
+
+    async def trial_balance(self, on: date) -> list[tuple[str, str, int]]:
+        """Return account, currency and balance in minor units of all lines up to a date."""
+        lines = JOURNAL_LINES.c
+        query = (
+            select(lines.account, lines.currency, func.sum(lines.amount_minor))
+            .where(lines.effective_on <= on)
+            .group_by(lines.account, lines.currency)
+            .order_by(lines.account)
+        )
+        async with self.engine.connect() as connection:
+            found = await connection.execute(query)
+            return [(name, currency, int(total)) for name, currency, total in found]
+
+    async def unbalanced_days(self) -> list[date]:
+        """Return every date whose journal lines do not sum to zero; there should be none."""
+        lines = JOURNAL_LINES.c
+        query = (
+            select(lines.effective_on)
+            .group_by(lines.effective_on, lines.currency)
+            .having(func.sum(lines.amount_minor) != 0)
+        )
+        async with self.engine.connect() as connection:
+            return list((await connection.execute(query)).scalars())
+
+    async def all_rows(self, table: Table) -> list[dict[str, Any]]:
+        """Return every row of a table in order of its key."""
+        query = select(table).order_by(*table.primary_key.columns)
+        async with self.engine.connect() as connection:
+            return [dict(row) for row in (await connection.execute(query)).mappings()]
+
+    async def message_sequences(self) -> dict[str, int]:
+        """Return the number of messages published so far, by loan."""
+        async with self.engine.connect() as connection:
+            rows = await connection.execute(select(MESSAGE_SEQUENCES))
+            return {loan_id: sequence for loan_id, sequence in rows}
+
+    async def published(self, sequences: dict[str, int], position: int) -> None:
+        """Store how far the relay has come, position and sequences together."""
+        rows = [{"loan_id": loan_id, "sequence": n} for loan_id, n in sequences.items()]
+        async with self.engine.begin() as connection:
+            await _replace(connection, MESSAGE_SEQUENCES, sequences, rows)
+            await set_position(connection, "relay", position)
+
+
+async def set_position(connection: AsyncConnection, follower: str, position: int) -> None:
+    """Store how far a follower has come, in the caller's transaction."""
+    await connection.execute(delete(POSITIONS).where(POSITIONS.c.follower == follower))
+    await connection.execute(insert(POSITIONS), {"follower": follower, "position": position})
+
+
+async def _replace(
+    connection: AsyncConnection, table: Table, loans: dict[str, Any], rows: list[dict[str, Any]]
+) -> None:
+    """Replace all rows of some loans."""
+    names = list(loans)
+    for start in range(0, len(names), CHUNK):
+        chunk = names[start : start + CHUNK]
+        await connection.execute(delete(table).where(table.c.loan_id.in_(chunk)))
+    if rows:
+        await connection.execute(insert(table), rows)

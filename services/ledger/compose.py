@@ -1,0 +1,53 @@
+"""Put a ledger together: one writer, one log, its followers, its API."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import grpc
+from lending.ledger.v1 import ledger_service_pb2 as pb
+from lending.ledger.v1.ledger_service_pb2_grpc import add_LedgerServiceServicer_to_server
+
+from services.ledger.adapters.event_mapper import decode
+from services.ledger.adapters.event_store import open_event_store
+from services.ledger.adapters.read_models import ReadModels
+from services.ledger.adapters.relay import Relay
+from services.ledger.application.ageing import Ageing
+from services.ledger.application.following import Follower
+from services.ledger.application.posting import Writer
+from services.ledger.application.projecting import Projection
+from services.ledger.config import LedgerSettings
+from services.ledger.entrypoints.grpc_service import LedgerService
+from shared.runtime.database import open_database
+from shared.runtime.grpc_server import serve
+from shared.runtime.telemetry import configure_logging, configure_tracing
+
+
+async def serve_ledger(settings: LedgerSettings) -> None:
+    """Run a ledger until it is told to stop."""
+    configure_logging("ledger", settings.log_level)
+    configure_tracing("ledger", settings.otlp_endpoint)
+    store = open_event_store(settings.database_url)
+    models = ReadModels(open_database(settings.read_url()))
+    await models.create()
+    projection = Projection(store, Follower(store, decode), models)
+    relay = Relay(Follower(store, decode), models, settings.nats_url)
+
+    def wake() -> None:
+        projection.woken.set()
+        relay.woken.set()
+
+    writer = Writer(store, wake)
+    writer.load_business_date()
+    ageing = Ageing(writer, projection, models, asyncio.Lock())
+    service = LedgerService(writer, projection, models, ageing)
+
+    def register(server: grpc.aio.Server) -> Sequence[str]:
+        add_LedgerServiceServicer_to_server(service, server)
+        return [pb.DESCRIPTOR.services_by_name["LedgerService"].full_name]
+
+    work = [writer.run, projection.run, relay.run]
+    await serve(settings, service="ledger", register=register, background=work)
+    store.close()
+    await models.engine.dispose()

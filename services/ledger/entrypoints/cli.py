@@ -1,0 +1,48 @@
+"""The ledger's command line."""
+
+from __future__ import annotations
+
+import asyncio
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from services.ledger.application.verifying import Verdict
+from services.ledger.compose import serve_ledger
+from services.ledger.compose_replay import replay_book
+from services.ledger.config import LedgerSettings
+from shared.runtime.grpc_server import run
+from shared.runtime.settings import describe
+
+app = typer.Typer(
+    add_completion=False,
+    rich_markup_mode=None,
+    help="The ledger of a lender's book.\n\nSettings, from the environment:\n\n\b\n"
+    + describe(LedgerSettings),
+)
+
+
+@app.callback(invoke_without_command=True)
+def serve(context: typer.Context) -> None:
+    """Serve the gRPC API until SIGTERM or Ctrl-C."""
+    if context.invoked_subcommand is None:
+        run(lambda: serve_ledger(LedgerSettings()))
+
+
+@app.command()
+def replay() -> None:
+    """Replay the whole log and compare it with the read models, row by row."""
+    verdicts = asyncio.run(replay_book(LedgerSettings()))
+    table = Table("compared", "rows", "different", title="replay of the whole book")
+    for verdict in verdicts:
+        table.add_row(verdict.name, str(verdict.rows), str(len(verdict.different)))
+    console = Console()
+    console.print(table)
+    for line in _first_differences(verdicts):
+        console.print(line)
+    raise typer.Exit(1 if any(v.different for v in verdicts) else 0)
+
+
+def _first_differences(verdicts: list[Verdict]) -> list[str]:
+    return [f"{v.name}: {text}" for v in verdicts for text in v.different[:5]]

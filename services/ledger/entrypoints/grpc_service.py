@@ -1,0 +1,197 @@
+"""The ledger's API: read the request, call the use case, render the answer."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from lending.ledger.v1 import ledger_service_pb2 as pb
+from lending.ledger.v1 import loan_pb2
+from lending.ledger.v1.ledger_service_pb2_grpc import LedgerServiceServicer
+
+from services.ledger import wire
+from services.ledger.adapters.event_mapper import encode, topic_of
+from services.ledger.adapters.read_models import ReadModels
+from services.ledger.application.ageing import Ageing
+from services.ledger.application.posting import Writer
+from services.ledger.application.projecting import Projection
+from services.ledger.application.reading import see_loan
+from services.ledger.application.rows import days_past_due
+from services.ledger.domain.book_events import RequestAnswered
+from services.ledger.domain.commands import Asked
+from services.ledger.domain.events import RepaymentPosted
+from services.ledger.domain.refusals import BusinessDateNotSet, LoanNotFound
+from shared.kernel.dates import parse_date
+
+PAGE_SIZE, PAGE_SIZE_MAX = 100, 1000
+
+
+class LedgerService(LedgerServiceServicer):
+    """Answers every rpc of lending.ledger.v1.LedgerService."""
+
+    def __init__(
+        self,
+        writer: Writer,
+        projection: Projection,
+        models: ReadModels,
+        ageing: Ageing,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.writer, self.projection, self.models = writer, projection, models
+        self.ageing, self.now = ageing, now
+
+    async def _post(self, read: Callable[[Any, datetime], Asked], request: Any) -> RequestAnswered:
+        return await self.writer.ask(read(request, self.now()), wire.body_sha256(request))
+
+    async def _loan(self, read: Callable[[Any, datetime], Asked], request: Any) -> loan_pb2.Loan:
+        return await self._answered(await self._post(read, request))
+
+    async def _answered(self, first: RequestAnswered) -> loan_pb2.Loan:
+        """Return the loan as the first answer showed it."""
+        account = self.writer.accounts.get(first.loan_id)
+        if account is None or account.version != first.loan_version:
+            seen = await asyncio.to_thread(
+                see_loan,
+                self.writer.log,
+                first.loan_id,
+                first.business_on or date.min,
+                version_max=first.loan_version,
+            )
+            account = seen.account
+        return wire.loan_message(account, first.business_on)
+
+    async def OpenLoan(self, request: Any, context: Any) -> loan_pb2.Loan:
+        """Open a loan account."""
+        return await self._loan(wire.open_loan, request)
+
+    async def DisburseLoan(self, request: Any, context: Any) -> loan_pb2.Loan:
+        """Pay a loan out."""
+        return await self._loan(wire.disburse, request)
+
+    async def PostRepayment(self, request: Any, context: Any) -> pb.PostRepaymentResponse:
+        """Take money in."""
+        first = await self._post(wire.repayment, request)
+        loan = await self._answered(first)
+        events = await asyncio.to_thread(
+            self.writer.log.stream, f"loan/{first.loan_id}", first.loan_version
+        )
+        posted = next(
+            event
+            for event in reversed(events)
+            if isinstance(event, RepaymentPosted) and event.repayment_id == request.request_id
+        )
+        slots = [wire.allocation_message(slot) for slot in posted.allocations]
+        return pb.PostRepaymentResponse(
+            repayment_id=posted.repayment_id, allocations=slots, loan=loan
+        )
+
+    async def ReverseRepayment(self, request: Any, context: Any) -> loan_pb2.Loan:
+        """Take a repayment back."""
+        return await self._loan(wire.reversal, request)
+
+    async def ApplyCharge(self, request: Any, context: Any) -> loan_pb2.Loan:
+        """Charge an amount."""
+        return await self._loan(wire.charge, request)
+
+    async def RestructureLoan(self, request: Any, context: Any) -> loan_pb2.Loan:
+        """Replace the rest of the schedule."""
+        return await self._loan(wire.restructuring, request)
+
+    async def ChargeOffLoan(self, request: Any, context: Any) -> loan_pb2.Loan:
+        """Take a loan off the books."""
+        return await self._loan(wire.charge_off, request)
+
+    async def PostRecovery(self, request: Any, context: Any) -> loan_pb2.Loan:
+        """Take money in after charge-off."""
+        return await self._loan(wire.recovery, request)
+
+    async def GetLoan(self, request: Any, context: Any) -> loan_pb2.Loan:
+        """Look at a loan from two clocks."""
+        on = self._date(request.effective_on)
+        known_at = wire.an_instant(request.known_at, "known_at") if request.known_at else None
+        loan_id = wire.an_id(request.loan_id, "loan_id")
+        seen = await asyncio.to_thread(
+            see_loan, self.writer.log, loan_id, on or date.min, known_at=known_at
+        )
+        return wire.loan_message(seen.account, on)
+
+    def _date(self, text: str) -> date | None:
+        return parse_date(text, field="effective_on") if text else self.writer.business_on
+
+    async def ListLoans(self, request: Any, context: Any) -> pb.ListLoansResponse:
+        """List loan summaries by loan id."""
+        await self.projection.caught_up()
+        size = min(request.page.size or PAGE_SIZE, PAGE_SIZE_MAX)
+        on, late = self.writer.business_on, request.days_past_due_min
+        latest = on - timedelta(days=late) if on and late > 0 else None
+        rows = await self.models.summaries(request.page.token, size, latest)
+        loans = [_summary(row, on) for row in rows]
+        token = loans[-1].loan_id if len(loans) == size else ""
+        return pb.ListLoansResponse(loans=loans, next_page_token=token)
+
+    async def ListLoanEvents(self, request: Any, context: Any) -> pb.ListLoanEventsResponse:
+        """List the stored events of a loan."""
+        loan_id = wire.an_id(request.loan_id, "loan_id")
+        events = await asyncio.to_thread(self.writer.log.stream, f"loan/{loan_id}")
+        if not events:
+            raise LoanNotFound(f"loan {loan_id} does not exist", field="loan_id")
+        return pb.ListLoanEventsResponse(
+            events=[_event(event, version) for version, event in enumerate(events, start=1)]
+        )
+
+    async def GetTrialBalance(self, request: Any, context: Any) -> pb.TrialBalance:
+        """Sum the journal by account."""
+        on = self._date(request.effective_on)
+        if on is None:
+            raise BusinessDateNotSet("the ledger has no business date yet")
+        await self.projection.caught_up()
+        rows = await self.models.trial_balance(on)
+        accounts = [
+            pb.AccountBalance(account=name, currency=currency, balance_minor=total)
+            for name, currency, total in rows
+        ]
+        return pb.TrialBalance(accounts=accounts, effective_on=on.isoformat())
+
+    async def GetBusinessDate(self, request: Any, context: Any) -> pb.BusinessDate:
+        """Return the business date."""
+        on = self.writer.business_on
+        return pb.BusinessDate(on=on.isoformat() if on else "")
+
+    async def AdvanceBusinessDate(self, request: Any, context: Any) -> pb.BusinessDate:
+        """Close days up to a date."""
+        request_id = wire.an_id(request.request_id, "request_id")
+        to = parse_date(request.to, field="to")
+        closed = await self.ageing.advance(to, request_id, self.now())
+        return pb.BusinessDate(
+            on=closed.on.isoformat(),
+            loans_changed=closed.loans_changed,
+            loans_touched=closed.loans_touched,
+        )
+
+
+def _summary(row: dict[str, Any], on: date | None) -> pb.LoanSummary:
+    return pb.LoanSummary(
+        loan_id=row["loan_id"],
+        borrower_ref=row["borrower_ref"],
+        product=row["product"],
+        status=loan_pb2.LoanStatus.Value(f"LOAN_STATUS_{row['status']}"),
+        principal_outstanding_minor=row["principal_outstanding_minor"],
+        days_past_due=days_past_due(row["oldest_due_on"], on),
+        arrears_minor=row["arrears_minor"],
+        bucket=row["bucket"],
+    )
+
+
+def _event(event: Any, version: int) -> loan_pb2.LoanEvent:
+    state = encode(event)
+    return loan_pb2.LoanEvent(
+        version=version,
+        topic=topic_of(event),
+        effective_on=event.effective_on.isoformat(),
+        recorded_at=event.recorded_at.isoformat(),
+        body_json=state.decode(),
+        sha256=hashlib.sha256(state).hexdigest(),
+    )
