@@ -1,12 +1,13 @@
 PYTHON ?= python3
 BIN := .venv/bin
+PROTOS := $(shell find protos/lending -name '*.proto')
 
 .PHONY: help setup lock test clean
 
 help: ## List the commands.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
-setup: .venv/ready ## Create the environment and generate the protobuf code.
+setup: .venv/ready build/protos.ready ## Create the environment and generate the protobuf code.
 
 .venv/ready: pyproject.toml requirements.lock
 	test -x $(BIN)/uv || ($(PYTHON) -m venv .venv && $(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.9)
@@ -14,12 +15,22 @@ setup: .venv/ready ## Create the environment and generate the protobuf code.
 	printf '%s\n%s\n' "$(CURDIR)" "$(CURDIR)/protos" > $$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/duebook.pth
 	touch $@
 
+build/protos.ready: .venv/ready $(PROTOS)
+	$(BIN)/python -m grpc_tools.protoc -I protos --python_out=protos --pyi_out=protos --grpc_python_out=protos $(PROTOS)
+	mkdir -p build && touch $@
+
 lock: ## Pin every dependency again, with hashes.
 	VIRTUAL_ENV=.venv $(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet -o requirements.lock
 
 test: setup ## Set everything up and pass all tests.
 	$(BIN)/ruff check .
-	$(BIN)/python -m pytest
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/buf lint protos
+	$(BIN)/buf format -d --exit-code protos
+	$(BIN)/python -m pytest -n 2
 
 clean: ## Remove the environment and everything built.
 	rm -rf .venv build data
+	find protos -name '*_pb2*' -delete

@@ -13,6 +13,7 @@ from services.ledger.domain import refusals as no
 from services.ledger.domain.aftermath import aftermath, age, stamp
 from services.ledger.domain.loan_account import LoanAccount, LoanStatus, evolve
 from services.ledger.domain.terms import check_terms
+from shared.kernel.errors import InvalidArgument
 
 Decided = list[ev.Fact]
 
@@ -191,7 +192,7 @@ def _(command: cmd.ChargeOffLoan, account: LoanAccount) -> ev.Fact:
     )
 
 
-def _positive(amount_minor: int, refusal: type[no.InvalidArgument]) -> None:
+def _positive(amount_minor: int, refusal: type[InvalidArgument]) -> None:
     if amount_minor <= 0:
         raise refusal(f"{amount_minor} is not above zero", field="amount", expected="above 0")
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import date
 from enum import StrEnum
 from functools import singledispatch
+from typing import Any
 
 import msgspec
 
@@ -81,7 +82,9 @@ def _changes(event: ev.Fact, account: LoanAccount) -> dict[str, object]:
     raise TypeError(f"no evolve for {type(event).__name__}")
 
 
-def _with_fact(account: LoanAccount, kind: FactKind, event: ev.Fact, **more: object) -> dict:
+def _with_fact(
+    account: LoanAccount, kind: FactKind, event: ev.Fact, **more: Any
+) -> dict[str, object]:
     fact = MoneyFact(
         kind=kind, effective_on=event.effective_on, version=account.version + 1, **more
     )
