@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import MetaData, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-
-_SQLITE_MAGIC = b"SQLite format 3\x00"
 
 
 class DatabaseNotOurs(Exception):
@@ -50,10 +50,18 @@ async def create_tables(engine: AsyncEngine, metadata: MetaData, application_id:
 
 
 def refuse_others(path: Path, application_id: int) -> None:
-    """Raise DatabaseNotOurs unless the file is empty, missing, or marked as ours."""
+    """
+    Raise DatabaseNotOurs unless the file is missing, empty, or marked as ours.
+
+    SQLite reads the mark, not we: after a kill it may still stand in the write-ahead log.
+    """
     if not path.exists() or not path.stat().st_size:
         return
-    with path.open("rb") as file:
-        head = file.read(100)
-    if head[:16] != _SQLITE_MAGIC or int.from_bytes(head[68:72], "big") != application_id:
+    try:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as file:
+            mark = file.execute("PRAGMA application_id").fetchone()[0]
+            empty = file.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
+    except sqlite3.DatabaseError:
+        mark, empty = 0, False
+    if mark != application_id and not (mark == 0 and empty):
         raise DatabaseNotOurs(f"{path} was not made by this service; set its DATABASE_URL")

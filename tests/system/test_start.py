@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from services.ledger.adapters.event_store import APPLICATION_ID
+from shared.runtime.database import refuse_others
 from tests.system.processes import ROOT, free_port
 
 
@@ -33,6 +35,18 @@ def test_a_port_in_use(tmp_path: Path) -> None:
 
     assert done.returncode == 2
     assert f"127.0.0.1:{port} is in use; set LEDGER_GRPC_PORT" in done.stderr
+
+
+def test_a_file_whose_mark_is_still_in_its_write_ahead_log(tmp_path: Path) -> None:
+    """Killed right after it was created, a database of ours is known as ours."""
+    path = tmp_path / "ledger.db"
+    mark = f"PRAGMA journal_mode = WAL; PRAGMA application_id = {APPLICATION_ID};"
+    script = f"import sqlite3, os; c = sqlite3.connect({str(path)!r}); c.executescript({mark!r} + "
+    script += "'CREATE TABLE t (a);'); os._exit(9)"
+
+    subprocess.run([sys.executable, "-c", script], check=False)
+
+    refuse_others(path, APPLICATION_ID)
 
 
 def test_a_database_file_that_is_not_ours(tmp_path: Path) -> None:
