@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from datetime import date, datetime
 from typing import Any
 
@@ -19,58 +18,9 @@ from services.ledger.domain.terms import RepaymentMethod, Terms
 from services.ledger.domain.timeline import Allocation, Timeline
 from services.ledger.wire_events import delinquency_message
 from shared.kernel.dates import DayCount, parse_date
-from shared.kernel.errors import InvalidArgument
 from shared.kernel.money import AMOUNT_MINOR_MAX, AmountTooLarge, plain_decimal
+from shared.runtime.requests import FieldMissing, a_text, an_id
 from shared.runtime.telemetry import current_traceparent
-
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{2,63}")
-
-
-class IdNotValid(InvalidArgument):
-    """An id has 3 to 64 ASCII letters, digits and . _ : - characters."""
-
-
-class FieldMissing(InvalidArgument):
-    """A field that must be set is empty."""
-
-
-class TextTooLong(InvalidArgument):
-    """A text has at most 200 characters."""
-
-
-class InstantNotValid(InvalidArgument):
-    """An instant is RFC 3339 with an offset, such as 2026-03-05T09:00:00Z."""
-
-
-def an_id(text: str, field: str) -> str:
-    """Return a valid id, or raise IdNotValid."""
-    if not _ID.fullmatch(text):
-        raise IdNotValid(
-            f"{text[:70]!r} is not an id", field=field, expected="3 to 64 of A-Z a-z 0-9 . _ : -"
-        )
-    return text
-
-
-def a_text(text: str, field: str) -> str:
-    """Return a text that is there and not too long."""
-    if not text.strip():
-        raise FieldMissing(f"{field} is empty", field=field, expected="some text")
-    if len(text) > 200:
-        raise TextTooLong(f"{field} is too long", field=field, expected="at most 200 characters")
-    return text
-
-
-def an_instant(text: str, field: str) -> datetime:
-    """Return an instant with its offset, or raise InstantNotValid."""
-    try:
-        instant = datetime.fromisoformat(text)
-        if instant.tzinfo is None:
-            raise ValueError(text)
-    except ValueError:
-        raise InstantNotValid(
-            f"{text[:40]!r} is not an instant", field=field, expected="2026-03-05T09:00:00Z"
-        ) from None
-    return instant
 
 
 def body_sha256(request: Message) -> str:

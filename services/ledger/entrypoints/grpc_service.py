@@ -25,6 +25,7 @@ from services.ledger.domain.commands import Asked
 from services.ledger.domain.events import RepaymentPosted
 from services.ledger.domain.refusals import BusinessDateNotSet, LoanNotFound
 from shared.kernel.dates import parse_date
+from shared.runtime.requests import an_id, an_instant
 
 PAGE_SIZE, PAGE_SIZE_MAX = 100, 1000
 
@@ -111,8 +112,8 @@ class LedgerService(LedgerServiceServicer):
     async def GetLoan(self, request: Any, context: Any) -> loan_pb2.Loan:
         """Look at a loan from two clocks."""
         on = self._date(request.effective_on)
-        known_at = wire.an_instant(request.known_at, "known_at") if request.known_at else None
-        loan_id = wire.an_id(request.loan_id, "loan_id")
+        known_at = an_instant(request.known_at, "known_at") if request.known_at else None
+        loan_id = an_id(request.loan_id, "loan_id")
         seen = await asyncio.to_thread(
             see_loan, self.writer.log, loan_id, on or date.min, known_at=known_at
         )
@@ -134,7 +135,7 @@ class LedgerService(LedgerServiceServicer):
 
     async def ListLoanEvents(self, request: Any, context: Any) -> pb.ListLoanEventsResponse:
         """List the stored events of a loan."""
-        loan_id = wire.an_id(request.loan_id, "loan_id")
+        loan_id = an_id(request.loan_id, "loan_id")
         events = await asyncio.to_thread(self.writer.log.stream, f"loan/{loan_id}")
         if not events:
             raise LoanNotFound(f"loan {loan_id} does not exist", field="loan_id")
@@ -162,7 +163,7 @@ class LedgerService(LedgerServiceServicer):
 
     async def AdvanceBusinessDate(self, request: Any, context: Any) -> pb.BusinessDate:
         """Close days up to a date."""
-        request_id = wire.an_id(request.request_id, "request_id")
+        request_id = an_id(request.request_id, "request_id")
         to = parse_date(request.to, field="to")
         closed = await self.ageing.advance(to, request_id, self.now())
         return pb.BusinessDate(

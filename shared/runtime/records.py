@@ -1,0 +1,209 @@
+"""What a service remembers, answered, owes and has worked: changed together or not at all."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import msgspec
+import structlog
+from google.protobuf.message import Message as Proto
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    delete,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from shared.kernel.errors import Refused
+from shared.runtime.bus import Bus, BusDown
+from shared.runtime.database import create_tables
+from shared.runtime.telemetry import current_traceparent
+
+METADATA = MetaData()
+RECORDS = Table(
+    "records",
+    METADATA,
+    Column("kind", String(40), primary_key=True),
+    Column("id", String(80), primary_key=True),
+    Column("state", String(40), nullable=False, index=True),
+    Column("body", LargeBinary, nullable=False),
+)
+REQUESTS = Table(
+    "requests",
+    METADATA,
+    Column("request_id", String(80), primary_key=True),
+    Column("body_sha256", String(64), nullable=False),
+    Column("answer", LargeBinary, nullable=False),
+)
+OUTBOX = Table(
+    "outbox",
+    METADATA,
+    Column("number", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("subject", String(200), nullable=False),
+    Column("message_id", String(200), nullable=False, unique=True),
+    Column("body", LargeBinary, nullable=False),
+    Column("headers", LargeBinary, nullable=False),
+    Column("sent", Integer, nullable=False, index=True),
+)
+INBOX = Table("inbox", METADATA, Column("message_id", String(200), primary_key=True))
+PAGE = 200
+
+Record = TypeVar("Record", bound=msgspec.Struct)
+Answer = TypeVar("Answer", bound=Proto)
+
+
+class RequestIdReused(Refused):
+    """The request id was used with another body."""
+
+
+@dataclass(slots=True)
+class Work:
+    """One transaction."""
+
+    connection: AsyncConnection
+
+    async def get(self, kind: type[Record], record_id: str) -> Record | None:
+        """Return a record; None when there is none."""
+        query = select(RECORDS.c.body).where(_key(kind, record_id))
+        body = (await self.connection.execute(query)).scalar()
+        return msgspec.json.decode(body, type=kind) if body is not None else None
+
+    async def put(self, record: msgspec.Struct, record_id: str, state: str = "") -> None:
+        """Store a record, replacing the one of its kind and id."""
+        kind = type(record)
+        await self.connection.execute(delete(RECORDS).where(_key(kind, record_id)))
+        row = {"kind": kind.__name__, "id": record_id, "state": state}
+        row["body"] = msgspec.json.encode(record)
+        await self.connection.execute(insert(RECORDS), row)
+
+    async def find(
+        self, kind: type[Record], *, state: str = "", after: str = "", limit: int = 100
+    ) -> list[Record]:
+        """Return records of a kind in order of id, of one state if it is given."""
+        query = select(RECORDS.c.body).where(RECORDS.c.kind == kind.__name__, RECORDS.c.id > after)
+        if state:
+            query = query.where(RECORDS.c.state == state)
+        rows = await self.connection.execute(query.order_by(RECORDS.c.id).limit(limit))
+        return [msgspec.json.decode(body, type=kind) for body in rows.scalars()]
+
+    async def owe(
+        self, subject: str, message_id: str, body: Proto, headers: Mapping[str, str]
+    ) -> None:
+        """Promise a message; it goes out after the commit, once per message id."""
+        known = select(OUTBOX.c.number).where(OUTBOX.c.message_id == message_id)
+        if (await self.connection.execute(known)).first() is not None:
+            return
+        traced = {"traceparent": current_traceparent(), "ce-id": message_id, **headers}
+        row = {"subject": subject, "message_id": message_id, "body": body.SerializeToString()}
+        row |= {"headers": msgspec.json.encode(traced), "sent": 0}
+        await self.connection.execute(insert(OUTBOX), row)
+
+    async def first_time(self, message_id: str) -> bool:
+        """Say whether a message is new, and remember it."""
+        known = select(INBOX).where(INBOX.c.message_id == message_id)
+        if (await self.connection.execute(known)).first() is not None:
+            return False
+        await self.connection.execute(insert(INBOX), {"message_id": message_id})
+        return True
+
+
+@dataclass(slots=True)
+class Records:
+    """The database of one service; one transaction at a time writes."""
+
+    engine: AsyncEngine
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    owed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def create(self, application_id: int) -> None:
+        """Create the tables that are missing."""
+        await create_tables(self.engine, METADATA, application_id)
+
+    @asynccontextmanager
+    async def work(self) -> AsyncIterator[Work]:
+        """Open a transaction: everything in it happens, or nothing."""
+        async with self.turn, self.engine.begin() as connection:
+            yield Work(connection)
+        self.owed.set()
+
+    async def answer_once(
+        self,
+        request: Any,
+        answer_type: type[Answer],
+        act: Callable[[Work], Awaitable[Answer]],
+    ) -> Answer:
+        """
+        Answer a request; the same `request_id` again gets the first answer.
+
+        Raises:
+            RequestIdReused: the id was used with another body.
+        """
+        named = type(request).__name__.encode() + request.SerializeToString(deterministic=True)
+        digest = hashlib.sha256(named).hexdigest()
+        query = select(REQUESTS).where(REQUESTS.c.request_id == request.request_id)
+        async with self.work() as work:
+            first = (await work.connection.execute(query)).mappings().first()
+            if first is not None and first["body_sha256"] != digest:
+                raise RequestIdReused("the request id had another body", field="request_id")
+            if first is not None:
+                return answer_type.FromString(first["answer"])
+            answer = await act(work)
+            row = {"request_id": request.request_id, "body_sha256": digest}
+            row["answer"] = answer.SerializeToString()
+            await work.connection.execute(insert(REQUESTS), row)
+            return answer
+
+    async def relay(self, nats_url: str, name: str, stop: asyncio.Event) -> None:
+        """Publish what is owed, oldest first, until told to stop."""
+        connecting = asyncio.ensure_future(Bus.connect(nats_url, name))
+        stopping = asyncio.ensure_future(stop.wait())
+        await asyncio.wait({connecting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if not connecting.done():
+            connecting.cancel()
+            return
+        bus = connecting.result()
+        await bus.ensure_stream()
+        while not stop.is_set():
+            self.owed.clear()
+            if not await self._send_page(bus):
+                try:
+                    await asyncio.wait_for(self.owed.wait(), 0.3)
+                except TimeoutError:
+                    continue
+        await bus.close()
+
+    async def _send_page(self, bus: Bus) -> int:
+        query = select(OUTBOX).where(OUTBOX.c.sent == 0).order_by(OUTBOX.c.number).limit(PAGE)
+        async with self.engine.connect() as connection:
+            rows = (await connection.execute(query)).mappings().all()
+        sent = []
+        try:
+            for row in rows:
+                headers = {k: v for k, v in msgspec.json.decode(row["headers"]).items() if v}
+                await bus.publish(row["subject"], row["body"], row["message_id"], headers)
+                sent.append(row["number"])
+        except BusDown as failure:
+            structlog.get_logger().warning("outbox waits for NATS", failure=str(failure))
+            await asyncio.sleep(0.3)
+        if sent:
+            async with self.turn, self.engine.begin() as connection:
+                done = update(OUTBOX).where(OUTBOX.c.number.in_(sent)).values(sent=1)
+                await connection.execute(done)
+        return len(rows)
+
+
+def _key(kind: type[msgspec.Struct], record_id: str) -> Any:
+    return (RECORDS.c.kind == kind.__name__) & (RECORDS.c.id == record_id)
