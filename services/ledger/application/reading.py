@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 from services.ledger.application.ports import Log
 from services.ledger.domain.events import Fact
-from services.ledger.domain.loan_account import LoanAccount, fold
-from services.ledger.domain.refusals import LoanNotFound
+from services.ledger.domain.loan_account import LoanAccount, LoanStatus, fold
+from services.ledger.domain.refusals import DateOutOfOrder, LoanNotFound
+from services.ledger.domain.terms import Terms, check_terms
 
 
 class Seen(NamedTuple):
@@ -40,3 +41,28 @@ def see_loan(
     if account is None:
         raise LoanNotFound(f"loan {loan_id} does not exist", field="loan_id")
     return Seen(account, on)
+
+
+def preview(terms: Terms, value_on: date) -> LoanAccount:
+    """
+    Return the account that terms would make, were it paid out on a date.
+
+    Raises:
+        TermsInvalid: a term leaves its range.
+        DateOutOfOrder: the first due date is not after the date.
+    """
+    check_terms(terms)
+    if terms.first_due_on <= value_on:
+        raise DateOutOfOrder(
+            "the first due date is not after the disbursal",
+            field="terms.first_due_on",
+            expected=f"after {value_on}",
+        )
+    return LoanAccount(
+        loan_id="",
+        borrower_ref="",
+        product="",
+        terms=terms,
+        status=LoanStatus.OPENED,
+        disbursed_on=value_on,
+    )

@@ -18,7 +18,7 @@ from services.ledger.adapters.read_models import ReadModels
 from services.ledger.application.ageing import Ageing
 from services.ledger.application.posting import Writer
 from services.ledger.application.projecting import Projection
-from services.ledger.application.reading import see_loan
+from services.ledger.application.reading import preview, see_loan
 from services.ledger.application.rows import days_past_due
 from services.ledger.domain.book_events import RequestAnswered
 from services.ledger.domain.commands import Asked
@@ -63,6 +63,11 @@ class LedgerService(LedgerServiceServicer):
             )
             account = seen.account
         return wire.loan_message(account, first.business_on)
+
+    async def PreviewLoan(self, request: Any, context: Any) -> loan_pb2.Loan:
+        """Compute what terms would mean; nothing is opened."""
+        value_on = parse_date(request.value_on, field="value_on")
+        return wire.loan_message(preview(wire.terms(request.terms), value_on), value_on)
 
     async def OpenLoan(self, request: Any, context: Any) -> loan_pb2.Loan:
         """Open a loan account."""

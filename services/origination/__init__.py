@@ -1,0 +1,1 @@
+"""Origination: from an application to money paid out, reviewed, disclosed, agreed."""

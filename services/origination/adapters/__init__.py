@@ -1,0 +1,1 @@
+"""Outward: risk and ledger."""

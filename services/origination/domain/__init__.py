@@ -1,0 +1,1 @@
+"""The steps of an application and the cost of a loan; pure."""

@@ -1,0 +1,1 @@
+"""Risk: should we lend, and why not?"""

@@ -1,0 +1,1 @@
+"""Outward: artefacts on disk, training."""

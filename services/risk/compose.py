@@ -1,0 +1,46 @@
+"""Put risk together: rules and card from files, decisions in its own database."""
+
+from __future__ import annotations
+
+import asyncio
+import tomllib
+from collections.abc import Sequence
+
+import grpc
+import msgspec
+from lending.risk.v1 import risk_service_pb2 as pb
+from lending.risk.v1.risk_service_pb2_grpc import add_RiskServiceServicer_to_server
+
+from services.risk.config import RiskSettings
+from services.risk.domain.policy import Policy
+from services.risk.domain.scorecard import Scorecard
+from services.risk.entrypoints.grpc_service import RiskService
+from shared.runtime.database import open_database
+from shared.runtime.grpc_server import serve
+from shared.runtime.records import Records
+from shared.runtime.telemetry import configure_logging, configure_tracing
+
+APPLICATION_ID = 0x44554553
+"""Marks a SQLite file as risk's: "DUES"."""
+
+
+async def serve_risk(settings: RiskSettings) -> None:
+    """Run risk until it is told to stop."""
+    configure_logging("risk", settings.log_level)
+    configure_tracing("risk", settings.otlp_endpoint)
+    rules = tomllib.loads(settings.policy_file.read_text(encoding="utf-8"))
+    policy = msgspec.convert(rules, Policy)
+    card = msgspec.json.decode(settings.model_file.read_bytes(), type=Scorecard)
+    records = Records(open_database(settings.database_url))
+    await records.create(APPLICATION_ID)
+    service = RiskService(records, policy, card)
+
+    def register(server: grpc.aio.Server) -> Sequence[str]:
+        add_RiskServiceServicer_to_server(service, server)
+        return [pb.DESCRIPTOR.services_by_name["RiskService"].full_name]
+
+    async def relay(stop: asyncio.Event) -> None:
+        await records.relay(settings.nats_url, "risk-relay", stop)
+
+    await serve(settings, service="risk", register=register, background=[relay])
+    await records.engine.dispose()

@@ -1,0 +1,1 @@
+"""Inward: gRPC and the command line."""
