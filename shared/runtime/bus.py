@@ -64,6 +64,18 @@ class Bus:
             except (OSError, NatsError, TimeoutError):
                 await asyncio.sleep(RETRY_SECONDS)
 
+    @classmethod
+    async def connect_unless(cls, stop: asyncio.Event, url: str, name: str) -> Bus | None:
+        """Connect, or return None when told to stop before NATS answered."""
+        connecting = asyncio.ensure_future(cls.connect(url, name))
+        stopping = asyncio.ensure_future(stop.wait())
+        await asyncio.wait({connecting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if not connecting.done():
+            connecting.cancel()
+            return None
+        return connecting.result()
+
     async def ensure_stream(self) -> None:
         """Create the stream where there is none; wait while JetStream is away."""
         config = StreamConfig(

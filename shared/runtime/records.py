@@ -168,13 +168,9 @@ class Records:
 
     async def relay(self, nats_url: str, name: str, stop: asyncio.Event) -> None:
         """Publish what is owed, oldest first, until told to stop."""
-        connecting = asyncio.ensure_future(Bus.connect(nats_url, name))
-        stopping = asyncio.ensure_future(stop.wait())
-        await asyncio.wait({connecting, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        if not connecting.done():
-            connecting.cancel()
+        bus = await Bus.connect_unless(stop, nats_url, name)
+        if bus is None:
             return
-        bus = connecting.result()
         await bus.ensure_stream()
         while not stop.is_set():
             self.owed.clear()

@@ -29,9 +29,10 @@ class Relay:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Publish until told to stop; while NATS is away the log keeps what is to come."""
-        bus = await _unless(stop, Bus.connect(self.nats_url, "ledger-relay"))
-        if bus is None or await _unless(stop, bus.ensure_stream()) is False:
+        bus = await Bus.connect_unless(stop, self.nats_url, "ledger-relay")
+        if bus is None:
             return
+        await bus.ensure_stream()
         position = await self.tables.position("relay")
         self.sequences = await self.tables.message_sequences()
         while not stop.is_set():
@@ -74,18 +75,6 @@ class Relay:
                 structlog.get_logger().warning("relay waits for NATS", failure=str(failure))
                 self.checked.clear()
                 await asyncio.sleep(POLL_SECONDS)
-
-
-async def _unless(stop: asyncio.Event, work: object) -> object:
-    """Await work, or give up when told to stop; returns False then."""
-    task = asyncio.ensure_future(work)  # type: ignore[call-overload]
-    stopped = asyncio.ensure_future(stop.wait())
-    await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
-    stopped.cancel()
-    if not task.done():
-        task.cancel()
-        return False
-    return task.result()
 
 
 async def _pause(event: asyncio.Event, seconds: float) -> None:

@@ -1,0 +1,1 @@
+"""Collections: cases, contact with care, promises, hardship plans."""

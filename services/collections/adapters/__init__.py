@@ -1,0 +1,1 @@
+"""Outward: the outbox of messages to borrowers."""

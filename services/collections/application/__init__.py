@@ -1,0 +1,1 @@
+"""What can be asked of collections, and what it does on events."""

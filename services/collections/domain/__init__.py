@@ -1,0 +1,1 @@
+"""Cases, contact rules and promises; pure."""

@@ -1,0 +1,1 @@
+"""Inward: gRPC, delinquency events and the command line."""
