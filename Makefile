@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PROTOS := $(shell find protos/lending -name '*.proto')
 
-.PHONY: help setup lock test clean
+.PHONY: help setup lock run demo replay test clean
 
 help: ## List the commands.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -21,6 +21,15 @@ build/protos.ready: .venv/ready $(PROTOS)
 
 lock: ## Pin every dependency again, with hashes.
 	VIRTUAL_ENV=.venv $(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet -o requirements.lock
+
+run: setup ## Run the suite with the sample book until Ctrl-C.
+	$(BIN)/python -m deploy.local run
+
+demo: setup ## The same, and exit after the summary.
+	$(BIN)/python -m deploy.local demo
+
+replay: setup ## Replay the whole book and compare it with the read models, row by row.
+	$(BIN)/python -m deploy.local replay
 
 test: setup ## Set everything up and pass all tests.
 	$(BIN)/ruff check .

@@ -1,0 +1,1 @@
+"""How Duebook is run: here, in containers, with a sample book."""

@@ -1,0 +1,92 @@
+"""python -m deploy.local: run the suite here, with the sample book."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from deploy.local.clients import Clients
+from deploy.local.loading import Loading
+from deploy.local.settings import PortInUse, Settings, from_environment
+from deploy.local.suite import ROOT, ServiceNotReady, Suite
+from deploy.local.summary import addresses, summary, until_quiet
+from deploy.sample.book import ENDS_ON, STARTS_ON
+from shared.runtime.nats_server import NatsNotReady
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None, help=from_environment.__doc__)
+console = Console()
+
+
+@app.command()
+def run() -> None:
+    """Start everything, live the sample book, print the summary, stay up until Ctrl-C."""
+    _with_suite(stay=True)
+
+
+@app.command()
+def demo() -> None:
+    """The same, and exit after the summary."""
+    _with_suite(stay=False)
+
+
+@app.command()
+def replay() -> None:
+    """Replay the whole book from its events and compare it with the read models."""
+    settings = from_environment()
+    environment = {**os.environ, **settings.environment("ledger")}
+    command = [sys.executable, "-m", "services.ledger", "replay"]
+    raise typer.Exit(subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode)
+
+
+def _with_suite(*, stay: bool) -> None:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    settings = from_environment()
+    suite, started = Suite(settings), time.monotonic()
+    try:
+        suite.start()
+        asyncio.run(_live(settings))
+        console.print(addresses(settings))
+        console.print(f"ready after {time.monotonic() - started:.0f} s; data in {settings.data}")
+        if stay:
+            _stay(suite)
+    except (PortInUse, ServiceNotReady, NatsNotReady) as problem:
+        console.print(f"cannot start: {problem}", style="red")
+        raise typer.Exit(2) from None
+    except KeyboardInterrupt:
+        console.print("stopping; the next run goes on from here")
+    finally:
+        suite.stop()
+
+
+async def _live(settings: Settings) -> None:
+    clients = Clients(settings)
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console) as progress:
+        bar = progress.add_task("business date", total=(ENDS_ON - STARTS_ON).days + 1)
+        await Loading(clients).run(
+            lambda day: progress.update(
+                bar, completed=(day - STARTS_ON).days + 1, description=f"business date {day}"
+            )
+        )
+    await until_quiet(settings)
+    console.print(await summary(clients))
+    await clients.close()
+
+
+def _stay(suite: Suite) -> None:
+    console.print("Ctrl-C stops everything.")
+    while True:
+        time.sleep(1)
+        for name in suite.revive():
+            console.print(f"{name} died and was started again")
+
+
+app()

@@ -1,0 +1,1 @@
+"""A sample book: real applications, synthetic repayments."""
