@@ -7,7 +7,7 @@ PROTOS := $(shell find protos/lending -name '*.proto')
 help: ## List the commands.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
-setup: .venv/ready build/protos.ready ## Create the environment and generate the protobuf code.
+setup: .venv/ready build/protos.ready build/node.ready ## Create the environment and generate the protobuf code.
 
 .venv/ready: pyproject.toml requirements.lock
 	test -x $(BIN)/uv || ($(PYTHON) -m venv .venv && $(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.9)
@@ -18,6 +18,12 @@ setup: .venv/ready build/protos.ready ## Create the environment and generate the
 build/protos.ready: .venv/ready $(PROTOS)
 	$(BIN)/python -m grpc_tools.protoc -I protos --python_out=protos --pyi_out=protos --grpc_python_out=protos $(PROTOS)
 	mkdir -p build && touch $@
+
+build/node.ready: tests/system/node/package-lock.json
+	mkdir -p build
+	if command -v npm > /dev/null; then cd tests/system/node && npm ci --silent --no-audit --no-fund; \
+	else echo "npm is not here: the tests go without the nats.js subscriber"; fi
+	touch $@
 
 lock: ## Pin every dependency again, with hashes.
 	VIRTUAL_ENV=.venv $(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet -o requirements.lock

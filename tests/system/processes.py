@@ -70,7 +70,7 @@ class Service:
             self.process.terminate()
         return self.process.wait(timeout=20)
 
-    def call(self, method: str, **body: Any) -> dict[str, Any]:
+    def call(self, method: str, /, **body: Any) -> dict[str, Any]:
         """Call an rpc with buf curl, by reflection; keys as in the proto's JSON."""
         url = f"http://127.0.0.1:{self.port}/{method}"
         command = [str(BUF), "curl", "--protocol", "grpc", "--http2-prior-knowledge"]
