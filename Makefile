@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PROTOS := $(shell find protos/lending -name '*.proto')
 
-.PHONY: help setup lock run demo replay test clean
+.PHONY: help setup lock run demo replay test released clean
 
 help: ## List the commands.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -27,6 +27,7 @@ build/node.ready: tests/system/node/package-lock.json
 
 lock: ## Pin every dependency again, with hashes.
 	VIRTUAL_ENV=.venv $(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet -o requirements.lock
+	VIRTUAL_ENV=.venv $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet -o deploy/requirements.lock
 
 run: setup ## Run the suite with the sample book until Ctrl-C.
 	$(BIN)/python -m deploy.local run
@@ -43,8 +44,12 @@ test: setup ## Set everything up and pass all tests.
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/buf lint protos
+	$(BIN)/buf breaking protos --against protos/released.binpb
 	$(BIN)/buf format -d --exit-code protos
 	$(BIN)/python -m pytest -n 2
+
+released: setup ## Take today's protos as the ones that must not break.
+	$(BIN)/buf build protos -o protos/released.binpb
 
 clean: ## Remove the environment and everything built.
 	rm -rf .venv build data

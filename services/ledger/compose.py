@@ -24,7 +24,7 @@ from shared.runtime.grpc_server import serve
 from shared.runtime.telemetry import configure_logging, configure_tracing
 
 
-async def serve_ledger(settings: LedgerSettings) -> None:
+async def serve_ledger(settings: LedgerSettings, stop: asyncio.Event | None = None) -> None:
     """Run a ledger until it is told to stop."""
     configure_logging("ledger", settings.log_level)
     configure_tracing("ledger", settings.otlp_endpoint)
@@ -48,6 +48,6 @@ async def serve_ledger(settings: LedgerSettings) -> None:
         return [pb.DESCRIPTOR.services_by_name["LedgerService"].full_name]
 
     work = [writer.run, projection.run, relay.run]
-    await serve(settings, service="ledger", register=register, background=work)
+    await serve(settings, service="ledger", register=register, background=work, stop=stop)
     store.close()
     await models.engine.dispose()

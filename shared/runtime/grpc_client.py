@@ -40,7 +40,11 @@ class Caller(grpc.aio.UnaryUnaryClientInterceptor):
             metadata.append(("traceparent", traceparent))
         timeout = details.timeout if details.timeout is not None else self.deadline_seconds
         asked = grpc.aio.ClientCallDetails(
-            details.method, timeout, grpc.aio.Metadata(*metadata), details.credentials, None
+            details.method,
+            timeout,
+            grpc.aio.Metadata(*metadata),
+            details.credentials,
+            details.wait_for_ready,
         )
         call = await continuation(asked, request)
         try:

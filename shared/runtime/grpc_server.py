@@ -73,6 +73,7 @@ async def serve(
     service: str,
     register: Callable[[grpc.aio.Server], Sequence[str]],
     background: Sequence[Background] = (),
+    stop: asyncio.Event | None = None,
 ) -> None:
     """
     Serve until SIGTERM or SIGINT, then finish the calls in flight and the background work.
@@ -82,6 +83,7 @@ async def serve(
         service: Name in the log.
         register: Adds servicers to the server and returns their full names.
         background: Coroutine functions that end soon after their stop event is set.
+        stop: Ends serving when set, as a signal does.
     Raises:
         PortInUse: the address is taken.
     """
@@ -94,7 +96,7 @@ async def serve(
     await server.start()
     if settings.metrics_port:
         start_http_server(settings.metrics_port, addr=settings.grpc_host)
-    stop, drained = asyncio.Event(), asyncio.Event()
+    stop, drained = stop or asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
