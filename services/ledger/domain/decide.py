@@ -121,7 +121,7 @@ def _(command: cmd.PostRecovery, account: LoanAccount) -> ev.Fact:
 
 @_fact_of.register
 def _(command: cmd.ReverseRepayment, account: LoanAccount) -> ev.Fact:
-    fact = account.fact(command.repayment_id)
+    fact = account.repayment(command.repayment_id)
     if fact is None:
         raise no.RepaymentNotFound(
             f"loan {account.loan_id} has no repayment {command.repayment_id}", field="repayment_id"

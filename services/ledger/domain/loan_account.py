@@ -50,9 +50,11 @@ class LoanAccount(msgspec.Struct, frozen=True, kw_only=True):
         live = [fact for fact in self.facts if fact.fact_id not in self.reversed_ids]
         return timeline(self.terms, self.disbursed_on, live, effective_on)
 
-    def fact(self, fact_id: str) -> MoneyFact | None:
-        """Return the fact of this id; None when there is none."""
-        return next((fact for fact in self.facts if fact.fact_id == fact_id), None)
+    def repayment(self, repayment_id: str) -> MoneyFact | None:
+        """Return the repayment or recovery of this id; None when there is none."""
+        received = (FactKind.REPAYMENT, FactKind.RECOVERY)
+        found = (f for f in self.facts if f.kind in received and f.fact_id == repayment_id)
+        return next(found, None)
 
 
 def fold(events: Iterable[ev.Fact], account: LoanAccount | None = None) -> LoanAccount | None:

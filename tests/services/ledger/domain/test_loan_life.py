@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import date
 from decimal import Decimal
 
 import msgspec
@@ -10,69 +10,9 @@ import pytest
 
 from services.ledger.domain import commands as cmd
 from services.ledger.domain import events as ev
-from services.ledger.domain.decide import decide
 from services.ledger.domain.delinquency import standing_of
-from services.ledger.domain.loan_account import LoanAccount, fold
-from services.ledger.domain.terms import RepaymentMethod, Terms
-from shared.kernel.dates import DayCount
 from shared.kernel.errors import LendingError
-from shared.kernel.money import parse_amount
-
-NOW = datetime(2026, 1, 5, 9, tzinfo=UTC)
-TERMS = Terms(
-    currency="CNY",
-    principal_minor=1_200_000,
-    rate_annual=Decimal("0.12"),
-    method=RepaymentMethod.EQUAL_PRINCIPAL,
-    day_count=DayCount.THIRTY_360,
-    instalments=12,
-    months_per_instalment=1,
-    first_due_on=date(2026, 2, 5),
-    grace_days=3,
-    penalty_rate_annual=Decimal("0.18"),
-)
-
-
-class Desk:
-    """Carries commands out on one loan, the way the ledger does, without a store."""
-
-    def __init__(self, terms: Terms = TERMS, disbursed_on: date = date(2026, 1, 5)) -> None:
-        self.events: list[ev.Fact] = []
-        self.account: LoanAccount | None = None
-        self.on = disbursed_on
-        self.count = 0
-        self.ask(cmd.OpenLoan, borrower_ref="B", product="p", terms=terms)
-        self.ask(
-            cmd.DisburseLoan,
-            value_on=disbursed_on,
-            amount_minor=terms.principal_minor,
-            currency="CNY",
-        )
-
-    def ask(self, kind: type[cmd.Asked], **asked: object) -> list[ev.Fact]:
-        self.count += 1
-        command = kind(
-            loan_id="L-1",
-            request_id=f"r-{self.count}",
-            recorded_at=NOW,
-            business_on=self.on,
-            **asked,
-        )
-        events = decide(self.account, command)
-        self.account = fold(events, self.account)
-        self.events += events
-        return events
-
-    def go_to(self, on: date) -> list[ev.Fact]:
-        self.on = on
-        return self.ask(cmd.AgeLoan, to_on=on)
-
-    def repay(self, amount: str, on: date | None = None) -> list[ev.Fact]:
-        minor = parse_amount(amount, "CNY")
-        return self.ask(
-            cmd.PostRepayment, value_on=on or self.on, amount_minor=minor, currency="CNY"
-        )
-
+from tests.services.ledger.domain.desk import Desk
 
 LIFE = """
 2026-02-05 | repay 1120.00 | 11000.00 |   0 | M0 | -
@@ -229,6 +169,8 @@ def test_restructuring_cures_and_carries_what_is_owed() -> None:
 
 
 REFUSED = [
+    ("RepaymentNotFound", cmd.ReverseRepayment, {"repayment_id": "r-404"}),
+    ("RepaymentNotFound", cmd.ReverseRepayment, {"repayment_id": ""}),
     ("RepaymentNotPositive", cmd.PostRepayment, {"amount_minor": 0}),
     ("RepaymentNotPositive", cmd.PostRepayment, {"amount_minor": -1}),
     ("CurrencyDiffers", cmd.PostRepayment, {"currency": "EUR"}),
@@ -244,7 +186,10 @@ REFUSED = [
 def test_refusals(name: str, kind: type[cmd.Asked], wrong: dict[str, object]) -> None:
     """Each thing that cannot be is refused by the fact in the way, and nothing changes."""
     desk = Desk()
-    asked = {"value_on": desk.on, "amount_minor": 100, "currency": "CNY"} | wrong
+    desk.ask(cmd.ApplyCharge, value_on=desk.on, amount_minor=1, currency="CNY", reason="late fee")
+    money = {"value_on": desk.on, "amount_minor": 100, "currency": "CNY"}
+    asked = {"reason": "returned"} if kind is cmd.ReverseRepayment else money
+    asked |= wrong
     before = desk.account
 
     with pytest.raises(LendingError) as refusal:
