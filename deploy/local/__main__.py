@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from deploy.local.clients import Clients
+from deploy.local.deeds import CollectionsBehind
 from deploy.local.loading import Loading
 from deploy.local.settings import PortInUse, Settings, from_environment
 from deploy.local.suite import ROOT, ServiceNotReady, Suite
@@ -47,7 +48,8 @@ def replay() -> None:
 
 
 def _with_suite(*, stay: bool) -> None:
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     settings = from_environment()
     suite, started = Suite(settings), time.monotonic()
     try:
@@ -57,8 +59,8 @@ def _with_suite(*, stay: bool) -> None:
         console.print(f"ready after {time.monotonic() - started:.0f} s; data in {settings.data}")
         if stay:
             _stay(suite)
-    except (PortInUse, ServiceNotReady, NatsNotReady) as problem:
-        console.print(f"cannot start: {problem}", style="red")
+    except (PortInUse, ServiceNotReady, NatsNotReady, CollectionsBehind) as problem:
+        console.print(f"cannot go on: {problem}", style="red")
         raise typer.Exit(2) from None
     except KeyboardInterrupt:
         console.print("stopping; the next run goes on from here")

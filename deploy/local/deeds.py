@@ -18,10 +18,14 @@ from shared.kernel.errors import LendingError
 DONE_BEFORE = {"REQUEST_ID_REUSED", "REPAYMENT_ALREADY_REVERSED"}
 NOT_ANY_MORE = {
     *("LOAN_IS_SETTLED", "LOAN_NOT_ACTIVE", "LOAN_IS_CHARGED_OFF", "REPAYMENT_NOT_FOUND"),
-    *("CASE_NOT_FOUND", "CASE_IS_CLOSED", "PLAN_ALREADY_OPEN", "CONTACT_TOO_OFTEN"),
+    *("CASE_IS_CLOSED", "PLAN_ALREADY_OPEN", "CONTACT_TOO_OFTEN"),
 }
 """Reasons for which the book goes on: the borrower's life went another way."""
-CASE_WAITS = 20
+CASE_WAITS_MAX, CASE_WAIT_SECONDS = 300, 0.2
+
+
+class CollectionsBehind(Exception):
+    """Collections has not heard of a late loan within a minute; run again to go on."""
 
 
 @dataclass(slots=True)
@@ -107,23 +111,26 @@ class Doer:
             )
         )
 
-    async def _case(self) -> None:
-        """Wait a little for the case: events take their time."""
+    async def _case(self) -> bool:
+        """Wait until the case of a late loan is open, for events take their time."""
+        if (await self._loan()).delinquency.days_past_due == 0:
+            return False
         request = collections_pb.GetCaseRequest(loan_id=self.loan_id)
-        for _ in range(CASE_WAITS):
+        for _ in range(CASE_WAITS_MAX):
             try:
-                await self.clients.collections.GetCase(request)
-                return
+                case = await self.clients.collections.GetCase(request)
+                if case.status == collections_pb.CASE_STATUS_OPEN:
+                    return True
             except LendingError as refusal:
                 if refusal.reason != "CASE_NOT_FOUND":
                     raise
-                await asyncio.sleep(0.25)
+            await asyncio.sleep(CASE_WAIT_SECONDS)
+        raise CollectionsBehind(f"collections has no open case of {self.loan_id}")
 
     async def _promise(self, deed: Deed, name: str) -> None:
-        await self._case()
-        amount = await self._due(deed)
-        if amount == 0:
+        if not await self._case():
             return
+        amount = await self._due(deed)
         await self.clients.collections.RecordContact(
             collections_pb.RecordContactRequest(
                 request_id=f"{name}-call",
@@ -144,7 +151,8 @@ class Doer:
         )
 
     async def _hardship(self, deed: Deed, name: str) -> None:
-        await self._case()
+        if not await self._case():
+            return
         await self.clients.collections.ProposeHardshipPlan(
             collections_pb.ProposeHardshipPlanRequest(
                 request_id=name,

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from typing import Any
 
 from lending.common.v1.money_pb2 import Money
 from lending.ledger.v1 import ledger_service_pb2 as ledger_pb
@@ -16,7 +15,7 @@ from lending.origination.v1 import origination_service_pb2 as origination_pb
 
 from deploy.local.clients import Clients
 from deploy.local.deeds import Doer
-from deploy.sample.book import ENDS_ON, STARTS_ON, Applicant, Due, applicants, deeds
+from deploy.sample.book import ENDS_ON, STARTS_ON, Applicant, Deed, Due, applicants, deeds
 from shared.kernel.errors import LendingError
 
 CALLS_AT_ONCE = 32
@@ -31,9 +30,7 @@ class Loading:
 
     clients: Clients
     by_day: dict[date, list[Applicant]] = field(default_factory=lambda: defaultdict(list))
-    todo: dict[date, list[Coroutine[Any, Any, None]]] = field(
-        default_factory=lambda: defaultdict(list)
-    )
+    todo: dict[date, list[tuple[Doer, Deed]]] = field(default_factory=lambda: defaultdict(list))
     gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(CALLS_AT_ONCE))
 
     async def run(self, on_day: Callable[[date], None]) -> None:
@@ -52,16 +49,16 @@ class Loading:
         request = ledger_pb.AdvanceBusinessDateRequest(request_id=f"day-{day}", to=str(day))
         await self.clients.ledger.AdvanceBusinessDate(request, timeout=60)
         await asyncio.gather(*(self._apply(a) for a in self.by_day.get(day, ())))
-        await asyncio.gather(*(self._gated(deed) for deed in self.todo.pop(day, ())))
+        await asyncio.gather(*(self._do(*one) for one in self.todo.pop(day, ())))
 
     async def _recall(self, day: date) -> None:
         """After a restart, plan again what the loans paid out before are still to do."""
         earlier = [a for on, found in self.by_day.items() if on < day for a in found]
         await asyncio.gather(*(self._plan(applicant, day) for applicant in earlier))
 
-    async def _gated(self, work: Coroutine[Any, Any, None]) -> None:
+    async def _do(self, doer: Doer, deed: Deed) -> None:
         async with self.gate:
-            await work
+            await doer.do(deed)
 
     async def _apply(self, applicant: Applicant) -> None:
         """Take one application through all steps to the money."""
@@ -103,7 +100,7 @@ class Loading:
         doer = Doer(self.clients, applicant.loan_id)
         for deed in deeds(applicant, _dues(loan)):
             if deed.on >= since:
-                self.todo[deed.on].append(doer.do(deed))
+                self.todo[deed.on].append((doer, deed))
 
 
 _PAID_OUT = {
