@@ -5,16 +5,20 @@ from __future__ import annotations
 import asyncio
 import tomllib
 from collections.abc import Sequence
+from pathlib import Path
 
 import grpc
 import msgspec
 from lending.risk.v1 import risk_service_pb2 as pb
 from lending.risk.v1.risk_service_pb2_grpc import add_RiskServiceServicer_to_server
 
+from services.risk.application.watch import Watch
 from services.risk.config import RiskSettings
+from services.risk.domain.early_warning import WarningRules
 from services.risk.domain.policy import Policy
 from services.risk.domain.scorecard import Scorecard
 from services.risk.entrypoints.grpc_service import RiskService
+from shared.runtime.bus import Bus
 from shared.runtime.database import open_database
 from shared.runtime.grpc_server import serve
 from shared.runtime.records import Records
@@ -23,17 +27,28 @@ from shared.runtime.telemetry import configure_logging, configure_tracing
 APPLICATION_ID = 0x44554553
 """Marks a SQLite file as risk's: "DUES"."""
 
+HEARD = [
+    f"lending.v1.delinquency.{event}.*"
+    for event in (
+        *("grace_entered", "grace_expired", "partially_cured"),
+        *("repayment_posted", "repayment_reversed"),
+    )
+]
+"""What early warning looks at."""
+
 
 async def serve_risk(settings: RiskSettings) -> None:
     """Run risk until it is told to stop."""
     configure_logging("risk", settings.log_level)
     configure_tracing("risk", settings.otlp_endpoint)
-    rules = tomllib.loads(settings.policy_file.read_text(encoding="utf-8"))
-    policy = msgspec.convert(rules, Policy)
+    policy = msgspec.convert(_read(settings.policy_file), Policy)
+    rules = msgspec.convert(_read(settings.warning_file), WarningRules)
     card = msgspec.json.decode(settings.model_file.read_bytes(), type=Scorecard)
     records = Records(open_database(settings.database_url))
     await records.create(APPLICATION_ID)
     service = RiskService(records, policy, card)
+    watch = Watch(records, rules)
+    await watch.load()
 
     def register(server: grpc.aio.Server) -> Sequence[str]:
         add_RiskServiceServicer_to_server(service, server)
@@ -42,5 +57,15 @@ async def serve_risk(settings: RiskSettings) -> None:
     async def relay(stop: asyncio.Event) -> None:
         await records.relay(settings.nats_url, "risk-relay", stop)
 
-    await serve(settings, service="risk", register=register, background=[relay])
+    async def hear(stop: asyncio.Event) -> None:
+        bus = await Bus.connect_unless(stop, settings.nats_url, "risk")
+        if bus is not None:
+            await bus.subscribe("risk", HEARD, watch.hear, stop)
+            await bus.close()
+
+    await serve(settings, service="risk", register=register, background=[relay, hear])
     await records.engine.dispose()
+
+
+def _read(path: Path) -> dict[str, object]:
+    return tomllib.loads(path.read_text(encoding="utf-8"))

@@ -28,3 +28,6 @@ class RiskSettings(ServiceSettings):
     model_file: Path = Field(
         HERE / "models" / "german-woe-1.json", description="The scorecard in force."
     )
+    warning_file: Path = Field(
+        HERE / "policies" / "early-warning-2026-01.toml", description="The early-warning rules."
+    )

@@ -35,6 +35,9 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     reasons: tuple[Reason, ...]
     policy_version: str
     model_version: str
+    product: str = ""
+    currency: str = ""
+    amount_minor: int = 0
 
 
 def decide(application: Application, policy: Policy, card: Scorecard) -> Decision:
@@ -57,6 +60,9 @@ def decide(application: Application, policy: Policy, card: Scorecard) -> Decisio
         reasons=tuple(reasons),
         policy_version=policy.version,
         model_version=card.version,
+        product=application.product,
+        currency=application.currency,
+        amount_minor=application.amount_minor,
     )
 
 

@@ -14,6 +14,9 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     age_years_min: int
     age_years_max: int
+    amount_minor_min: int
+    amount_minor_max: int
+    purposes_excluded: tuple[str, ...]
     debt_service_ratio_max: Decimal
     other_lenders_max: int
     enquiries_30d_max: int
@@ -25,6 +28,8 @@ class Application(msgspec.Struct, frozen=True, kw_only=True):
     """One application as risk sees it; amounts in minor units of one currency."""
 
     application_id: str
+    product: str
+    currency: str
     amount_minor: int
     instalments: int
     monthly_income_minor: int
@@ -50,6 +55,14 @@ RULES: tuple[Rule, ...] = (
     (
         lambda a, p: not p.age_years_min <= a.age_years <= p.age_years_max,
         Reason("AGE_OUT_OF_RANGE", "Age outside the range of this product", "年龄不在产品范围内"),
+    ),
+    (
+        lambda a, p: not p.amount_minor_min <= a.amount_minor <= p.amount_minor_max,
+        Reason("AMOUNT_OUT_OF_RANGE", "Amount outside the allowed range", "金额不在允许范围内"),
+    ),
+    (
+        lambda a, p: a.attributes.get("purpose", "") in p.purposes_excluded,
+        Reason("PURPOSE_EXCLUDED", "We do not lend for this purpose", "贷款用途不予支持"),
     ),
     (
         lambda a, p: debt_service_ratio(a) > p.debt_service_ratio_max,

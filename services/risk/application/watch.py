@@ -1,0 +1,62 @@
+"""Watch the delinquency events of every loan, each once, and raise early warnings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from lending.ledger.v1 import events_pb2 as ledger_events
+
+from services.risk import wire
+from services.risk.domain.early_warning import Alert, Behaviour, Heard, WarningRules, observe
+from shared.runtime.bus import Message
+from shared.runtime.records import Records, Work
+
+PAGE = 1000
+MONEY = ("REPAYMENT_POSTED", "REPAYMENT_REVERSED")
+
+
+@dataclass(slots=True)
+class Watch:
+    """`known` are borrowers who were late before, so that healthy loans cost nothing."""
+
+    records: Records
+    rules: WarningRules
+    known: set[str] = field(default_factory=set)
+
+    async def load(self) -> None:
+        """Learn who was late before; once, before the first event."""
+        after = ""
+        while True:
+            async with self.records.work() as work:
+                page = await work.find(Behaviour, after=after, limit=PAGE)
+            self.known |= {one.borrower_ref for one in page}
+            if len(page) < PAGE:
+                return
+            after = page[-1].borrower_ref
+
+    async def hear(self, message: Message) -> None:
+        """Take one delinquency event in; the same again changes nothing."""
+        heard = wire.heard(ledger_events.DelinquencyEvent.FromString(message.body))
+        if heard.type in MONEY and heard.borrower_ref not in self.known:
+            return
+        async with self.records.work() as work:
+            # The event's own number, not the broker's: a republished event is the same event.
+            if not await work.first_time(f"ledger/{heard.event_id}"):
+                return
+            await self._observe(work, heard)
+        self.known.add(heard.borrower_ref)
+
+    async def _observe(self, work: Work, heard: Heard) -> None:
+        name = heard.borrower_ref
+        before = await work.get(Behaviour, name) or Behaviour(borrower_ref=name)
+        after, alerts = observe(before, heard, self.rules)
+        await work.put(after, name)
+        for alert in alerts:
+            await work.put(alert, alert.alert_id, str(alert.indicator))
+            await _owe(work, alert)
+
+
+async def _owe(work: Work, alert: Alert) -> None:
+    subject, body = wire.alert_raised(alert)
+    headers = {"ce-type": "lending.risk.v1.AlertRaised", "ce-subject": alert.loan_id}
+    await work.owe(subject, f"risk/{alert.alert_id}", body, headers)

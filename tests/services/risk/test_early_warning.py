@@ -1,0 +1,140 @@
+"""Early warning as tables: what one borrower's signs raise, and what stays quiet."""
+
+from __future__ import annotations
+
+import tomllib
+from datetime import date
+
+import msgspec
+import pytest
+
+from services.risk.config import RiskSettings
+from services.risk.domain.early_warning import Alert, Behaviour, Heard, WarningRules, observe
+
+RULES = msgspec.convert(tomllib.loads(RiskSettings().warning_file.read_text("utf-8")), WarningRules)
+
+
+def alerts_of(events: list[tuple[str, str, str, int]]) -> tuple[list[list[str]], list[Alert]]:
+    """Return the indicators raised by each event, and all alerts."""
+    borrower, said, alerts = Behaviour(borrower_ref="B-1"), [], []
+    for number, (on, loan_id, type_, amount) in enumerate(events, start=1):
+        heard = Heard(
+            loan_id=loan_id,
+            borrower_ref="B-1",
+            sequence=number,
+            type=type_,
+            effective_on=date.fromisoformat(on),
+            amount_minor=amount,
+        )
+        borrower, raised = observe(borrower, heard, RULES)
+        said.append([str(alert.indicator) for alert in raised])
+        alerts += raised
+    return said, alerts
+
+
+GRACE, EXPIRED = "GRACE_ENTERED", "GRACE_EXPIRED"
+PART, PAID, BACK = "PARTIALLY_CURED", "REPAYMENT_POSTED", "REPAYMENT_REVERSED"
+TABLE = [
+    # what it shows, events (date, loan, type, amount), raised by each event
+    ("once is nothing", [("2026-02-06", "L-1", GRACE, 0)], [[]]),
+    (
+        "twice in 90 days, on two loans, is one alert, and a third within 30 days is no other",
+        [
+            ("2026-02-06", "L-1", GRACE, 0),
+            ("2026-03-06", "L-2", GRACE, 0),
+            ("2026-04-04", "L-1", GRACE, 0),
+            ("2026-04-05", "L-2", GRACE, 0),
+        ],
+        [[], ["GRACE_AGAIN"], [], ["GRACE_AGAIN"]],
+    ),
+    (
+        "89 days apart is inside the window",
+        [("2026-01-01", "L-1", GRACE, 0), ("2026-03-31", "L-1", GRACE, 0)],
+        [[], ["GRACE_AGAIN"]],
+    ),
+    (
+        "90 days apart is outside it",
+        [("2026-01-01", "L-1", GRACE, 0), ("2026-04-01", "L-1", GRACE, 0)],
+        [[], []],
+    ),
+    (
+        "beyond grace alerts at once; the indicators cool down one by one",
+        [
+            ("2026-02-06", "L-1", GRACE, 0),
+            ("2026-02-09", "L-1", EXPIRED, 0),
+            ("2026-03-06", "L-1", GRACE, 0),
+            ("2026-03-09", "L-1", EXPIRED, 0),
+        ],
+        [[], ["GRACE_EXPIRED"], ["GRACE_AGAIN"], []],
+    ),
+    (
+        "part payments again",
+        [("2026-02-10", "L-1", PART, 0), ("2026-03-10", "L-1", PART, 0)],
+        [[], ["PART_PAYMENT_AGAIN"]],
+    ),
+    (
+        "two falls of at least a fifth",
+        [
+            ("2026-01-05", "L-1", PAID, 10_000),
+            ("2026-02-05", "L-1", PAID, 8_000),
+            ("2026-03-05", "L-1", PAID, 6_400),
+        ],
+        [[], [], ["REPAYMENTS_FALLING"]],
+    ),
+    (
+        "equal principal falls a little each month, as agreed",
+        [
+            ("2026-01-05", "L-1", PAID, 10_000),
+            ("2026-02-05", "L-1", PAID, 9_900),
+            ("2026-03-05", "L-1", PAID, 9_800),
+        ],
+        [[], [], []],
+    ),
+    (
+        "repayments of two loans are not one series",
+        [
+            ("2026-01-05", "L-1", PAID, 10_000),
+            ("2026-02-05", "L-2", PAID, 5_000),
+            ("2026-03-05", "L-1", PAID, 4_000),
+        ],
+        [[], [], []],
+    ),
+    (
+        "a repayment that was reversed does not count",
+        [
+            ("2026-01-05", "L-1", PAID, 10_000),
+            ("2026-02-05", "L-1", PAID, 8_000),
+            ("2026-02-05", "L-1", BACK, 8_000),
+            ("2026-03-05", "L-1", PAID, 6_400),
+        ],
+        [[], [], [], []],
+    ),
+    (
+        "a backdated sign looks back from its own date",
+        [("2026-03-06", "L-1", GRACE, 0), ("2026-02-06", "L-1", GRACE, 0)],
+        [[], []],
+    ),
+]
+
+
+@pytest.mark.parametrize(("what", "events", "raised"), TABLE, ids=[row[0] for row in TABLE])
+def test_signs_raise_alerts(
+    what: str, events: list[tuple[str, str, str, int]], raised: list[list[str]]
+) -> None:
+    """An alert is raised by the event that completes an indicator, once per cool-down."""
+    said, _ = alerts_of(events)
+
+    assert said == raised
+
+
+def test_an_alert_names_its_evidence() -> None:
+    """An officer can look up each event that an alert rests on, and the rules it ran under."""
+    _, alerts = alerts_of([("2026-02-06", "L-1", GRACE, 0), ("2026-03-06", "L-2", GRACE, 0)])
+
+    assert [alert.evidence for alert in alerts] == [("L-1/1", "L-2/2")]
+    assert alerts[0].alert_id == "2026-03-06.L-2.GRACE_AGAIN"
+    assert alerts[0].policy_version == "early-warning/2026-01"
+    assert (alerts[0].text_en, alerts[0].text_zh) == (
+        "Late again within a short time",
+        "短期内再次逾期",
+    )
