@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PROTOS := $(shell find protos/lending -name '*.proto')
 
-.PHONY: help setup lock run demo replay test released clean
+.PHONY: help setup lock run demo replay cases test released clean
 
 help: ## List the commands.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -37,6 +37,9 @@ demo: setup ## The same, and exit after the summary.
 
 replay: setup ## Replay the whole book and compare it with the read models, row by row.
 	$(BIN)/python -m deploy.local replay
+
+cases: setup ## Run published cases, or those of FILES="a.jsonl b.jsonl".
+	@$(BIN)/python -m tests.cases $(or $(FILES),$(wildcard tests/cases/published/*.jsonl))
 
 test: setup ## Set everything up and pass all tests.
 	$(BIN)/ruff check .

@@ -177,7 +177,7 @@ def _fill_balances(message: loan_pb2.Loan, line: Timeline) -> None:
     message.principal_outstanding_minor = line.principal_outstanding
     message.interest_overdue_minor = standing.interest_overdue_minor
     message.penalty_outstanding_minor = line.penalty_outstanding
-    message.fees_outstanding_minor = line.fees_due - line.fees_paid
+    message.fees_outstanding_minor = line.charges_outstanding
     message.unallocated_minor = line.unallocated
     message.recovered_minor = line.recovered
     message.payoff_minor = line.payoff

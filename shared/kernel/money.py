@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from decimal import ROUND_HALF_DOWN, ROUND_HALF_EVEN, ROUND_HALF_UP, ROUND_UP, Decimal
 from enum import StrEnum
+from fractions import Fraction
 
 from shared.kernel.errors import InvalidArgument
 
@@ -48,17 +49,23 @@ _DECIMAL_MODE = {
 }
 
 
-def round_minor(amount: Decimal, rounding: Rounding = Rounding.HALF_EVEN) -> int:
+def round_minor(
+    amount: Decimal | Fraction, rounding: Rounding = Rounding.HALF_EVEN, multiple: int = 1
+) -> int:
     """
     Round an amount in minor units to a whole minor unit; money is rounded here and nowhere else.
 
     Args:
         amount: Minor units, possibly fractional.
         rounding: The contract's rounding mode.
+        multiple: Round to whole multiples of this many minor units.
     Returns:
         Whole minor units.
     """
-    return int(amount.quantize(Decimal(1), rounding=_DECIMAL_MODE[rounding]))
+    if isinstance(amount, Fraction):
+        amount = Decimal(amount.numerator) / Decimal(amount.denominator)
+    whole = (amount / multiple).quantize(Decimal(1), rounding=_DECIMAL_MODE[rounding])
+    return int(whole) * multiple
 
 
 def minor_digits(currency: str) -> int:

@@ -49,8 +49,8 @@ def aftermath(
     if moved is not None:
         events.append(moved)
         account = evolve(account, moved)
-    owed_by_nobody = new.payoff == 0 and account.status is not LoanStatus.SETTLED
-    if owed_by_nobody and not isinstance(fact, ev.LoanChargedOff):
+    owed_by_nobody = new.payoff <= 0 and account.status is not LoanStatus.SETTLED
+    if owed_by_nobody and not isinstance(fact, ev.LoanChargedOff | ev.DelinquencyPaused):
         events.append(ev.LoanSettled(**stamp(command, fact.effective_on)))
     return events
 
@@ -70,9 +70,8 @@ def stamp(command: cmd.Asked, effective_on: date, reason: str = "") -> dict[str,
 
 def _with_outcome(fact: ev.Fact, old: Timeline | None, new: Timeline) -> ev.Fact:
     """Fill in where money went, and the difference that the fact makes to the books."""
-    if isinstance(fact, ev.LoanDisbursed) or not isinstance(fact, ev.Financial):
+    if old is None or not isinstance(fact, ev.Financial):
         return fact
-    assert old is not None
     accounts = sorted({*old.books, *new.books})
     moved = [(name, new.books.get(name, 0) - old.books.get(name, 0)) for name in accounts]
     changes: dict[str, Any] = {

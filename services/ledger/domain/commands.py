@@ -8,6 +8,7 @@ from decimal import Decimal
 import msgspec
 
 from services.ledger.domain.terms import Terms
+from services.ledger.domain.waterfall import Component, PaymentSource
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,7 +31,7 @@ class OpenLoan(Asked, frozen=True, kw_only=True):
 
 
 class DisburseLoan(Asked, frozen=True, kw_only=True):
-    """Pay the principal out."""
+    """Pay the principal out, or a part of it where the terms allow several disbursements."""
 
     value_on: date
     amount_minor: int
@@ -43,6 +44,7 @@ class PostRepayment(Asked, frozen=True, kw_only=True):
     value_on: date
     amount_minor: int
     currency: str
+    source: PaymentSource = PaymentSource.BORROWER
 
 
 class PostRecovery(Asked, frozen=True, kw_only=True):
@@ -61,11 +63,55 @@ class ReverseRepayment(Asked, frozen=True, kw_only=True):
 
 
 class ApplyCharge(Asked, frozen=True, kw_only=True):
-    """Charge an amount."""
+    """Charge an amount; with `due_on` it belongs to the instalment of that date."""
 
     value_on: date
     amount_minor: int
     currency: str
+    reason: str
+    component: Component = Component.FEE
+    due_on: date | None = None
+
+
+class WaiveCharge(Asked, frozen=True, kw_only=True):
+    """Let go of what is unpaid of a charge."""
+
+    charge_id: str
+    value_on: date
+    reason: str
+    approved_by: str
+
+
+class RefundCredit(Asked, frozen=True, kw_only=True):
+    """Pay a credit balance back."""
+
+    value_on: date
+    amount_minor: int
+    currency: str
+    reason: str
+
+
+class PauseInterest(Asked, frozen=True, kw_only=True):
+    """Let no interest be earned from one day to another, both included."""
+
+    from_on: date
+    until_on: date
+    reason: str
+    approved_by: str
+
+
+class PauseDelinquency(Asked, frozen=True, kw_only=True):
+    """Let the days from one to another not count as late."""
+
+    from_on: date
+    until_on: date
+    reason: str
+
+
+class ResumeDelinquency(Asked, frozen=True, kw_only=True):
+    """End the running pause."""
+
+    on: date
     reason: str
 
 

@@ -8,30 +8,8 @@ from itertools import pairwise
 
 import msgspec
 
+from services.ledger.domain.policies import CN_CONSUMER, DelinquencyPolicy
 from services.ledger.domain.timeline import Row, Timeline
-
-SCHEMES: dict[str, tuple[tuple[int, str], ...]] = {
-    "m": (
-        (0, "M0"),
-        (1, "M1"),
-        (31, "M2"),
-        (61, "M3"),
-        (91, "M4"),
-        (121, "M5"),
-        (151, "M6"),
-        (181, "M7"),
-    ),
-    "five_tier": (
-        (0, "NORMAL"),
-        (1, "SPECIAL_MENTION"),
-        (91, "SUBSTANDARD"),
-        (271, "DOUBTFUL"),
-        (361, "LOSS"),
-    ),
-}
-"""Policy cn-consumer/1: first day past due of each bucket. Five tiers: Order 2023-1, art. 10."""
-
-_EDGES = sorted({edge for rows in SCHEMES.values() for edge, _ in rows if edge > 0})
 
 
 class TransitionType(StrEnum):
@@ -57,7 +35,11 @@ class Transition(msgspec.Struct, frozen=True):
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
-    """How late a loan is on one date; amounts in minor units, days elapsed since the due date."""
+    """
+    How late a loan is on one date; amounts in minor units, days elapsed since the due date.
+
+    `days_paused` of the days past due fall into pauses and do not classify.
+    """
 
     days_past_due: int = 0
     oldest_due_on: date | None = None
@@ -69,42 +51,67 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     partial: bool = False
     full: bool = False
     continuous: bool = False
-    buckets: dict[str, str] = msgspec.field(
-        default_factory=lambda: {scheme: rows[0][1] for scheme, rows in SCHEMES.items()}
-    )
+    buckets: dict[str, str] = msgspec.field(default_factory=lambda: buckets_of(CN_CONSUMER, None))
+    charges_overdue_minor: int = 0
+    days_paused: int = 0
 
     @property
     def arrears_minor(self) -> int:
-        """Principal and interest overdue, minor units."""
-        return self.principal_overdue_minor + self.interest_overdue_minor
+        """Principal, interest and dated charges overdue, minor units."""
+        overdue = self.principal_overdue_minor + self.interest_overdue_minor
+        return overdue + self.charges_overdue_minor
 
 
-def bucket_of(scheme: str, days_past_due: int) -> str:
-    """Return the bucket of a scheme whose first day was reached last."""
-    return [name for edge, name in SCHEMES[scheme] if days_past_due >= edge][-1]
+def buckets_of(policy: DelinquencyPolicy, days: int | None) -> dict[str, str]:
+    """Return the bucket of every scheme; `days` that count, None when nothing is overdue."""
+    if days is None:
+        return {scheme.name: scheme.edges[0][1] for scheme in policy.schemes}
+    return {scheme.name: scheme.bucket(days) for scheme in policy.schemes}
+
+
+def days_paused(pauses: list[tuple[date, date]], due_on: date, on: date) -> int:
+    """Return how many of the days since a due date fall into pauses; each day once."""
+    paused = {
+        day
+        for first, last in pauses
+        for day in range(max(first, due_on).toordinal() + 1, min(last, on).toordinal() + 1)
+    }
+    return len(paused)
+
+
+def days_counted(line: Timeline, due_on: date) -> int:
+    """Return the days past due that classify: without pauses and the policy's uncounted days."""
+    elapsed = (line.on - due_on).days
+    paused = days_paused(line.pauses, due_on, line.on) if line.pauses else 0
+    return max(0, elapsed - paused - line.terms.delinquency.uncounted_days)
 
 
 def standing_of(line: Timeline) -> Standing:
     """Say how late a loan is on the timeline's date."""
-    overdue = line.overdue
+    policy, overdue = line.terms.delinquency, line.overdue
     if not overdue:
-        return Standing()
+        return Standing(buckets=buckets_of(policy, None))
     days = (line.on - overdue[0].due_on).days
     numbers = [row.number for row in overdue]
     within_grace = days <= line.terms.grace_days
-    paid = [row.principal_paid + row.interest_paid for row in overdue]
+    charges = sum(row.charges_unpaid for row in overdue)
+    arrears = sum(row.unpaid for row in overdue)
+    counted = days_counted(line, overdue[0].due_on)
+    immaterial = arrears <= policy.materiality_minor
     return Standing(
         days_past_due=days,
         oldest_due_on=overdue[0].due_on,
         principal_overdue_minor=sum(row.principal_unpaid for row in overdue),
         interest_overdue_minor=sum(row.interest_due - row.interest_paid for row in overdue),
+        charges_overdue_minor=charges,
         instalments_overdue=len(overdue),
         minor=within_grace,
         major=not within_grace,
-        partial=any(paid),
-        full=not all(paid),
+        partial=any(row.paid > row.penalty_paid for row in overdue),
+        full=not all(row.paid > row.penalty_paid for row in overdue),
         continuous=any(b - a == 1 for a, b in pairwise(numbers)),
-        buckets={scheme: bucket_of(scheme, days) for scheme in SCHEMES},
+        buckets=buckets_of(policy, None if immaterial else counted),
+        days_paused=days_paused(line.pauses, overdue[0].due_on, line.on) if line.pauses else 0,
     )
 
 
@@ -119,8 +126,8 @@ def transitions_between(before: Standing, after: Standing) -> tuple[Transition, 
         found.append(Transition(TransitionType.GRACE_EXPIRED))
     if after.instalments_overdue > before.instalments_overdue > 0:
         found.append(Transition(TransitionType.INSTALMENT_MISSED))
-    for scheme in SCHEMES:
-        old, new = before.buckets[scheme], after.buckets[scheme]
+    for scheme, new in after.buckets.items():
+        old = before.buckets.get(scheme, new)
         if old != new:
             found.append(Transition(TransitionType.BUCKET_CHANGED, scheme, old, new))
     if before.days_past_due > 0 and after.days_past_due == 0:
@@ -150,9 +157,26 @@ def next_transition_on(line: Timeline) -> date | None:
     candidates = [day for row in unpaid for day in _own_days(row) if day > line.on]
     if unpaid:
         oldest = unpaid[0].due_on
-        edges = (*_EDGES, line.terms.grace_days + 1)
+        edges = (*line.terms.delinquency.edges, line.terms.grace_days + 1)
         candidates += [d for e in edges if (d := oldest + timedelta(days=e)) > line.on]
+        candidates += _shifted(line, oldest)
     return min(candidates, default=None)
+
+
+def _shifted(line: Timeline, oldest: date) -> list[date]:
+    """Return the dates on which pauses let the counted days cross an edge."""
+    if not line.pauses:
+        return []
+    found, last = [], max(end for _, end in line.pauses)
+    for edge in line.terms.delinquency.edges:
+        day = max(line.on, oldest)
+        paused = days_paused(line.pauses, oldest, max(last, day))
+        found += [
+            d
+            for d in (oldest + timedelta(days=edge), oldest + timedelta(days=edge + paused))
+            if d > line.on
+        ]
+    return [*found, *(end for _, end in line.pauses if end > line.on)]
 
 
 def _own_days(row: Row) -> tuple[date, date]:

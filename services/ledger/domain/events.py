@@ -9,6 +9,7 @@ import msgspec
 from services.ledger.domain.delinquency import Standing, Transition
 from services.ledger.domain.terms import Terms
 from services.ledger.domain.timeline import Allocation
+from services.ledger.domain.waterfall import Component, PaymentSource
 
 
 class Posting(msgspec.Struct, frozen=True, array_like=True):
@@ -46,7 +47,7 @@ class LoanOpened(Fact, frozen=True, kw_only=True):
 
 
 class LoanDisbursed(Financial, frozen=True, kw_only=True):
-    """The principal was paid out."""
+    """The principal, or a part of it, was paid out."""
 
     amount_minor: int
 
@@ -58,6 +59,7 @@ class RepaymentPosted(Financial, frozen=True, kw_only=True):
     amount_minor: int
     allocations: tuple[Allocation, ...]
     allocation_policy: str = "oldest-first/1"
+    source: PaymentSource = PaymentSource.BORROWER
 
 
 class RepaymentReversed(Financial, frozen=True, kw_only=True):
@@ -68,9 +70,42 @@ class RepaymentReversed(Financial, frozen=True, kw_only=True):
 
 
 class ChargeApplied(Financial, frozen=True, kw_only=True):
-    """The lender charged an amount."""
+    """The lender charged an amount; its id is the request's. No due date: due at once."""
 
     amount_minor: int
+    component: Component = Component.FEE
+    due_on: date | None = None
+
+
+class ChargeWaived(Financial, frozen=True, kw_only=True):
+    """What was unpaid of a charge is owed no more."""
+
+    charge_id: str
+    amount_minor: int
+    approved_by: str
+
+
+class CreditRefunded(Financial, frozen=True, kw_only=True):
+    """A credit balance was paid back."""
+
+    amount_minor: int
+
+
+class InterestPaused(Financial, frozen=True, kw_only=True):
+    """From the effective date to `until_on`, both included, no interest is earned."""
+
+    until_on: date
+    approved_by: str
+
+
+class DelinquencyPaused(Financial, frozen=True, kw_only=True):
+    """From the effective date to `until_on` days do not count as late."""
+
+    until_on: date
+
+
+class DelinquencyResumed(Financial, frozen=True, kw_only=True):
+    """The running pause ends on the effective date."""
 
 
 class TermsRestructured(Financial, frozen=True, kw_only=True):

@@ -35,6 +35,7 @@ class LoanAccount(msgspec.Struct, frozen=True, kw_only=True):
     terms: Terms
     status: LoanStatus = LoanStatus.OPENED
     disbursed_on: date | None = None
+    disbursed_minor: int | None = None
     facts: tuple[MoneyFact, ...] = ()
     reversed_ids: frozenset[str] = frozenset()
     standing: Standing = msgspec.field(default_factory=Standing)
@@ -48,7 +49,8 @@ class LoanAccount(msgspec.Struct, frozen=True, kw_only=True):
         if self.disbursed_on is None or effective_on < self.disbursed_on:
             return None
         live = [fact for fact in self.facts if fact.fact_id not in self.reversed_ids]
-        return timeline(self.terms, self.disbursed_on, live, effective_on)
+        amount = self.disbursed_minor
+        return timeline(self.terms, self.disbursed_on, live, effective_on, amount)
 
     def repayment(self, repayment_id: str) -> MoneyFact | None:
         """Return the repayment or recovery of this id; None when there is none."""
@@ -95,7 +97,16 @@ def _with_fact(
 
 @_changes.register
 def _(event: ev.LoanDisbursed, account: LoanAccount) -> dict[str, object]:
-    return {"status": LoanStatus.ACTIVE, "disbursed_on": event.effective_on}
+    if account.disbursed_on is not None:
+        more = _with_fact(account, FactKind.DISBURSEMENT, event, amount_minor=event.amount_minor)
+        return {"status": LoanStatus.ACTIVE, **more}
+    amount = event.amount_minor
+    whole = amount == account.terms.principal_minor
+    return {
+        "status": LoanStatus.ACTIVE,
+        "disbursed_on": event.effective_on,
+        "disbursed_minor": None if whole else amount,
+    }
 
 
 @_changes.register(ev.RepaymentPosted)
@@ -103,22 +114,61 @@ def _(event: ev.LoanDisbursed, account: LoanAccount) -> dict[str, object]:
 def _(event: ev.RepaymentPosted | ev.RecoveryPosted, account: LoanAccount) -> dict[str, object]:
     posted = isinstance(event, ev.RepaymentPosted)
     kind = FactKind.REPAYMENT if posted else FactKind.RECOVERY
-    amount = event.amount_minor
-    return _with_fact(account, kind, event, fact_id=event.repayment_id, amount_minor=amount)
+    more: dict[str, Any] = {"fact_id": event.repayment_id, "amount_minor": event.amount_minor}
+    if isinstance(event, ev.RepaymentPosted):
+        more["source"] = event.source
+    return _with_fact(account, kind, event, **more)
 
 
 @_changes.register
 def _(event: ev.RepaymentReversed, account: LoanAccount) -> dict[str, object]:
-    reopened = account.status is LoanStatus.SETTLED
-    return {
-        "reversed_ids": account.reversed_ids | {event.repayment_id},
-        "status": LoanStatus.ACTIVE if reopened else account.status,
-    }
+    gone = account.reversed_ids | {event.repayment_id}
+    return {"reversed_ids": gone, "status": _reopened(account)}
 
 
 @_changes.register
 def _(event: ev.ChargeApplied, account: LoanAccount) -> dict[str, object]:
-    return _with_fact(account, FactKind.CHARGE, event, amount_minor=event.amount_minor)
+    charge = _with_fact(
+        account,
+        FactKind.CHARGE,
+        event,
+        fact_id=event.request_id,
+        amount_minor=event.amount_minor,
+        component=event.component,
+        due_on=event.due_on,
+    )
+    return {"status": _reopened(account), **charge}
+
+
+def _reopened(account: LoanAccount) -> LoanStatus:
+    """Return the status of a loan on which something is owed again."""
+    settled = account.status is LoanStatus.SETTLED
+    return LoanStatus.ACTIVE if settled else account.status
+
+
+@_changes.register
+def _(event: ev.ChargeWaived, account: LoanAccount) -> dict[str, object]:
+    return _with_fact(account, FactKind.WAIVER, event, fact_id=event.charge_id)
+
+
+@_changes.register
+def _(event: ev.CreditRefunded, account: LoanAccount) -> dict[str, object]:
+    return _with_fact(account, FactKind.REFUND, event, amount_minor=event.amount_minor)
+
+
+@_changes.register
+def _(event: ev.InterestPaused, account: LoanAccount) -> dict[str, object]:
+    return _with_fact(account, FactKind.INTEREST_PAUSE, event, until_on=event.until_on)
+
+
+@_changes.register
+def _(event: ev.DelinquencyPaused, account: LoanAccount) -> dict[str, object]:
+    return _with_fact(account, FactKind.DELINQUENCY_PAUSE, event, until_on=event.until_on)
+
+
+@_changes.register
+def _(event: ev.DelinquencyResumed, account: LoanAccount) -> dict[str, object]:
+    return _with_fact(account, FactKind.DELINQUENCY_RESUME, event)
 
 
 @_changes.register

@@ -49,6 +49,26 @@ class ChargeNotPositive(InvalidArgument):
     """A charge is above zero."""
 
 
+class DisbursementAbovePrincipal(InvalidArgument):
+    """More would be paid out than the contract's principal."""
+
+
+class ChargeNotFound(NotFound):
+    """The loan has no charge with this id, or nothing of it is unpaid."""
+
+
+class CreditBelowRefund(Refused):
+    """The credit balance is lower than the refund."""
+
+
+class PauseInvalid(InvalidArgument):
+    """A pause ends on or after its first day, and does not overlap another."""
+
+
+class PauseNotRunning(Refused):
+    """No pause is running on that date."""
+
+
 class CurrencyDiffers(InvalidArgument):
     """The amount is not in the loan's currency."""
 

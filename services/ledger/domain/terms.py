@@ -5,10 +5,13 @@ from __future__ import annotations
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
+from itertools import pairwise
 
 import msgspec
 
+from services.ledger.domain.policies import CN_CONSUMER, DelinquencyPolicy
 from services.ledger.domain.refusals import TermsInvalid
+from services.ledger.domain.waterfall import OLDEST_FIRST, Waterfall
 from shared.kernel.dates import DayCount
 from shared.kernel.money import Rounding, minor_digits
 
@@ -23,10 +26,33 @@ class RepaymentMethod(StrEnum):
     EQUAL_PRINCIPAL = "EQUAL_PRINCIPAL"
     INTEREST_ONLY = "INTEREST_ONLY"
     BULLET = "BULLET"
+    FLAT = "FLAT"
+    AGREED = "AGREED"
 
 
-class Terms(msgspec.Struct, frozen=True, kw_only=True):
-    """One contract: amounts in minor units of `currency`, rates as fractions of one per year."""
+class Overpayment(StrEnum):
+    """What happens to money above everything owed."""
+
+    REFUSE = "REFUSE"
+    CREDIT = "CREDIT"
+
+
+class Prepayment(StrEnum):
+    """What money beyond the next due instalment does to the instalments that remain."""
+
+    HOLD = "HOLD"
+    SHORTEN = "SHORTEN"
+    REDUCE = "REDUCE"
+
+
+class Terms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """
+    One contract: amounts in minor units of `currency`, rates as fractions of one per year.
+
+    `months_per_instalment` or else `days_per_instalment` is above zero; `due_day` 0 is the day of
+    `first_due_on`, 31 the month's end; `due_dates`, when given, are the agreed dates themselves.
+    With AGREED `agreed` gives each instalment's principal and interest.
+    """
 
     currency: str
     principal_minor: int
@@ -39,6 +65,23 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     grace_days: int
     penalty_rate_annual: Decimal
     rounding: Rounding = Rounding.HALF_EVEN
+    days_per_instalment: int = 0
+    due_day: int = 0
+    due_dates: tuple[date, ...] = ()
+    agreed: tuple[tuple[int, int], ...] = ()
+    interest_from: date | None = None
+    disbursements_max: int = 1
+    down_payment_rate: Decimal = Decimal(0)
+    principal_grace_instalments: int = 0
+    interest_grace_instalments: int = 0
+    interest_free_instalments: int = 0
+    instalment_multiple_minor: int = 1
+    even_out_last: bool = False
+    waterfall: Waterfall = OLDEST_FIRST
+    overpayment: Overpayment = Overpayment.REFUSE
+    prepayment: Prepayment = Prepayment.HOLD
+    rebate_unearned: bool = True
+    delinquency: DelinquencyPolicy = CN_CONSUMER
 
 
 def check_terms(terms: Terms) -> None:
@@ -50,16 +93,69 @@ def check_terms(terms: Terms) -> None:
         CurrencyUnknown: the currency has no known minor unit.
     """
     minor_digits(terms.currency)
-    ranges: list[tuple[str, int | Decimal, int, int]] = [
+    months_least = 0 if terms.days_per_instalment else 1
+    ranges: list[tuple[str, int | Decimal, int | Decimal, int | Decimal]] = [
         ("principal_minor", terms.principal_minor, 1, PRINCIPAL_MINOR_MAX),
         ("rate_annual", terms.rate_annual, 0, 1),
         ("instalments", terms.instalments, 1, INSTALMENTS_MAX),
-        ("months_per_instalment", terms.months_per_instalment, 1, 12),
+        ("months_per_instalment", terms.months_per_instalment, months_least, 12),
+        ("days_per_instalment", terms.days_per_instalment, 0, 366),
         ("grace_days", terms.grace_days, 0, 60),
         ("penalty_rate_annual", terms.penalty_rate_annual, 0, 1),
+        ("due_day", terms.due_day, 0, 31),
+        ("disbursements_max", terms.disbursements_max, 1, 100),
+        ("down_payment_rate", terms.down_payment_rate, 0, Decimal("0.99")),
+        (
+            "principal_grace_instalments",
+            terms.principal_grace_instalments,
+            0,
+            terms.instalments - 1,
+        ),
+        ("interest_grace_instalments", terms.interest_grace_instalments, 0, terms.instalments - 1),
+        ("interest_free_instalments", terms.interest_free_instalments, 0, terms.instalments),
+        ("instalment_multiple_minor", terms.instalment_multiple_minor, 1, 10**9),
     ]
     for name, given, least, most in ranges:
         if not least <= given <= most:
             raise TermsInvalid(
                 f"{name} is {given}", field=f"terms.{name}", expected=f"{least} to {most}"
             )
+    _check_dates(terms)
+
+
+def _check_dates(terms: Terms) -> None:
+    """Refuse dates that contradict one another."""
+    if terms.months_per_instalment and terms.days_per_instalment:
+        raise TermsInvalid(
+            "the period is given twice",
+            field="terms.days_per_instalment",
+            expected="either months_per_instalment or days_per_instalment",
+        )
+    dates = terms.due_dates
+    if (terms.method is RepaymentMethod.AGREED) != (len(dates) == len(terms.agreed) > 0):
+        raise TermsInvalid(
+            f"{len(terms.agreed)} amounts are agreed for {len(dates)} dates",
+            field="terms.agreed",
+            expected="principal and interest per due date, with the method AGREED only",
+        )
+    if terms.agreed and terms.prepayment is not Prepayment.HOLD:
+        raise TermsInvalid(
+            "agreed amounts are not planned again",
+            field="terms.prepayment",
+            expected="HOLD with the method AGREED",
+        )
+    if terms.agreed and sum(p for p, _ in terms.agreed) != terms.principal_minor:
+        raise TermsInvalid(
+            "the agreed principal does not sum to the principal",
+            field="terms.agreed",
+            expected=str(terms.principal_minor),
+        )
+    rising = all(a < b for a, b in pairwise(dates))
+    if dates and not (
+        rising and dates[0] == terms.first_due_on and len(dates) == terms.instalments
+    ):
+        raise TermsInvalid(
+            f"{len(dates)} due dates are given",
+            field="terms.due_dates",
+            expected="one per instalment, rising, the first being first_due_on",
+        )

@@ -4,25 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import date
-from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
 
 import msgspec
 
-from services.ledger.domain.schedule import schedule
+from services.ledger.domain.periods import Period
+from services.ledger.domain.schedule import Plan, schedule_of
 from services.ledger.domain.terms import Terms
-from shared.kernel.dates import DayCount, year_fraction
+from services.ledger.domain.waterfall import Component, DueBucket, PaymentSource
 from shared.kernel.money import round_minor
-
-
-class Component(StrEnum):
-    """The part of the debt that money goes to."""
-
-    PENALTY = "PENALTY"
-    FEE = "FEE"
-    INTEREST = "INTEREST"
-    PRINCIPAL = "PRINCIPAL"
 
 
 class Allocation(msgspec.Struct, frozen=True, array_like=True):
@@ -34,11 +25,17 @@ class Allocation(msgspec.Struct, frozen=True, array_like=True):
 
 
 class FactKind(StrEnum):
-    """The facts that change balances."""
+    """The facts that change balances or how lateness is counted."""
 
+    DISBURSEMENT = "DISBURSEMENT"
     REPAYMENT = "REPAYMENT"
     CHARGE = "CHARGE"
+    WAIVER = "WAIVER"
+    REFUND = "REFUND"
     RESTRUCTURE = "RESTRUCTURE"
+    INTEREST_PAUSE = "INTEREST_PAUSE"
+    DELINQUENCY_PAUSE = "DELINQUENCY_PAUSE"
+    DELINQUENCY_RESUME = "DELINQUENCY_RESUME"
     CHARGE_OFF = "CHARGE_OFF"
     RECOVERY = "RECOVERY"
 
@@ -52,6 +49,21 @@ class MoneyFact(msgspec.Struct, frozen=True, kw_only=True):
     fact_id: str = ""
     amount_minor: int = 0
     terms: Terms | None = None
+    component: Component = Component.FEE
+    due_on: date | None = None
+    until_on: date | None = None
+    source: PaymentSource = PaymentSource.BORROWER
+
+
+@dataclass(slots=True)
+class Charge:
+    """An amount the lender charged, with its own due date; minor units."""
+
+    fact_id: str
+    component: Component
+    due_on: date
+    due: int
+    paid: int = 0
 
 
 @dataclass(slots=True)
@@ -63,11 +75,15 @@ class Row:
     due_on: date
     principal_due: int
     interest_due: int
+    period: Period | None = None
     principal_paid: int = 0
     interest_paid: int = 0
     penalty_exact: Fraction = Fraction(0)
     penalty_paid: int = 0
+    charges: list[Charge] = field(default_factory=list)
     paid_on: date | None = None
+    paid_in_advance: int = 0
+    paid_late: int = 0
 
     @property
     def principal_unpaid(self) -> int:
@@ -75,9 +91,25 @@ class Row:
         return self.principal_due - self.principal_paid
 
     @property
+    def charges_unpaid(self) -> int:
+        """Charges of this instalment still owed, minor units."""
+        return sum(c.due - c.paid for c in self.charges)
+
+    @property
     def unpaid(self) -> int:
-        """Principal and interest of this instalment still owed, minor units."""
-        return self.principal_unpaid + self.interest_due - self.interest_paid
+        """Principal, interest and charges of this instalment still owed, minor units."""
+        due = self.principal_unpaid + self.interest_due - self.interest_paid
+        return due + self.charges_unpaid if self.charges else due
+
+    @property
+    def paid(self) -> int:
+        """Everything paid on this instalment, minor units."""
+        charges = sum(c.paid for c in self.charges)
+        return self.principal_paid + self.interest_paid + self.penalty_paid + charges
+
+    def charged(self, component: Component) -> int:
+        """Return the charges of one component, minor units."""
+        return sum(c.due for c in self.charges if c.component is component)
 
 
 @dataclass(slots=True)
@@ -86,9 +118,10 @@ class Timeline:
 
     terms: Terms
     on: date
+    plan: Plan
     rows: list[Row]
-    fees_due: int = 0
-    fees_paid: int = 0
+    loan_charges: list[Charge] = field(default_factory=list)
+    pauses: list[tuple[date, date]] = field(default_factory=list)
     unallocated: int = 0
     received: int = 0
     recovered: int = 0
@@ -102,12 +135,17 @@ class Timeline:
         """Principal not yet repaid, minor units."""
         return sum(row.principal_unpaid for row in self.rows)
 
+    @property
+    def charges_outstanding(self) -> int:
+        """Charges unpaid, due or not, minor units."""
+        own = sum(c.due - c.paid for c in self.loan_charges)
+        return own + sum(row.charges_unpaid for row in self.rows if row.charges)
+
     def penalty_due(self, row: Row) -> int:
         """Penalty interest of one row: nothing inside grace, from the due date after it."""
         if row.paid_on is None and (self.on - row.due_on).days <= self.terms.grace_days:
             return 0
-        exact = row.penalty_exact
-        return round_minor(Decimal(exact.numerator) / exact.denominator, self.terms.rounding)
+        return round_minor(row.penalty_exact, self.terms.rounding) if row.penalty_exact else 0
 
     @property
     def penalty_outstanding(self) -> int:
@@ -115,12 +153,22 @@ class Timeline:
         return sum(max(0, self.penalty_due(row) - row.penalty_paid) for row in self.rows)
 
     @property
+    def interest_owed(self) -> int:
+        """Interest owed if the loan ended today: earned, or all of it without a rebate."""
+        rebate = self.terms.rebate_unearned
+        return sum(
+            max(row.interest_paid, interest_earned(row, self.on, self.terms))
+            if rebate
+            else row.interest_due
+            for row in self.rows
+        ) - sum(row.interest_paid for row in self.rows)
+
+    @property
     def payoff(self) -> int:
-        """What settles the loan on this date: interest only for the days that money was out."""
-        interest = sum(interest_earned(row, self.on, self.terms.day_count) for row in self.rows)
-        paid = sum(row.interest_paid for row in self.rows)
-        owed = self.principal_outstanding + max(0, interest - paid)
-        return owed + self.penalty_outstanding + self.fees_due - self.fees_paid
+        """What settles the loan on this date; minor units."""
+        owed = self.principal_outstanding + max(0, self.interest_owed)
+        owed += self.penalty_outstanding + self.charges_outstanding
+        return owed - self.unallocated if self.terms.overpayment == "CREDIT" else owed
 
     @property
     def overdue(self) -> list[Row]:
@@ -128,23 +176,33 @@ class Timeline:
         return [row for row in self.rows if row.due_on < self.on and row.unpaid > 0]
 
 
-def interest_earned(row: Row, on: date, day_count: DayCount) -> int:
+def bucket_of_due(due_on: date, on: date) -> DueBucket:
+    """Say where a debt due on one date stands on another."""
+    if due_on < on:
+        return DueBucket.PAST_DUE
+    return DueBucket.DUE if due_on == on else DueBucket.IN_ADVANCE
+
+
+def interest_earned(row: Row, on: date, terms: Terms) -> int:
     """Return the part of a row's interest earned by `on`: all of it once due, by days before."""
-    if on >= row.due_on:
-        return row.interest_due
-    if on <= row.start_on:
+    if on >= row.due_on or row.period is None:
+        return row.interest_due if on >= row.due_on else 0
+    if on <= row.start_on or not row.interest_due:
         return 0
-    whole = year_fraction(row.start_on, row.due_on, day_count)
-    part = Fraction(row.interest_due) * year_fraction(row.start_on, on, day_count) / whole
-    return min(row.interest_due, round_minor(Decimal(part.numerator) / part.denominator))
+    part = row.period.earned_part(on, 1, terms)
+    return min(row.interest_due, round_minor(Fraction(row.interest_due) * part))
 
 
-def rows_of(terms: Terms, start_on: date, first_number: int = 1) -> list[Row]:
-    """Return the contract's instalments as unpaid rows."""
-    rows, start = [], start_on
-    for item in schedule(terms, start_on, first_number):
-        rows.append(
-            Row(item.number, start, item.due_on, item.principal_due_minor, item.interest_due_minor)
+def rows_of(plan: Plan) -> list[Row]:
+    """Return the plan's instalments as unpaid rows, oldest first."""
+    return [
+        Row(
+            item.number,
+            item.period.start_on,
+            item.due_on,
+            item.principal_due_minor,
+            item.interest_due_minor,
+            item.period,
         )
-        start = item.due_on
-    return rows
+        for item in schedule_of(plan)
+    ]

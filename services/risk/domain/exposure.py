@@ -27,6 +27,12 @@ def shares(products: Sequence[ProductExposure]) -> list[Decimal]:
     ]
 
 
+def concentration(parts: Sequence[int | Fraction]) -> Fraction:
+    """Return the sum of squared shares of a whole, 0 for nothing to 1 for a single part."""
+    total = sum(parts)
+    return Fraction(sum(part**2 for part in parts)) / total**2 if total else Fraction(0)
+
+
 def hhi(products: Sequence[ProductExposure]) -> int:
     """
     Return the concentration: 0 for nothing approved, 10000 for a single product.
@@ -34,8 +40,4 @@ def hhi(products: Sequence[ProductExposure]) -> int:
     Source:
         Herfindahl-Hirschman index: the sum of squared shares in percent; 30/30/20/20 is 2600.
     """
-    total = sum(one.amount_minor for one in products)
-    if not total:
-        return 0
-    squares = sum(one.amount_minor**2 for one in products)
-    return round(Fraction(10_000 * squares, total**2))
+    return round(10_000 * concentration([one.amount_minor for one in products]))

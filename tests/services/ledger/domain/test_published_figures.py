@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from services.ledger.domain.delinquency import bucket_of
+from services.ledger.domain.policies import FIVE_TIER
 from services.ledger.domain.schedule import schedule
 from services.ledger.domain.terms import RepaymentMethod, Terms
 from shared.kernel.dates import DayCount, days_thirty_360
@@ -83,4 +83,4 @@ def test_thirty_360(start: str, end: str, days: int) -> None:
 @pytest.mark.parametrize(("days", "tier"), FIVE_TIERS)
 def test_five_tiers(days: int, tier: str) -> None:
     """The floor of the classification moves one day after each bound."""
-    assert bucket_of("five_tier", days) == tier
+    assert FIVE_TIER.bucket(days) == tier

@@ -1,0 +1,166 @@
+"""Where one payment goes: through the stages of the contract's waterfall, every cent to a slot."""
+
+from __future__ import annotations
+
+from datetime import date
+from fractions import Fraction
+
+from services.ledger.domain.timeline import (
+    Allocation,
+    Charge,
+    Row,
+    Timeline,
+    bucket_of_due,
+    interest_earned,
+)
+from services.ledger.domain.waterfall import (
+    Component,
+    DueBucket,
+    FutureRule,
+    PaymentSource,
+    Stage,
+)
+from shared.kernel.money import round_minor
+
+
+class Payment:
+    """One payment on its way through the waterfall: what is left of it, and where the rest went."""
+
+    def __init__(self, line: Timeline, money: int, source: PaymentSource) -> None:
+        self.line = line
+        self.left = money
+        self.rule = line.terms.waterfall.rule_for(source)
+        self.vertical = line.terms.waterfall.vertical
+        self.together = line.terms.waterfall.charges_with_instalment
+        self.slots: dict[tuple[int, Component], int] = {}
+
+    def allocations(self) -> tuple[Allocation, ...]:
+        """Return the slots in the order in which they were first paid."""
+        return tuple(Allocation(n, part, amount) for (n, part), amount in self.slots.items())
+
+    def run(self, stages: tuple[Stage, ...]) -> None:
+        """Let the money fall through every stage."""
+        for stage in stages:
+            if self.left <= 0:
+                return
+            self._loan_charges(stage)
+            rows = [row for row in self.line.rows if _touches(row, stage, self)]
+            if DueBucket.IN_ADVANCE in stage.buckets and self.rule is not FutureRule.NEXT:
+                self._ahead(rows, stage)
+            elif self.vertical:
+                for component in stage.components:
+                    for row in rows:
+                        self._pay(row, component, stage.buckets)
+            else:
+                for row in rows:
+                    self._pay_row(row, stage, self.left)
+
+    def to_principal(self, coming: list[Row], stages: tuple[Stage, ...]) -> None:
+        """Pay the interest earned so far of the running period, then principal of coming rows."""
+        if not stages or not coming:
+            return
+        first = coming[0]
+        owed = max(0, interest_earned(first, self.line.on, self.line.terms) - first.interest_paid)
+        interest = self._take(owed)
+        first.interest_paid += interest
+        if interest:
+            self._note(first.number, Component.INTEREST, interest)
+            first.paid_in_advance += interest
+        for row in coming:
+            self._pay(row, Component.PRINCIPAL, (DueBucket.IN_ADVANCE,))
+
+    def _ahead(self, rows: list[Row], stage: Stage) -> None:
+        """Pay what is due in order, and coming instalments from the last or in equal parts."""
+        on = self.line.on
+        for row in [row for row in rows if row.due_on <= on]:
+            self._pay_row(row, stage, self.left)
+        coming = [row for row in rows if row.due_on > on]
+        if self.rule is FutureRule.LAST:
+            for row in reversed(coming):
+                self._pay_row(row, stage, self.left)
+            return
+        while self.left > 0 and (unpaid := [row for row in coming if row.unpaid > 0]):
+            share = round_minor(Fraction(self.left, len(unpaid))) or self.left
+            for row in unpaid[:-1]:
+                self._pay_row(row, stage, min(share, self.left))
+            self._pay_row(unpaid[-1], stage, self.left)
+
+    def _pay_row(self, row: Row, stage: Stage, limit: int) -> None:
+        """Pay one row up to a limit, component by component."""
+        kept = self.left - limit
+        self.left = limit
+        for component in stage.components:
+            self._pay(row, component, stage.buckets)
+        self.left += kept
+
+    def _pay(self, row: Row, component: Component, buckets: tuple[DueBucket, ...]) -> None:
+        """Pay one component of one row, as far as it stands in one of the buckets."""
+        if self.left <= 0:
+            return
+        standing = bucket_of_due(row.due_on, self.line.on)
+        paid = 0
+        if row.charges:
+            together = row.due_on if self.together else None
+            paid = self._pay_charges(row.charges, component, buckets, together)
+        if standing in buckets:
+            if component is Component.PENALTY and standing is DueBucket.PAST_DUE:
+                owed = max(0, self.line.penalty_due(row) - row.penalty_paid)
+                row.penalty_paid += (penalty := self._take(owed))
+                paid += penalty
+            elif component is Component.INTEREST:
+                row.interest_paid += (interest := self._take(row.interest_due - row.interest_paid))
+                paid += interest
+            elif component is Component.PRINCIPAL:
+                row.principal_paid += (principal := self._take(row.principal_unpaid))
+                paid += principal
+        if paid:
+            self._note(row.number, component, paid)
+            if standing is DueBucket.PAST_DUE:
+                row.paid_late += paid
+            elif standing is DueBucket.IN_ADVANCE:
+                row.paid_in_advance += paid
+            self._close(row)
+
+    def _close(self, row: Row) -> None:
+        """Date the day on which nothing of a row is unpaid; inside grace its penalty falls away."""
+        if row.paid_on is None and row.unpaid <= 0:
+            if (self.line.on - row.due_on).days <= self.line.terms.grace_days:
+                row.penalty_exact = Fraction(0)
+            row.paid_on = self.line.on
+
+    def _loan_charges(self, stage: Stage) -> None:
+        for component in stage.components:
+            paid = self._pay_charges(self.line.loan_charges, component, stage.buckets)
+            if paid:
+                self._note(0, component, paid)
+
+    def _pay_charges(
+        self,
+        charges: list[Charge],
+        component: Component,
+        buckets: tuple[DueBucket, ...],
+        due_on: date | None = None,
+    ) -> int:
+        """Pay charges of one component, due on their own dates or all on `due_on`."""
+        before = self.left
+        for charge in charges:
+            standing = bucket_of_due(due_on or charge.due_on, self.line.on)
+            if charge.component is component and standing in buckets:
+                charge.paid += self._take(charge.due - charge.paid)
+        return before - self.left
+
+    def _take(self, owed: int) -> int:
+        taken = max(0, min(self.left, owed))
+        self.left -= taken
+        return taken
+
+    def _note(self, number: int, component: Component, amount: int) -> None:
+        key = (number, component)
+        self.slots[key] = self.slots.get(key, 0) + amount
+
+
+def _touches(row: Row, stage: Stage, payment: Payment) -> bool:
+    """Say whether anything of a row may stand in a stage's buckets."""
+    if row.charges and not payment.together:
+        return True
+    return bucket_of_due(row.due_on, payment.line.on) in stage.buckets

@@ -1,0 +1,118 @@
+"""Changes of what is due: a new plan, a charge's place, money that changes the rest."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import msgspec
+
+from services.ledger.domain.allocate import Payment
+from services.ledger.domain.periods import Draw
+from services.ledger.domain.schedule import Plan, schedule_of
+from services.ledger.domain.terms import Prepayment, Terms
+from services.ledger.domain.timeline import Charge, Row, Timeline, interest_earned, rows_of
+from services.ledger.domain.waterfall import DueBucket, Stage
+
+DAY = timedelta(days=1)
+
+
+def replan(line: Timeline, plan: Plan) -> None:
+    """Give the rows the dues of a changed plan; what was paid stays where it is."""
+    line.plan = plan
+    paid = {row.number: row for row in line.rows}
+    for fresh in rows_of(plan):
+        row = paid.get(fresh.number)
+        if row is None:
+            line.rows.append(fresh)
+            continue
+        row.principal_due, row.interest_due = fresh.principal_due, fresh.interest_due
+        row.period = fresh.period
+        if row.paid_on is not None and row.unpaid > 0:
+            row.paid_on = None
+    line.rows.sort(key=lambda row: (row.due_on, row.number))
+
+
+def attach(line: Timeline, charge: Charge) -> None:
+    """Put a charge into the instalment of its due date; after the last one it is its own."""
+    regular = [row for row in line.rows if row.start_on < row.due_on]
+    for k, row in enumerate(regular):
+        if charge.due_on <= row.due_on and (k == 0 or charge.due_on > row.start_on):
+            row.charges.append(charge)
+            if row.paid_on is not None and row.unpaid > 0:
+                row.paid_on = None
+            return
+    last = max(line.rows, key=lambda row: row.due_on)
+    if last.principal_due == last.interest_due == 0 and last.charges:
+        last.charges.append(charge)
+        last.due_on, last.paid_on = charge.due_on, None
+        return
+    number = max(row.number for row in line.rows) + 1
+    line.rows.append(Row(number, last.due_on, charge.due_on, 0, 0, charges=[charge]))
+
+
+def restructure(line: Timeline, agreed: Terms) -> None:
+    """Close old rows at what was paid; carry what is owed into a new schedule."""
+    earned = sum(interest_earned(row, line.on, line.terms) for row in line.rows)
+    carried = earned - sum(row.interest_paid for row in line.rows)
+    principal = line.principal_outstanding
+    for row in line.rows:
+        row.principal_due, row.interest_due = row.principal_paid, row.interest_paid
+        if row.paid_on is None and row.due_on <= line.on:
+            row.paid_on = line.on
+    kept = [row for row in line.rows if row.due_on <= line.on or row.paid]
+    loose = [c for row in line.rows if row not in kept for c in row.charges]
+    number = max((row.number for row in kept), default=0) + 1
+    terms = msgspec.structs.replace(agreed, principal_minor=principal)
+    plan = Plan(terms, line.on, (Draw(line.on, principal),), line.plan.pauses, number)
+    fresh = rows_of(plan)
+    for row in fresh:
+        shift = max(-row.interest_due, carried)
+        row.interest_due += shift
+        carried -= shift
+    line.rows, line.terms, line.plan = [*kept, *fresh], terms, plan
+    for charge in loose:
+        attach(line, charge)
+
+
+def prepay(line: Timeline, payment: Payment, stages: tuple[Stage, ...]) -> None:
+    """Pay what is due; what is left lowers the principal, and the rest is planned again."""
+    now = tuple(
+        Stage(buckets, stage.components)
+        for stage in stages
+        if (buckets := tuple(b for b in stage.buckets if b is not DueBucket.IN_ADVANCE))
+    )
+    payment.run(now)
+    coming = [row for row in line.rows if row.due_on > line.on and row.principal_due]
+    if payment.left <= 0 or not coming:
+        return
+    level = coming[0].principal_due + coming[0].interest_due
+    dates = tuple(row.due_on for row in coming)
+    ahead = tuple(s for s in stages if DueBucket.IN_ADVANCE in s.buckets)
+    payment.to_principal(coming, ahead)
+    left = line.principal_outstanding
+    terms = msgspec.structs.replace(
+        line.terms,
+        principal_minor=left,
+        instalments=len(dates),
+        first_due_on=dates[0],
+        due_dates=dates,
+        interest_from=None,
+        down_payment_rate=type(line.terms.down_payment_rate)(0),
+        principal_grace_instalments=0,
+        interest_grace_instalments=0,
+        interest_free_instalments=0,
+    )
+    if line.terms.prepayment is Prepayment.SHORTEN:
+        terms = _shortened(terms, line, level)
+    restructure(line, terms)
+
+
+def _shortened(terms: Terms, line: Timeline, level: int) -> Terms:
+    """Return the terms with the fewest instalments that are no higher than before."""
+    for count in range(1, terms.instalments):
+        fewer = msgspec.structs.replace(terms, instalments=count, due_dates=terms.due_dates[:count])
+        plan = Plan(fewer, line.on, (Draw(line.on, terms.principal_minor),), line.plan.pauses)
+        first = schedule_of(plan)[0]
+        if first.principal_due_minor + first.interest_due_minor <= level:
+            return fewer
+    return terms

@@ -1,0 +1,119 @@
+"""Commands that change the contract or how lateness counts, each into the fact that it makes."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+
+import msgspec
+
+from services.ledger.domain import commands as cmd
+from services.ledger.domain import events as ev
+from services.ledger.domain import guard
+from services.ledger.domain import refusals as no
+from services.ledger.domain.aftermath import stamp
+from services.ledger.domain.loan_account import LoanAccount
+from services.ledger.domain.terms import RepaymentMethod, check_terms
+
+
+def restructured(command: cmd.RestructureLoan, account: LoanAccount) -> ev.Fact:
+    """Replace the rest of the schedule."""
+    guard.active(account)
+    guard.since_disbursal(command, command.effective_on, account)
+    if command.first_due_on <= command.effective_on:
+        raise no.DateOutOfOrder(
+            "the first new due date is not after the restructuring",
+            field="first_due_on",
+            expected=f"after {command.effective_on}",
+        )
+    line = guard.line_on(command.effective_on, account)
+    terms = msgspec.structs.replace(
+        line.terms,
+        principal_minor=max(1, line.principal_outstanding),
+        instalments=command.instalments,
+        first_due_on=command.first_due_on,
+        rate_annual=command.rate_annual,
+        due_dates=(),
+        agreed=(),
+        method=_planned(line.terms.method),
+        due_day=0,
+        interest_from=None,
+        disbursements_max=1,
+        down_payment_rate=Decimal(0),
+        principal_grace_instalments=0,
+        interest_grace_instalments=0,
+        interest_free_instalments=0,
+    )
+    check_terms(terms)
+    return ev.TermsRestructured(
+        **stamp(command, command.effective_on, command.reason),
+        instalments=command.instalments,
+        first_due_on=command.first_due_on,
+        terms=terms,
+        approved_by=command.approved_by,
+    )
+
+
+def charged_off(command: cmd.ChargeOffLoan, account: LoanAccount) -> ev.Fact:
+    """Take the loan off the books."""
+    guard.active(account)
+    guard.since_disbursal(command, command.effective_on, account)
+    last = max((fact.effective_on for fact in account.facts), default=command.effective_on)
+    if command.effective_on < last:
+        raise no.DateOutOfOrder(
+            "money counts after that date", field="effective_on", expected=f"from {last}"
+        )
+    line = guard.line_on(command.effective_on, account)
+    return ev.LoanChargedOff(
+        **stamp(command, command.effective_on, command.reason),
+        principal_minor=line.principal_outstanding,
+    )
+
+
+def interest_paused(command: cmd.PauseInterest, account: LoanAccount) -> ev.Fact:
+    """Let no interest be earned for some days."""
+    guard.active(account)
+    _whole_pause(command.from_on, command.until_on)
+    guard.since_disbursal(
+        command, min(command.from_on, command.business_on or command.from_on), account
+    )
+    return ev.InterestPaused(
+        **stamp(command, command.from_on, command.reason),
+        until_on=command.until_on,
+        approved_by=command.approved_by,
+    )
+
+
+def delinquency_paused(command: cmd.PauseDelinquency, account: LoanAccount) -> ev.Fact:
+    """Let some days not count as late."""
+    guard.being_repaid(account)
+    guard.since_disbursal(command, command.from_on, account)
+    _whole_pause(command.from_on, command.until_on)
+    for first, last in guard.line_on(command.until_on, account).pauses:
+        if first <= command.until_on and command.from_on <= last:
+            raise no.PauseInvalid(f"it overlaps the pause from {first} to {last}", field="from_on")
+    return ev.DelinquencyPaused(
+        **stamp(command, command.from_on, command.reason), until_on=command.until_on
+    )
+
+
+def delinquency_resumed(command: cmd.ResumeDelinquency, account: LoanAccount) -> ev.Fact:
+    """End the running pause."""
+    guard.since_disbursal(command, command.on, account)
+    pauses = guard.line_on(command.on, account).pauses
+    if not pauses or not pauses[-1][0] <= command.on <= pauses[-1][1]:
+        raise no.PauseNotRunning(f"no pause is running on {command.on}", field="on")
+    return ev.DelinquencyResumed(**stamp(command, command.on, command.reason))
+
+
+def _planned(method: RepaymentMethod) -> RepaymentMethod:
+    """Return the method of a new plan: agreed amounts end with the plan that they were for."""
+    agreed = method is RepaymentMethod.AGREED
+    return RepaymentMethod.LEVEL_INSTALMENT if agreed else method
+
+
+def _whole_pause(from_on: date, until_on: date) -> None:
+    if until_on < from_on:
+        raise no.PauseInvalid(
+            "the pause ends before it begins", field="until_on", expected=f"from {from_on}"
+        )

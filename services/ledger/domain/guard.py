@@ -1,0 +1,104 @@
+"""What must hold before a command is carried out; each refusal names the field in the way."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from services.ledger.domain import commands as cmd
+from services.ledger.domain import refusals as no
+from services.ledger.domain.loan_account import LoanAccount, LoanStatus
+from services.ledger.domain.terms import Overpayment
+from services.ledger.domain.timeline import Timeline
+from shared.kernel.errors import InvalidArgument
+
+
+def positive(amount_minor: int, refusal: type[InvalidArgument]) -> None:
+    """Refuse an amount that is not above zero."""
+    if amount_minor <= 0:
+        raise refusal(f"{amount_minor} is not above zero", field="amount", expected="above 0")
+
+
+def same_currency(currency: str, account: LoanAccount) -> None:
+    """Refuse an amount in another currency."""
+    if currency != account.terms.currency:
+        raise no.CurrencyDiffers(
+            f"the loan is in {account.terms.currency}, not {currency!r}",
+            field="amount.currency",
+            expected=account.terms.currency,
+        )
+
+
+def not_in_future(command: cmd.Asked, on: date) -> None:
+    """Refuse a date after the business date."""
+    if command.business_on is not None and on > command.business_on:
+        raise no.ValueDateInFuture(
+            f"{on} is after the business date",
+            field="value_on",
+            expected=f"up to {command.business_on}",
+        )
+
+
+def since_disbursal(command: cmd.Asked, on: date, account: LoanAccount) -> None:
+    """Refuse a date before the disbursal or in the future."""
+    not_in_future(command, on)
+    if account.disbursed_on is None or on < account.disbursed_on:
+        raise no.DateOutOfOrder(
+            f"{on} is before the disbursal",
+            field="value_on",
+            expected=f"from {account.disbursed_on}",
+        )
+
+
+def after_charge_off(on: date, account: LoanAccount) -> None:
+    """Refuse a date before the charge-off."""
+    off = next(f.effective_on for f in account.facts if f.kind == "CHARGE_OFF")
+    if on < off:
+        raise no.DateOutOfOrder(
+            f"{on} is before the charge-off", field="value_on", expected=f"from {off}"
+        )
+
+
+def being_repaid(account: LoanAccount) -> None:
+    """Refuse a loan that is settled or was not paid out."""
+    if account.status is LoanStatus.SETTLED:
+        raise no.LoanIsSettled(f"loan {account.loan_id} is settled", field="loan_id")
+    if account.status is LoanStatus.OPENED:
+        raise no.LoanNotActive(f"loan {account.loan_id} was not paid out yet", field="loan_id")
+
+
+def active(account: LoanAccount) -> None:
+    """Refuse a loan that is not active."""
+    if account.status is not LoanStatus.ACTIVE:
+        raise no.LoanNotActive(f"loan {account.loan_id} is {account.status}", field="loan_id")
+
+
+def money_in(command: cmd.PostRepayment | cmd.PostRecovery, account: LoanAccount) -> None:
+    """Refuse money in another currency, from another time, or above what is owed."""
+    same_currency(command.currency, account)
+    since_disbursal(command, command.value_on, account)
+    if account.terms.overpayment is Overpayment.CREDIT:
+        return
+    assert command.business_on is not None
+    line = line_on(command.value_on, account)
+    today = line_on(command.business_on, account)
+    ceiling = min(line.payoff, max(today.payoff, 0)) if today.on > line.on else line.payoff
+    if command.amount_minor > ceiling:
+        raise no.RepaymentAbovePayoff(
+            f"{command.amount_minor} is above the payoff of {ceiling}",
+            field="amount",
+            expected=f"up to {ceiling} minor units",
+            payoff_minor=ceiling,
+        )
+
+
+def line_on(on: date, account: LoanAccount) -> Timeline:
+    """Return the timeline of a loan that was paid out by a date."""
+    line = account.timeline(on)
+    assert line is not None
+    return line
+
+
+def disbursed(account: LoanAccount) -> None:
+    """Refuse a loan that was not paid out."""
+    if account.disbursed_on is None:
+        raise no.LoanNotActive(f"loan {account.loan_id} was not paid out yet", field="loan_id")

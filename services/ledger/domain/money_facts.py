@@ -1,0 +1,159 @@
+"""Commands that move money, each into the fact that it makes, or a refusal."""
+
+from __future__ import annotations
+
+from services.ledger.domain import commands as cmd
+from services.ledger.domain import events as ev
+from services.ledger.domain import guard
+from services.ledger.domain import refusals as no
+from services.ledger.domain.aftermath import stamp
+from services.ledger.domain.loan_account import LoanAccount, LoanStatus
+from services.ledger.domain.timeline import FactKind
+
+
+def disbursed(command: cmd.DisburseLoan, account: LoanAccount) -> ev.Fact:
+    """Pay out the principal, or a part of it."""
+    guard.not_in_future(command, command.value_on)
+    guard.same_currency(command.currency, account)
+    if account.terms.disbursements_max > 1:
+        return _disbursed_in_parts(command, account)
+    if account.status is not LoanStatus.OPENED:
+        raise no.LoanAlreadyDisbursed(f"loan {account.loan_id} was paid out", field="loan_id")
+    if command.value_on >= account.terms.first_due_on:
+        raise no.DateOutOfOrder(
+            "the disbursal is not before the first due date",
+            field="value_on",
+            expected=f"before {account.terms.first_due_on}",
+        )
+    if command.amount_minor != account.terms.principal_minor:
+        raise no.AmountNotPrincipal(
+            f"{command.amount_minor} is not the principal",
+            field="amount",
+            expected=str(account.terms.principal_minor),
+        )
+    return ev.LoanDisbursed(**stamp(command, command.value_on), amount_minor=command.amount_minor)
+
+
+def repaid(command: cmd.PostRepayment, account: LoanAccount) -> ev.Fact:
+    """Take a repayment."""
+    guard.positive(command.amount_minor, no.RepaymentNotPositive)
+    if account.status is LoanStatus.CHARGED_OFF:
+        raise no.LoanIsChargedOff("the loan is charged off: post a recovery", field="loan_id")
+    guard.being_repaid(account)
+    guard.money_in(command, account)
+    return ev.RepaymentPosted(
+        **stamp(command, command.value_on),
+        repayment_id=command.request_id,
+        amount_minor=command.amount_minor,
+        allocations=(),
+        allocation_policy=account.terms.waterfall.policy,
+        source=command.source,
+    )
+
+
+def recovered(command: cmd.PostRecovery, account: LoanAccount) -> ev.Fact:
+    """Take a recovery."""
+    guard.positive(command.amount_minor, no.RepaymentNotPositive)
+    if account.status is not LoanStatus.CHARGED_OFF:
+        raise no.LoanNotChargedOff(f"loan {account.loan_id} is not charged off", field="loan_id")
+    guard.after_charge_off(command.value_on, account)
+    guard.money_in(command, account)
+    return ev.RecoveryPosted(
+        **stamp(command, command.value_on),
+        repayment_id=command.request_id,
+        amount_minor=command.amount_minor,
+        allocations=(),
+    )
+
+
+def reversed_(command: cmd.ReverseRepayment, account: LoanAccount) -> ev.Fact:
+    """Take a repayment back as of its value date."""
+    fact = account.repayment(command.repayment_id)
+    if fact is None:
+        raise no.RepaymentNotFound(
+            f"loan {account.loan_id} has no repayment {command.repayment_id}", field="repayment_id"
+        )
+    if command.repayment_id in account.reversed_ids:
+        raise no.RepaymentAlreadyReversed("it was taken back before", field="repayment_id")
+    return ev.RepaymentReversed(
+        **stamp(command, fact.effective_on, command.reason),
+        repayment_id=command.repayment_id,
+        amount_minor=fact.amount_minor,
+    )
+
+
+def charged(command: cmd.ApplyCharge, account: LoanAccount) -> ev.Fact:
+    """Charge an amount."""
+    guard.positive(command.amount_minor, no.ChargeNotPositive)
+    guard.disbursed(account)
+    guard.since_disbursal(command, command.value_on, account)
+    guard.same_currency(command.currency, account)
+    if command.due_on is not None and command.due_on < command.value_on:
+        raise no.DateOutOfOrder(
+            "the charge is due before it counts",
+            field="due_on",
+            expected=f"from {command.value_on}",
+        )
+    return ev.ChargeApplied(
+        **stamp(command, command.value_on, command.reason),
+        amount_minor=command.amount_minor,
+        component=command.component,
+        due_on=command.due_on,
+    )
+
+
+def waived(command: cmd.WaiveCharge, account: LoanAccount) -> ev.Fact:
+    """Let go of what is unpaid of a charge."""
+    guard.since_disbursal(command, command.value_on, account)
+    line = guard.line_on(command.value_on, account)
+    charges = [*line.loan_charges, *(c for row in line.rows for c in row.charges)]
+    unpaid = sum(c.due - c.paid for c in charges if c.fact_id == command.charge_id)
+    if unpaid <= 0:
+        raise no.ChargeNotFound(
+            f"nothing of charge {command.charge_id} is unpaid", field="charge_id"
+        )
+    return ev.ChargeWaived(
+        **stamp(command, command.value_on, command.reason),
+        charge_id=command.charge_id,
+        amount_minor=unpaid,
+        approved_by=command.approved_by,
+    )
+
+
+def refunded(command: cmd.RefundCredit, account: LoanAccount) -> ev.Fact:
+    """Pay a credit balance back."""
+    guard.positive(command.amount_minor, no.RepaymentNotPositive)
+    guard.since_disbursal(command, command.value_on, account)
+    guard.same_currency(command.currency, account)
+    assert command.business_on is not None
+    days = {command.value_on, command.business_on}
+    credit = min(guard.line_on(day, account).unallocated for day in days)
+    if command.amount_minor > credit:
+        raise no.CreditBelowRefund(
+            f"the credit balance is {credit}",
+            field="amount",
+            expected=f"up to {credit} minor units",
+            credit_minor=credit,
+        )
+    return ev.CreditRefunded(
+        **stamp(command, command.value_on, command.reason), amount_minor=command.amount_minor
+    )
+
+
+def _disbursed_in_parts(command: cmd.DisburseLoan, account: LoanAccount) -> ev.Fact:
+    """Pay out a part of the principal, while parts are left."""
+    guard.positive(command.amount_minor, no.DisbursementAbovePrincipal)
+    if account.disbursed_on is not None:
+        guard.since_disbursal(command, command.value_on, account)
+    later = [f for f in account.facts if f.kind is FactKind.DISBURSEMENT]
+    first = account.disbursed_minor or account.terms.principal_minor
+    out = first + sum(f.amount_minor for f in later) if account.disbursed_on else 0
+    parts = len(later) + (1 if account.disbursed_on else 0)
+    left = account.terms.principal_minor - out
+    if command.amount_minor > left or parts >= account.terms.disbursements_max:
+        raise no.DisbursementAbovePrincipal(
+            f"{command.amount_minor} in part {parts + 1}",
+            field="amount",
+            expected=f"up to {left} in up to {account.terms.disbursements_max} parts",
+        )
+    return ev.LoanDisbursed(**stamp(command, command.value_on), amount_minor=command.amount_minor)

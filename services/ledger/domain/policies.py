@@ -1,0 +1,172 @@
+"""How lateness is counted and named: each scheme a table of edges, each policy a dated version."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from enum import StrEnum
+
+import msgspec
+
+from shared.kernel.dates import add_months
+
+
+class DpdConvention(StrEnum):
+    """Whether the due date's own day-end is day 0 (elapsed) or day 1 (inclusive)."""
+
+    ELAPSED = "ELAPSED"
+    INCLUSIVE = "INCLUSIVE"
+
+
+class Scheme(msgspec.Struct, frozen=True):
+    """
+    One classification: the first day past due of each bucket, lowest first.
+
+    With INCLUSIVE the edges count the due date's day-end as day 1, so that a loan unpaid at the
+    end of its due date is already on day 1.
+    """
+
+    name: str
+    edges: tuple[tuple[int, str], ...]
+    convention: DpdConvention = DpdConvention.ELAPSED
+
+    def bucket(self, days_elapsed: int) -> str:
+        """Return the bucket of a loan overdue for this many elapsed days."""
+        inclusive = self.convention is DpdConvention.INCLUSIVE
+        days = days_elapsed + 1 if inclusive and days_elapsed >= 0 else days_elapsed
+        return [name for edge, name in self.edges if days >= edge][-1]
+
+    @property
+    def elapsed_edges(self) -> tuple[int, ...]:
+        """Days elapsed on which the bucket changes."""
+        shift = 1 if self.convention is DpdConvention.INCLUSIVE else 0
+        return tuple(edge - shift for edge, _ in self.edges if edge - shift > 0)
+
+
+class DelinquencyPolicy(msgspec.Struct, frozen=True, omit_defaults=True):
+    """
+    How lateness is counted: the schemes in force, and what does not count.
+
+    `uncounted_days` are taken off before classifying (a reporting convention); the days past due
+    themselves never shrink. `materiality_minor`: arrears up to this do not classify.
+    """
+
+    policy: str
+    schemes: tuple[Scheme, ...]
+    uncounted_days: int = 0
+    materiality_minor: int = 0
+
+    @property
+    def edges(self) -> tuple[int, ...]:
+        """Days past due, pauses aside, on which some bucket changes; lowest first."""
+        found = {edge for scheme in self.schemes for edge in scheme.elapsed_edges}
+        return tuple(sorted(edge + self.uncounted_days for edge in found))
+
+
+M = Scheme(
+    "m",
+    (
+        (0, "M0"),
+        (1, "M1"),
+        (31, "M2"),
+        (61, "M3"),
+        (91, "M4"),
+        (121, "M5"),
+        (151, "M6"),
+        (181, "M7"),
+    ),
+)
+FIVE_TIER = Scheme(
+    "five_tier",
+    (
+        (0, "NORMAL"),
+        (1, "SPECIAL_MENTION"),
+        (91, "SUBSTANDARD"),
+        (271, "DOUBTFUL"),
+        (361, "LOSS"),
+    ),
+)
+"""Loans, CBIRC/PBOC Order 2023-1, art. 10: floors by days overdue."""
+
+CARD_TIER = Scheme(
+    "card_tier",
+    (
+        (0, "NORMAL"),
+        (1, "SPECIAL_MENTION"),
+        (91, "SUBSTANDARD"),
+        (121, "DOUBTFUL"),
+        (181, "LOSS"),
+    ),
+)
+"""Credit cards, 信用卡办法 art. 92; not for loans."""
+
+PBOC = Scheme(
+    "pboc",
+    (
+        (0, "N"),
+        (1, "1"),
+        (31, "2"),
+        (61, "3"),
+        (91, "4"),
+        (121, "5"),
+        (151, "6"),
+        (181, "7"),
+    ),
+)
+METRO_2 = Scheme(
+    "metro2",
+    ((0, "11"), (30, "71"), (60, "78"), (90, "80"), (120, "82"), (150, "83"), (180, "84")),
+)
+IFRS_9 = Scheme("ifrs9", ((0, "STAGE_1"), (31, "STAGE_2"), (91, "STAGE_3")))
+"""Backstops: more than 30 days (5.5.11), more than 90 days (B5.5.37)."""
+
+RBI = Scheme(
+    "rbi",
+    ((0, "STANDARD"), (1, "SMA-0"), (31, "SMA-1"), (61, "SMA-2"), (91, "NPA")),
+    DpdConvention.INCLUSIVE,
+)
+"""Day-end of the due date is day 1: due 31 March, SMA-1 30 April (RBI/2021-22/125)."""
+
+CN_CONSUMER = DelinquencyPolicy("cn-consumer/1", (M, FIVE_TIER))
+CN_CONSUMER_2 = DelinquencyPolicy("cn-consumer/2", (M, FIVE_TIER, PBOC, IFRS_9))
+ALL_SCHEMES = DelinquencyPolicy(
+    "all-schemes/1", (M, FIVE_TIER, CARD_TIER, PBOC, METRO_2, IFRS_9, RBI)
+)
+POLICIES = {p.policy: p for p in (CN_CONSUMER, CN_CONSUMER_2, ALL_SCHEMES)}
+"""The delinquency policies that a contract can name."""
+
+
+def bucket_dates(scheme: Scheme, due_on: date) -> dict[str, date]:
+    """Return the day-end from which an amount due on a date, and never paid, is in each bucket."""
+    inclusive = scheme.convention is DpdConvention.INCLUSIVE
+    return {
+        name: due_on + timedelta(days=edge - 1 if inclusive else edge)
+        for edge, name in scheme.edges
+        if edge > 0
+    }
+
+
+def months_delinquent_mba(due_on: date, on: date) -> int:
+    """
+    Count monthly instalments from `due_on`, none paid, unpaid the day before the next due date.
+
+    Source:
+        Mortgage Bankers Association method; Andrew Davidson & Co, April 2005.
+    """
+    return _months_unpaid(due_on, on + timedelta(days=1))
+
+
+def months_delinquent_ots(due_on: date, on: date) -> int:
+    """
+    Count monthly instalments from `due_on`, none paid, unpaid at the close of the next due date.
+
+    Source:
+        Office of Thrift Supervision method; Andrew Davidson & Co, April 2005.
+    """
+    return _months_unpaid(due_on, on)
+
+
+def _months_unpaid(due_on: date, by: date) -> int:
+    count = 0
+    while add_months(due_on, count + 1) <= by:
+        count += 1
+    return count

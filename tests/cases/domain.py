@@ -1,0 +1,274 @@
+"""Published figures of lending, computed by the functions that the services use."""
+
+from __future__ import annotations
+
+from calendar import monthrange
+from collections.abc import Callable
+from datetime import date
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+from services.ledger.domain import policies
+from services.ledger.domain.replay import penalty_interest
+from services.risk.domain.expected_loss import expected_loss, provision_matrix
+from services.risk.domain.exposure import concentration
+from services.risk.domain.stability import population_stability_index
+from shared.kernel import dates, rates
+
+Case = dict[str, Any]
+NOT_APPLICABLE = {
+    "irb_rw_pct": "regulatory capital is not part of servicing loans",
+    "empirical_grade_outcomes": "figures of a data set, not of a rule",
+}
+_CN = {
+    "NORMAL": "正常",
+    "SPECIAL_MENTION": "关注",
+    "SUBSTANDARD": "次级",
+    "DOUBTFUL": "可疑",
+    "LOSS": "损失",
+}
+
+
+def check_figure(case: Case) -> list[str]:
+    """Compute one figure; returns what differs by more than the tolerance."""
+    compute = FIGURES.get(case["category"])
+    if compute is None:
+        return [f"no function for {case['category']}"]
+    found, wanted = compute(case["inputs"]), case["expected"]
+    if case["category"] in ("irr", "xirr") and abs(wanted) > 1:
+        found *= 100  # the source prints a percentage
+    return _differs("", wanted, found, float(case["tolerance"] or 0))
+
+
+def _differs(place: str, wanted: Any, found: Any, tolerance: float) -> list[str]:
+    """Compare figures, lists and tables of figures."""
+    if isinstance(wanted, dict):
+        return [
+            d for k in wanted for d in _differs(f"{place}.{k}", wanted[k], found.get(k), tolerance)
+        ]
+    if isinstance(wanted, list) and isinstance(found, list) and len(wanted) == len(found):
+        pairs = enumerate(zip(wanted, found, strict=True))
+        return [d for k, (w, f) in pairs for d in _differs(f"{place}[{k}]", w, f, tolerance)]
+    if isinstance(wanted, int | float) and isinstance(found, int | float | Decimal | Fraction):
+        near = abs(float(found) - wanted) <= tolerance * (1 + 1e-9) + 1e-12
+        return [] if near else [f"{place} {wanted} expected, {float(found)} found"]
+    return [] if wanted == found else [f"{place} {wanted} expected, {found} found"]
+
+
+def _dec(value: Any) -> Decimal:
+    return Decimal(str(value))
+
+
+def _day(text: str) -> date:
+    return date.fromisoformat(text)
+
+
+def _day_count(given: Case) -> Any:
+    start, end = _day(given["start"]), _day(given["end"])
+    stop = _day(given["termination"]) if given.get("termination") else None
+    name = given["convention"].upper().replace("_", " ")
+    days: dict[str, Callable[[], Any]] = {
+        "30/360": lambda: dates.days_thirty_360(start, end),
+        "30E/360": lambda: dates.days_thirty_e_360(start, end),
+        "30E/360 ISDA": lambda: dates.days_thirty_e_360_isda(start, end, stop),
+    }
+    if name in days:
+        return days[name]()
+    kinds = {
+        "ACT/ACT ISDA": dates.DayCount.ACT_ACT_ISDA,
+        "ACT/360": dates.DayCount.ACT_360,
+        "ACT/364": dates.DayCount.ACT_364,
+        "ACT/365": dates.DayCount.ACT_365_FIXED,
+        "ACT/365F": dates.DayCount.ACT_365_FIXED,
+    }
+    return dates.year_fraction(start, end, kinds[name])
+
+
+def _monthly(given: Case) -> tuple[Decimal, Decimal, int]:
+    rate = given.get("annual_rate", given.get("rate"))
+    return _dec(given["principal"]), _dec(rate) / 12, int(given["months"])
+
+
+def _total_interest_pct(given: Case) -> Decimal:
+    principal, rate, months = _monthly(given)
+    interest = rates.level_payment(principal, rate, months) * months - principal
+    return (interest + _dec(given.get("prepaid_interest", 0))) / principal * 100
+
+
+def _amortisation(given: Case) -> list[list[Any]]:
+    principal, rate, months = _monthly(given)
+    balance, rows = principal, []
+    for number in range(1, months + 1):
+        interest = balance * rate
+        part = rates.principal_part(principal, rate, months, number)
+        balance -= part
+        rows.append([number, part, interest, balance])
+    return rows
+
+
+def _level(given: Case) -> Case:
+    principal, rate, months = _monthly(given)
+    payment = rates.level_payment(principal, rate, months)
+    first = principal * rate
+    return {
+        "payment": payment,
+        "total": payment * months,
+        "interest": payment * months - principal,
+        "first_interest": first,
+        "first_principal": payment - first,
+    }
+
+
+def _equal_principal(given: Case) -> Case:
+    principal, rate, months = _monthly(given)
+    share = principal / months
+    return {
+        "first": share + principal * rate,
+        "decrement": share * rate,
+        "interest": principal * rate * (months + 1) / 2,
+        "total": principal + principal * rate * (months + 1) / 2,
+        "last": share + share * rate,
+    }
+
+
+def _apr_us(given: Case) -> float:
+    per_year = float(given["w"])
+    whole, odd = _first_period(given)
+    regular = int(given.get("n_regular", given.get("n", 0)))
+    amounts = [given["payment"]] * regular
+    if "first_payment" in given:
+        amounts = [given["first_payment"], *amounts]
+    if "final_payment" in given:
+        amounts = [*amounts, given["final_payment"]]
+    advances = [rates.Flow(0, 0.0, float(given["advance"]))]
+    payments = [rates.Flow(whole + k, odd, float(a)) for k, a in enumerate(amounts)]
+    return rates.apr_actuarial(advances, payments, per_year) * 100
+
+
+def _first_period(given: Case) -> tuple[int, float]:
+    """Return whole unit periods and the odd part before the first payment, as App. J counts."""
+    if "t" in given:
+        return int(given["t"]), float(Fraction(str(given["f"])))
+    advance, due = _day(given["advance_date"]), _day(given["first_due"])
+    if 12 % int(given["w"]):
+        step = {52: 7, 26: 14, 24: 15}[int(given["w"])]
+        days = (due - advance).days
+        return days // step, days % step / step
+    step = 12 // int(given["w"])
+    months = (due.year - advance.year) * 12 + due.month - advance.month
+    while _months_before(due, months) < advance:
+        months -= 1
+    odd_days = (_months_before(due, months) - advance).days
+    return months // step, (months % step * 30 + odd_days) / (30 * step)
+
+
+def _months_before(day: date, months: int) -> date:
+    month = day.year * 12 + day.month - 1 - months
+    year, month = month // 12, month % 12 + 1
+    return date(year, month, min(day.day, monthrange(year, month)[1]))
+
+
+def _apr_eu(given: Case) -> float:
+    out = float(given["drawdown"]) - float(given.get("fee_withheld", 0))
+    flows: list[tuple[float, rates.Number]] = [(0.0, -out)]
+    for amount, when in given["repay"]:
+        years = (_day(when) - _day(given["date"])).days / 365 if isinstance(when, str) else when
+        flows.append((float(years), float(amount)))
+    return rates.irr_at(flows) * 100
+
+
+def _irr(given: Case) -> Any:
+    return rates.irr(given["cashflows"])
+
+
+def _flat_fee(given: Case) -> Case:
+    principal, months = _dec(given["principal"]), int(given["months"])
+    payment = principal / months + principal * _dec(given["flat_monthly_fee_rate"])
+    rate = rates.irr([-principal, *([payment] * months)])
+    return {"nominal_apr_pct": rate * 1200, "effective_pct": ((1 + rate) ** 12 - 1) * 100}
+
+
+def _buckets(given: Case) -> Case:
+    days = int(given["dpd"])
+    return {
+        "metro2": policies.METRO_2.bucket(days),
+        "cn_five_tier_floor": _CN[policies.FIVE_TIER.bucket(days)],
+        "cn_card_tier": _CN[policies.CARD_TIER.bucket(days)],
+        "pboc_code": policies.PBOC.bucket(days),
+        "ifrs9_stage_backstop": int(policies.IFRS_9.bucket(days)[-1]),
+        "rbi": policies.RBI.bucket(days),
+        "m_bucket": policies.M.bucket(days),
+    }
+
+
+def _rbi_dates(given: Case) -> Case:
+    due = _day(str(next(v for k, v in given.items() if "due" in k)))
+    found = policies.bucket_dates(policies.RBI, due)
+    named = {name: day.isoformat() for name, day in found.items()}
+    aliases = {"overdue": "SMA-0", "sma0": "SMA-0", "sma1": "SMA-1", "sma2": "SMA-2", "npa": "NPA"}
+    aliases |= {"sma_0": "SMA-0", "sma_1": "SMA-1", "sma_2": "SMA-2", "SMA0": "SMA-0"}
+    aliases |= {"SMA1": "SMA-1", "SMA2": "SMA-2"}
+    return {**named, **{alias: named[name] for alias, name in aliases.items()}}
+
+
+def _method(given: Case) -> Case:
+    due, on = _day(given["due"]), _day(given["asof_close_of_business"])
+    return {
+        "mba": policies.months_delinquent_mba(due, on),
+        "ots": policies.months_delinquent_ots(due, on),
+    }
+
+
+def _provisions(given: Case) -> list[Decimal]:
+    losses, total = provision_matrix([(_dec(a), _dec(r)) for _, a, r in given["buckets"]])
+    return [*losses, total]
+
+
+def _ecl(given: Case) -> Decimal:
+    exposure = given.get("gca", given.get("ead", given.get("exposure")))
+    return expected_loss(
+        _dec(exposure), _dec(given.get("pd12", given.get("pd"))), _dec(given["lgd"])
+    )
+
+
+def _penalty(given: Case) -> Fraction:
+    rate = _dec(given["annual_rate"]) * _dec(given.get("multiplier", 1))
+    principal = Fraction(_dec(given["overdue_principal"]))
+    return penalty_interest(principal, Fraction(rate), given["days"], given["day_basis"])
+
+
+def _psi(given: Case) -> float:
+    was, now = [v for v in given.values() if isinstance(v, list)][:2]
+    return population_stability_index(given.get("expected", was), given.get("actual", now))
+
+
+def _hhi(given: Case) -> Fraction:
+    shares = next(v for v in given.values() if isinstance(v, list))
+    return concentration([Fraction(str(share)) for share in shares]) * 10_000
+
+
+FIGURES: dict[str, Callable[[Case], Any]] = {
+    "day_count": _day_count,
+    "level_payment": lambda g: rates.level_payment(*_monthly(g)),
+    "principal_part": lambda g: rates.principal_part(*_monthly(g), int(g["period"])),
+    "total_interest_pct": _total_interest_pct,
+    "amortisation_table": _amortisation,
+    "dengebenxi": _level,
+    "dengebenjin": _equal_principal,
+    "apr_actuarial_us": _apr_us,
+    "apr_eu": _apr_eu,
+    "irr": _irr,
+    "xirr": lambda g: rates.xirr([(_day(d), a) for d, a in g["cashflows"]]),
+    "flat_fee_to_irr": _flat_fee,
+    "bucket_edges": _buckets,
+    "sma_npa_dates": _rbi_dates,
+    "rbi_dates": _rbi_dates,
+    "delinquency_method": _method,
+    "provision_matrix": _provisions,
+    "ecl_12m": _ecl,
+    "penalty_interest": _penalty,
+    "psi": _psi,
+    "hhi": _hhi,
+}
+"""The function of each category."""

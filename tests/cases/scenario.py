@@ -1,0 +1,231 @@
+"""A published scenario step by step: do what it does, and compare where it says what it expects."""
+
+from __future__ import annotations
+
+import ast
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+from services.ledger.domain import commands as cmd
+from services.ledger.domain.delinquency import days_counted, days_paused, standing_of
+from services.ledger.domain.timeline import Row, Timeline
+from services.ledger.domain.waterfall import Component
+from tests.cases.printed import as_printed
+from tests.cases.servicing import Case, Servicer, diff, minor
+
+
+def check_scenario(case: Case) -> list[str]:
+    """Carry a payment or delinquency case out; returns what differs at its checkpoints."""
+    steps = Steps(case)
+    for step in case["timeline"]:
+        if "do" in step:
+            steps.do(step["do"])
+        else:
+            steps.differs += [f"line {step['line']}: {d}" for d in steps.expect(step["expect"])]
+    return steps.differs
+
+
+class Steps:
+    """One scenario on its way."""
+
+    def __init__(self, case: Case) -> None:
+        self.case = case
+        self.servicer = Servicer(case)
+        self.differs: list[str] = []
+        self.shown_class = "NO_DELINQUENCY"
+        self.shown_ranges: dict[str, int] = {}
+
+    def do(self, given: Case) -> None:
+        """Carry one step out."""
+        getattr(self, f"_do_{given['action']}")(given)
+
+    def _do_set_business_date(self, given: Case) -> None:
+        self.servicer.today = date.fromisoformat(given["date"])
+
+    def _do_set_future_installment_rule(self, given: Case) -> None:
+        self.servicer.rules[given["transaction_type"]] = given["rule"]
+
+    def _do_create_loan(self, given: Case) -> None:
+        pass
+
+    def _do_approve(self, given: Case) -> None:
+        pass
+
+    def _do_disburse(self, given: Case) -> None:
+        on = date.fromisoformat(given["date"])
+        if self.servicer.account is None:
+            steps = [step["do"] for step in self.case["timeline"] if "do" in step]
+            out = [s for s in steps if s["action"] == "disburse"]
+            self.servicer.open([(date.fromisoformat(s["date"]), s["amount"]) for s in out])
+        self.servicer.disburse(on, given["amount"])
+
+    def _do_repayment(self, given: Case) -> None:
+        on = date.fromisoformat(given["date"])
+        self.servicer.pay(on, given["amount"], given["type"])
+        self._show()
+
+    def _do_reverse(self, given: Case) -> None:
+        self.servicer.reverse(date.fromisoformat(given["date"]), given["nth"], given["type"])
+        self._show()
+
+    def _do_add_charge(self, given: Case) -> None:
+        due = date.fromisoformat(given["due"])
+        self.servicer.charge(given["charge"], due, given["amount"])
+
+    def _do_run_cob(self, given: Case) -> None:
+        if self.servicer.account is None:
+            return
+        self.servicer.ask(cmd.AgeLoan, to_on=self.servicer.today)
+        paused = any(a <= self.servicer.today <= b for a, b in self._line().pauses)
+        if not paused:
+            self._show()
+
+    def _do_delinquency_pause(self, given: Case) -> None:
+        self.servicer.ask(
+            cmd.PauseDelinquency,
+            from_on=date.fromisoformat(given["start"]),
+            until_on=date.fromisoformat(given["end"]),
+            reason="pause",
+        )
+
+    def _do_delinquency_resume(self, given: Case) -> None:
+        on = date.fromisoformat(given["start"])
+        self.servicer.ask(cmd.ResumeDelinquency, on=on, reason="resume")
+
+    def _line(self) -> Timeline:
+        account = self.servicer.account
+        assert account is not None and account.disbursed_on is not None
+        return self.servicer.line(max(self.servicer.today, account.disbursed_on))
+
+    def _show(self) -> None:
+        """Keep what the other system's last day-end or repayment would show."""
+        line = self._line()
+        self.shown_class = standing_of(line).buckets["range"]
+        self.shown_ranges = {}
+        scheme = line.terms.delinquency.schemes[0]
+        for row in line.overdue:
+            days = days_counted(line, row.due_on) + _uncounted(line, row)
+            name = scheme.bucket(days)
+            if days > 0:
+                self.shown_ranges[name] = self.shown_ranges.get(name, 0) + row.unpaid
+
+    def expect(self, given: Case) -> list[str]:
+        """Compare one expectation; kinds that are another system's own are passed over."""
+        check = getattr(self, f"_expect_{given['kind']}", None)
+        return check(given) if check else []
+
+    def _expect_schedule(self, given: Case) -> list[str]:
+        rows, periods = self._line().rows, given["periods"]
+        dues = [[wanted for wanted in _dues(p).items()] for p in periods]
+        if dues != [[found for found in _found(row, _DUES).items()] for row in rows]:
+            rows = as_printed(self.servicer, periods).rows
+        if len(rows) != len(periods):
+            return [f"{len(periods)} periods expected, {len(rows)} found"]
+        differs = []
+        for wanted, row in zip(periods, rows, strict=True):
+            expected = {name: minor(wanted[name]) for name in _PAID}
+            differs += diff(f"period {wanted['nr']}", expected, _found(row, _PAID))
+        return differs
+
+    def _expect_outstanding_amount(self, given: Case) -> list[str]:
+        line = self._line()
+        found = sum(row.unpaid for row in line.rows)
+        return diff("outstanding", {"amount": minor(given["amount"])}, {"amount": found})
+
+    def _expect_overpaid_amount(self, given: Case) -> list[str]:
+        found = {"amount": self._line().unallocated}
+        return diff("overpaid", {"amount": minor(given["amount"])}, found)
+
+    def _expect_delinquency_range(self, given: Case) -> list[str]:
+        since = self._since()
+        wanted = {"range": given["range"], "delinquent_date": given["delinquent_date"]}
+        return diff("loan", wanted, {"range": self.shown_class, "delinquent_date": since})
+
+    def _expect_delinquency_loan(self, given: Case) -> list[str]:
+        found: Case = {
+            "classification": self.shown_class,
+            "delinquentAmount": 0,
+            "delinquentDate": "null",
+            "delinquentDays": 0,
+            "pastDueDays": 0,
+        }
+        if self.servicer.account is not None and (overdue := self._line().overdue):
+            line = self._line()
+            found["delinquentAmount"] = sum(row.unpaid for row in overdue)
+            found["delinquentDate"] = self._since()
+            found["delinquentDays"] = days_counted(line, overdue[0].due_on)
+            found["pastDueDays"] = standing_of(line).days_past_due
+        wanted = {
+            **{name: given[name] for name in ("classification", "delinquentDate")},
+            "delinquentAmount": minor(given["delinquentAmount"]),
+            "delinquentDays": int(given["delinquentDays"]),
+            "pastDueDays": int(given["pastDueDays"]),
+        }
+        return diff("loan", wanted, found)
+
+    def _expect_delinquency_installments(self, given: Case) -> list[str]:
+        wanted = {row["Range"]: minor(row["Amount"]) for row in given["rows"]}
+        found = dict(sorted(self.shown_ranges.items()))
+        clipped = _clipped(self.case, given)
+        return diff(
+            "instalments", {"ranges": clipped or dict(sorted(wanted.items()))}, {"ranges": found}
+        )
+
+    def _since(self) -> str | None:
+        """Return the day from which the other system calls the loan delinquent."""
+        if self.servicer.account is None or not self._line().overdue:
+            return None
+        line = self._line()
+        grace = timedelta(days=line.terms.delinquency.uncounted_days)
+        return (line.overdue[0].due_on + grace).isoformat()
+
+
+_DUES = ("due_date", "principal_due", "interest_due", "fees", "penalties")
+_PAID = ("paid", "paid_in_advance", "paid_late")
+
+
+def _dues(period: Case) -> Case:
+    amounts = {name: minor(period[name]) for name in _DUES[1:]}
+    return {"due_date": date.fromisoformat(period["due_date"]), **amounts}
+
+
+def _found(row: Row, names: tuple[str, ...]) -> Case:
+    found = {
+        "due_date": row.due_on,
+        "principal_due": row.principal_due,
+        "interest_due": row.interest_due,
+        "fees": row.charged(Component.FEE),
+        "penalties": row.charged(Component.PENALTY),
+        "paid": row.paid,
+        "paid_in_advance": row.paid_in_advance,
+        "paid_late": row.paid_late,
+    }
+    return {name: found[name] for name in names}
+
+
+def _uncounted(line: Timeline, row: Row) -> int:
+    """Give instalments back the days that the convention takes off at loan level only."""
+    elapsed = (line.on - row.due_on).days - days_paused(line.pauses, row.due_on, line.on)
+    return min(elapsed, line.terms.delinquency.uncounted_days)
+
+
+def _clipped(case: Case, given: Case) -> dict[str, int] | None:
+    """
+    Return the figures with pauses clipped to the overdue interval, where the source's differ.
+
+    The source counts paused days before an instalment was due; its cases name the true figures.
+    """
+    for text in case.get("differs_if_pause_clipped_to_overdue_interval") or []:
+        if f"line {_line_of(case, given)}: instalments" in text:
+            got = text.split(" got ")[1]
+            pairs: list[Any] = ast.literal_eval(got)
+            sums: dict[str, int] = {}
+            for name, amount in pairs:
+                sums[name] = sums.get(name, 0) + minor(Decimal(amount))
+            return dict(sorted(sums.items()))
+    return None
+
+
+def _line_of(case: Case, given: Case) -> int:
+    return next(s["line"] for s in case["timeline"] if s.get("expect") is given)

@@ -1,0 +1,44 @@
+"""Every published case passes, and a wrong figure is seen."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import pytest
+from typer import Typer
+from typer.testing import CliRunner
+
+from tests.cases.__main__ import main, read, verdict
+
+FILES = sorted((Path(__file__).parent / "published").glob("*.jsonl"))
+CASES = list(read(FILES))
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case["id"] for case in CASES])
+def test_a_published_case(case: dict) -> None:
+    """The real domain code comes to the printed figures."""
+    _, outcome, differs = verdict(case)
+
+    assert outcome != "failed", differs
+
+
+def test_a_wrong_figure_fails() -> None:
+    """A case whose printed figure is off by a cent is not passed."""
+    wrong = copy.deepcopy(next(c for c in CASES if c.get("kind") == "schedule"))
+    wrong["expected_schedule"][1]["principal_due"] = "187.51"
+
+    assert verdict(wrong)[1] == "failed"
+
+
+def test_the_command_closes_with_the_count(tmp_path: Path) -> None:
+    """The last line says how many passed; an unknown category is a failure, not silence."""
+    file = tmp_path / "own.jsonl"
+    file.write_text('{"id": "x", "category": "astrology", "inputs": {}, "expected": 1}\n')
+    app = Typer()
+    app.command()(main)
+
+    result = CliRunner().invoke(app, [str(file)])
+
+    assert result.output.splitlines()[-1] == "0 passed, 1 failed"
+    assert result.exit_code == 1
