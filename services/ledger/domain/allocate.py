@@ -125,7 +125,7 @@ class Payment:
         """Date the day on which nothing of a row is unpaid; inside grace its penalty falls away."""
         if row.paid_on is None and row.unpaid <= 0:
             if (self.line.on - row.due_on).days <= self.line.terms.grace_days:
-                row.penalty_exact = Fraction(0)
+                row.penalty_exact, row.penalty_runs = Fraction(0), []
             row.paid_on = self.line.on
 
     def _loan_charges(self, stage: Stage) -> None:

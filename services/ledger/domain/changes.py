@@ -74,6 +74,13 @@ def restructure(line: Timeline, agreed: Terms) -> None:
         attach(line, charge)
 
 
+def forgive_unearned_interest(line: Timeline) -> None:
+    """On full prepayment interest is owed for the days that money was out (Civil Code 677)."""
+    if line.terms.rebate_unearned:
+        for row in line.rows:
+            row.interest_due = max(row.interest_paid, interest_earned(row, line.on, line.terms))
+
+
 def prepay(line: Timeline, payment: Payment, stages: tuple[Stage, ...]) -> None:
     """Pay what is due; what is left lowers the principal, and the rest is planned again."""
     now = tuple(
@@ -81,15 +88,22 @@ def prepay(line: Timeline, payment: Payment, stages: tuple[Stage, ...]) -> None:
         for stage in stages
         if (buckets := tuple(b for b in stage.buckets if b is not DueBucket.IN_ADVANCE))
     )
+    ahead = tuple(s for s in stages if DueBucket.IN_ADVANCE in s.buckets)
     payment.run(now)
-    coming = [row for row in line.rows if row.due_on > line.on and row.principal_due]
-    if payment.left <= 0 or not coming:
+    coming = [row for row in line.rows if row.due_on > line.on and row.principal_unpaid > 0]
+    if payment.left <= 0:
+        return
+    if not coming:
+        payment.run(ahead)
         return
     level = coming[0].principal_due + coming[0].interest_due
     dates = tuple(row.due_on for row in coming)
-    ahead = tuple(s for s in stages if DueBucket.IN_ADVANCE in s.buckets)
     payment.to_principal(coming, ahead)
     left = line.principal_outstanding
+    if left == 0:
+        forgive_unearned_interest(line)
+        payment.run(ahead)
+        return
     terms = msgspec.structs.replace(
         line.terms,
         principal_minor=left,

@@ -103,3 +103,7 @@ class RequestIdReused(Refused):
 
 class LoanChangedMeanwhile(Conflict):
     """Another writer changed the loan: the same request may be sent again."""
+
+
+class FigureUnknown(InvalidArgument):
+    """The figure is not one that can be explained."""

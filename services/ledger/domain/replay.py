@@ -17,7 +17,6 @@ from services.ledger.domain.timeline import (
     FactKind,
     MoneyFact,
     Timeline,
-    interest_earned,
     rows_of,
 )
 from services.ledger.domain.waterfall import PaymentSource
@@ -69,6 +68,7 @@ def _walk(line: Timeline, to_on: date) -> None:
                 break
             if row.principal_unpaid > 0:
                 days = (to_on - max(row.due_on, line.on)).days
+                row.penalty_runs.append((row.principal_unpaid, days))
                 row.penalty_exact += rate * row.principal_unpaid * days / year
     line.on = to_on
 
@@ -89,8 +89,8 @@ def _receive(line: Timeline, fact: MoneyFact) -> None:
     if line.unallocated:
         book(line, "liabilities:unallocated", line.unallocated, "assets:cash")
     credit = line.unallocated if line.terms.overpayment is Overpayment.CREDIT else 0
-    if line.terms.rebate_unearned and money >= line.payoff + credit:
-        _forgive_unearned_interest(line)
+    if money >= line.payoff + credit:
+        changes.forgive_unearned_interest(line)
     late = max((line.on - line.overdue[0].due_on).days, 0) if line.overdue else 0
     payment = Payment(line, money, fact.source)
     stages = line.terms.waterfall.stages_at(late)
@@ -105,13 +105,6 @@ def _receive(line: Timeline, fact: MoneyFact) -> None:
     line.received += fact.amount_minor
     if fact.kind is FactKind.RECOVERY:
         line.recovered += fact.amount_minor
-
-
-def _forgive_unearned_interest(line: Timeline) -> None:
-    """On full prepayment interest is owed for the days that money was out (Civil Code 677)."""
-    for row in line.rows:
-        earned = interest_earned(row, line.on, line.terms)
-        row.interest_due = max(row.interest_paid, earned)
 
 
 def _charge(line: Timeline, fact: MoneyFact) -> None:

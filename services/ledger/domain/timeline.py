@@ -68,7 +68,11 @@ class Charge:
 
 @dataclass(slots=True)
 class Row:
-    """One instalment on its way: due, paid, and the penalty that its lateness earned."""
+    """
+    One instalment on its way: due, paid, and the penalty that its lateness earned.
+
+    `penalty_runs`: overdue principal and for how many days, as penalty interest was earned on it.
+    """
 
     number: int
     start_on: date
@@ -79,6 +83,7 @@ class Row:
     principal_paid: int = 0
     interest_paid: int = 0
     penalty_exact: Fraction = Fraction(0)
+    penalty_runs: list[tuple[int, int]] = field(default_factory=list)
     penalty_paid: int = 0
     charges: list[Charge] = field(default_factory=list)
     paid_on: date | None = None

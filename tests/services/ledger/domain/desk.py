@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 from services.ledger.domain import commands as cmd
@@ -49,7 +49,7 @@ class Desk:
         command = kind(
             loan_id="L-1",
             request_id=f"r-{self.count}",
-            recorded_at=NOW,
+            recorded_at=NOW + timedelta(seconds=self.count),
             business_on=self.on,
             **asked,
         )

@@ -12,7 +12,7 @@ from services.ledger.domain import commands as cmd
 from services.ledger.domain import events as ev
 from services.ledger.domain.delinquency import standing_of
 from shared.kernel.errors import LendingError
-from tests.services.ledger.domain.desk import Desk
+from tests.services.ledger.domain.desk import NOW, Desk
 
 LIFE = """
 2026-02-05 | repay 1120.00 | 11000.00 |   0 | M0 | -
@@ -68,7 +68,8 @@ def test_catching_up_gives_the_events_of_every_day() -> None:
     once.go_to(date(2027, 1, 5))
 
     def facts(desk: Desk) -> list[ev.Fact]:
-        return [msgspec.structs.replace(event, request_id="") for event in desk.events]
+        same = {"request_id": "", "recorded_at": NOW}
+        return [msgspec.structs.replace(event, **same) for event in desk.events]
 
     assert facts(daily) == facts(once)
 

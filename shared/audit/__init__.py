@@ -1,0 +1,1 @@
+"""What an auditor runs without the services: standard library only."""
