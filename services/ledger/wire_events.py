@@ -29,20 +29,25 @@ _TYPES: dict[type[ev.Fact], str] = {
     ev.LoanChargedOff: "CHARGED_OFF",
     ev.RecoveryPosted: "RECOVERY_POSTED",
     ev.LoanSettled: "SETTLED",
+    ev.DelinquencyPaused: "PAUSED",
+    ev.DelinquencyResumed: "RESUMED",
 }
 
 
 def outgoing_of(row: Followed, sequence: int) -> list[Outgoing]:
     """Return the messages of one stored fact, numbered from `sequence`."""
-    event = row.event
-    if isinstance(event, ev.TransitionRecorded):
-        said = [(str(t.type), t) for t in event.transitions]
-    else:
-        name = _TYPES.get(type(event))
-        said = [(name, None)] if name else []
     return [
-        _message(row, name, transition, sequence + k) for k, (name, transition) in enumerate(said)
+        _message(row, name, transition, sequence + k)
+        for k, (name, transition) in enumerate(told(row.event))
     ]
+
+
+def told(event: ev.Fact) -> list[tuple[str, Transition | None]]:
+    """Return what a fact is told to the world as, in order; nothing for most facts."""
+    if isinstance(event, ev.TransitionRecorded):
+        return [(str(t.type), t) for t in event.transitions]
+    name = _TYPES.get(type(event))
+    return [(name, None)] if name else []
 
 
 def _message(row: Followed, name: str, transition: Transition | None, sequence: int) -> Outgoing:
@@ -94,4 +99,6 @@ def delinquency_message(standing: Standing) -> loan_pb2.Delinquency:
         full=standing.full,
         continuous=standing.continuous,
         buckets=standing.buckets,
+        charges_overdue_minor=standing.charges_overdue_minor,
+        days_paused=standing.days_paused,
     )

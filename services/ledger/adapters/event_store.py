@@ -56,6 +56,14 @@ class EventStore:
         rows = self.recorder.select_events(originator_id, lte=version_max)
         return [decode(row.topic, row.state) for row in rows]
 
+    def stored(self, originator_id: str) -> list[Logged]:
+        """Return one stream as stored, oldest first; the log position is not looked up."""
+        rows = self.recorder.select_events(originator_id)
+        return [
+            Logged(0, str(row.originator_id), row.originator_version, row.topic, row.state)
+            for row in rows
+        ]
+
     def log(self, after: int, limit: int) -> list[Logged]:
         """Return up to `limit` events after a position, in the order of commit."""
         rows = self.recorder.select_notifications(after + 1, limit)

@@ -31,6 +31,9 @@ class Log(Protocol):
     def stream(self, originator_id: str, version_max: int | None = None) -> list[msgspec.Struct]:
         """Return the events of one stream, oldest first."""
 
+    def stored(self, originator_id: str) -> list[Logged]:
+        """Return one stream as stored, oldest first; positions are 0 where unknown."""
+
     def log(self, after: int, limit: int) -> list[Logged]:
         """Return up to `limit` events after a position."""
 

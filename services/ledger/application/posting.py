@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date
+from typing import NamedTuple
 
 import msgspec
 
@@ -15,6 +16,7 @@ from services.ledger.application.ports import Log, StreamChanged
 from services.ledger.domain import commands as cmd
 from services.ledger.domain.book_events import BusinessDateAdvanced, RequestAnswered
 from services.ledger.domain.decide import decide
+from services.ledger.domain.events import Fact
 from services.ledger.domain.loan_account import LoanAccount, fold
 from services.ledger.domain.refusals import LoanChangedMeanwhile, RequestIdReused
 from shared.kernel.errors import Exhausted, LendingError
@@ -37,6 +39,14 @@ class Ask:
     body_sha256: str
     answer: asyncio.Future[RequestAnswered]
     outcome: RequestAnswered | Exception | None = None
+
+
+class Weighed(NamedTuple):
+    """A command decided and not stored: the loan before, and what would be recorded."""
+
+    before: LoanAccount | None
+    events: tuple[Fact, ...]
+    business_on: date | None
 
 
 @dataclass(slots=True)
@@ -76,6 +86,21 @@ class Writer:
         except asyncio.QueueFull:
             raise TooManyWaiting("too many commands are waiting") from None
         return await ask.answer
+
+    async def weigh(self, command: cmd.Asked) -> Weighed:
+        """
+        Decide a command as `ask` would now, and store nothing.
+
+        Raises:
+            LendingError: the refusal that `ask` would give.
+        """
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self.thread, self._weighed, command)
+
+    def _weighed(self, command: cmd.Asked) -> Weighed:
+        before = self.account(command.loan_id)
+        events = decide(before, msgspec.structs.replace(command, business_on=self.business_on))
+        return Weighed(before, tuple(events), self.business_on)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Commit what waits, batch after batch, until told to stop; then drain."""

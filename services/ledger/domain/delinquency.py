@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 from enum import StrEnum
 from itertools import pairwise
+from typing import NamedTuple
 
 import msgspec
 
@@ -113,6 +114,29 @@ def standing_of(line: Timeline) -> Standing:
         buckets=buckets_of(policy, None if immaterial else counted),
         days_paused=days_paused(line.pauses, overdue[0].due_on, line.on) if line.pauses else 0,
     )
+
+
+class DueRow(NamedTuple):
+    """What fell due on one date, what was paid of it, and what is carried on; minor units."""
+
+    due_on: date
+    due_minor: int
+    paid_minor: int
+    carried_minor: int
+    days_past_due: int
+
+
+def past_due_table(line: Timeline) -> list[DueRow]:
+    """Return one row per due date up to the timeline's date, oldest first."""
+    table, carried = [], 0
+    for row in line.rows:
+        if row.due_on > line.on:
+            break
+        due = row.principal_due + row.interest_due + sum(c.due for c in row.charges)
+        carried += row.unpaid
+        days = (line.on - row.due_on).days if row.unpaid > 0 else 0
+        table.append(DueRow(row.due_on, due, due - row.unpaid, carried, days))
+    return table
 
 
 def transitions_between(before: Standing, after: Standing) -> tuple[Transition, ...]:

@@ -50,6 +50,11 @@ def _known(events: Sequence[Fact], at: datetime) -> int:
     return sum(1 for event in events if event.recorded_at <= at)
 
 
+def figures_at(events: Sequence[Fact], look: Look) -> dict[str, int]:
+    """Return every figure at one look; none before the loan was paid out."""
+    return _figures(fold(events[: _known(events, look.known_at)]), look.on)
+
+
 def _learned(
     events: Sequence[Fact], before: Look, after: Look
 ) -> tuple[list[Step], dict[str, int]]:

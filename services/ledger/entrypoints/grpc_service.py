@@ -12,17 +12,23 @@ from lending.ledger.v1 import ledger_service_pb2 as pb
 from lending.ledger.v1 import loan_pb2
 from lending.ledger.v1.ledger_service_pb2_grpc import LedgerServiceServicer
 
-from services.ledger import wire
-from services.ledger.adapters.event_mapper import encode, topic_of
+from services.ledger import wire, wire_loan, wire_terms
+from services.ledger.adapters.event_mapper import decode
 from services.ledger.adapters.read_models import ReadModels
 from services.ledger.application.ageing import Ageing
+from services.ledger.application.ports import Logged
 from services.ledger.application.posting import Writer
 from services.ledger.application.projecting import Projection
-from services.ledger.application.reading import preview, see_loan
+from services.ledger.application.reading import Seen, compare, line_seen, preview, see_loan
 from services.ledger.application.rows import days_past_due
 from services.ledger.domain.book_events import RequestAnswered
 from services.ledger.domain.commands import Asked
+from services.ledger.domain.delinquency import past_due_table
+from services.ledger.domain.difference import Look
+from services.ledger.domain.effects import effects
 from services.ledger.domain.events import RepaymentPosted
+from services.ledger.domain.explain import explain
+from services.ledger.domain.loan_account import fold
 from services.ledger.domain.refusals import BusinessDateNotSet, LoanNotFound
 from shared.kernel.dates import parse_date
 from shared.runtime.requests import an_id, an_instant
@@ -48,7 +54,21 @@ class LedgerService(LedgerServiceServicer):
         return await self.writer.ask(read(request, self.now()), wire.body_sha256(request))
 
     async def _loan(self, read: Callable[[Any, datetime], Asked], request: Any) -> loan_pb2.Loan:
+        if request.validate_only:
+            return await self._weighed(read(request, self.now()))
         return await self._answered(await self._post(read, request))
+
+    async def _weighed(self, command: Asked) -> loan_pb2.Loan:
+        """Return the loan as the command would leave it, with what it would do."""
+        weighed = await self.writer.weigh(command)
+        after = fold(weighed.events, weighed.before)
+        assert after is not None, "what was decided leaves a loan"
+        on = weighed.business_on
+        message = wire_loan.loan_message(after, on)
+        done = effects(weighed.before, weighed.events, on or date.min)
+        said = wire_loan.effects_message(done, weighed.events, after.loan_id, after.terms.currency)
+        message.effects.CopyFrom(said)
+        return message
 
     async def _answered(self, first: RequestAnswered) -> loan_pb2.Loan:
         """Return the loan as the first answer showed it."""
@@ -62,12 +82,12 @@ class LedgerService(LedgerServiceServicer):
                 version_max=first.loan_version,
             )
             account = seen.account
-        return wire.loan_message(account, first.business_on)
+        return wire_loan.loan_message(account, first.business_on)
 
     async def PreviewLoan(self, request: Any, context: Any) -> loan_pb2.Loan:
         """Compute what terms would mean; nothing is opened."""
         value_on = parse_date(request.value_on, field="value_on")
-        return wire.loan_message(preview(wire.terms(request.terms), value_on), value_on)
+        return wire_loan.loan_message(preview(wire_terms.terms(request.terms), value_on), value_on)
 
     async def OpenLoan(self, request: Any, context: Any) -> loan_pb2.Loan:
         """Open a loan account."""
@@ -79,6 +99,8 @@ class LedgerService(LedgerServiceServicer):
 
     async def PostRepayment(self, request: Any, context: Any) -> pb.PostRepaymentResponse:
         """Take money in."""
+        if request.validate_only:
+            return pb.PostRepaymentResponse(loan=await self._loan(wire.repayment, request))
         first = await self._post(wire.repayment, request)
         loan = await self._answered(first)
         events = await asyncio.to_thread(
@@ -89,7 +111,7 @@ class LedgerService(LedgerServiceServicer):
             for event in reversed(events)
             if isinstance(event, RepaymentPosted) and event.repayment_id == request.request_id
         )
-        slots = [wire.allocation_message(slot) for slot in posted.allocations]
+        slots = [wire_loan.allocation_message(slot) for slot in posted.allocations]
         return pb.PostRepaymentResponse(
             repayment_id=posted.repayment_id, allocations=slots, loan=loan
         )
@@ -116,13 +138,55 @@ class LedgerService(LedgerServiceServicer):
 
     async def GetLoan(self, request: Any, context: Any) -> loan_pb2.Loan:
         """Look at a loan from two clocks."""
-        on = self._date(request.effective_on)
+        seen = await self._seen(request)
+        on = seen.on if seen.on != date.min else None
+        return wire_loan.loan_message(seen.account, on)
+
+    async def _seen(self, request: Any) -> Seen:
+        """Return the loan that a read on two clocks asks for."""
+        on = self._date(request.effective_on) or date.min
         known_at = an_instant(request.known_at, "known_at") if request.known_at else None
         loan_id = an_id(request.loan_id, "loan_id")
-        seen = await asyncio.to_thread(
-            see_loan, self.writer.log, loan_id, on or date.min, known_at=known_at
+        return await asyncio.to_thread(see_loan, self.writer.log, loan_id, on, known_at=known_at)
+
+    async def ExplainLoan(self, request: Any, context: Any) -> pb.ExplainLoanResponse:
+        """Explain one figure."""
+        line = line_seen(await self._seen(request))
+        return pb.ExplainLoanResponse(
+            explanation=wire_loan.explanation_message(explain(line, request.figure)),
+            past_due=[wire_loan.past_due_message(row) for row in past_due_table(line)],
         )
-        return wire.loan_message(seen.account, on)
+
+    async def CompareLoan(self, request: Any, context: Any) -> pb.CompareLoanResponse:
+        """Attribute the difference between two looks."""
+        loan_id = an_id(request.loan_id, "loan_id")
+        before, after = self._look(request.before), self._look(request.after)
+        found = await asyncio.to_thread(compare, self.writer.log, loan_id, before, after)
+        return wire_loan.difference_message(*found)
+
+    def _look(self, message: pb.Look) -> Look:
+        known_at = an_instant(message.known_at, "known_at") if message.known_at else self.now()
+        return Look(self._date(message.effective_on) or date.min, known_at)
+
+    async def WaiveCharge(self, request: Any, context: Any) -> loan_pb2.Loan:
+        """Let go of a charge."""
+        return await self._loan(wire.waiver, request)
+
+    async def RefundCredit(self, request: Any, context: Any) -> loan_pb2.Loan:
+        """Pay a credit balance back."""
+        return await self._loan(wire.refund, request)
+
+    async def PauseInterest(self, request: Any, context: Any) -> loan_pb2.Loan:
+        """Let no interest be earned for some days."""
+        return await self._loan(wire.interest_pause, request)
+
+    async def PauseDelinquency(self, request: Any, context: Any) -> loan_pb2.Loan:
+        """Let some days not count as late."""
+        return await self._loan(wire.pause, request)
+
+    async def ResumeDelinquency(self, request: Any, context: Any) -> loan_pb2.Loan:
+        """End the running pause."""
+        return await self._loan(wire.resumption, request)
 
     def _date(self, text: str) -> date | None:
         return parse_date(text, field="effective_on") if text else self.writer.business_on
@@ -141,12 +205,10 @@ class LedgerService(LedgerServiceServicer):
     async def ListLoanEvents(self, request: Any, context: Any) -> pb.ListLoanEventsResponse:
         """List the stored events of a loan."""
         loan_id = an_id(request.loan_id, "loan_id")
-        events = await asyncio.to_thread(self.writer.log.stream, f"loan/{loan_id}")
-        if not events:
+        rows = await asyncio.to_thread(self.writer.log.stored, f"loan/{loan_id}")
+        if not rows:
             raise LoanNotFound(f"loan {loan_id} does not exist", field="loan_id")
-        return pb.ListLoanEventsResponse(
-            events=[_event(event, version) for version, event in enumerate(events, start=1)]
-        )
+        return pb.ListLoanEventsResponse(events=[_event(row) for row in rows])
 
     async def GetTrialBalance(self, request: Any, context: Any) -> pb.TrialBalance:
         """Sum the journal by account."""
@@ -191,13 +253,13 @@ def _summary(row: dict[str, Any], on: date | None) -> pb.LoanSummary:
     )
 
 
-def _event(event: Any, version: int) -> loan_pb2.LoanEvent:
-    state = encode(event)
+def _event(row: Logged) -> loan_pb2.LoanEvent:
+    event: Any = decode(row.topic, row.state)
     return loan_pb2.LoanEvent(
-        version=version,
-        topic=topic_of(event),
+        version=row.version,
+        topic=row.topic,
         effective_on=event.effective_on.isoformat(),
         recorded_at=event.recorded_at.isoformat(),
-        body_json=state.decode(),
-        sha256=hashlib.sha256(state).hexdigest(),
+        body_json=row.state.decode(),
+        sha256=hashlib.sha256(row.state).hexdigest(),
     )

@@ -1,0 +1,155 @@
+"""Accounts, explanations, differences and effects as messages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date
+from typing import Any
+
+from lending.ledger.v1 import ledger_service_pb2 as pb
+from lending.ledger.v1 import loan_pb2
+
+from services.ledger.domain.delinquency import DueRow, standing_of
+from services.ledger.domain.difference import Step
+from services.ledger.domain.effects import Effects
+from services.ledger.domain.events import Fact
+from services.ledger.domain.loan_account import LoanAccount
+from services.ledger.domain.timeline import Allocation, Timeline
+from services.ledger.wire_events import delinquency_message, told
+from services.ledger.wire_terms import terms_message
+
+
+def loan_message(account: LoanAccount, on: date | None) -> loan_pb2.Loan:
+    """Return a loan on a date as its message."""
+    status = loan_pb2.LoanStatus.Value(f"LOAN_STATUS_{account.status}")
+    line = account.timeline(on) if on else None
+    message = loan_pb2.Loan(
+        loan_id=account.loan_id,
+        borrower_ref=account.borrower_ref,
+        product=account.product,
+        status=status,
+        terms=terms_message(line.terms if line else account.terms),
+        effective_on=on.isoformat() if on else "",
+        version=account.version,
+    )
+    if line is not None and account.disbursed_on is not None:
+        message.disbursed_on = account.disbursed_on.isoformat()
+        _fill_balances(message, line)
+    return message
+
+
+def _fill_balances(message: loan_pb2.Loan, line: Timeline) -> None:
+    for row in line.rows:
+        message.instalments.add(
+            number=row.number,
+            due_on=row.due_on.isoformat(),
+            principal_due_minor=row.principal_due,
+            interest_due_minor=row.interest_due,
+            principal_paid_minor=row.principal_paid,
+            interest_paid_minor=row.interest_paid,
+            paid_on=row.paid_on.isoformat() if row.paid_on else "",
+            charges_due_minor=sum(c.due for c in row.charges),
+            charges_paid_minor=sum(c.paid for c in row.charges),
+            penalty_due_minor=line.penalty_due(row),
+            penalty_paid_minor=row.penalty_paid,
+            paid_in_advance_minor=row.paid_in_advance,
+            paid_late_minor=row.paid_late,
+        )
+    standing = standing_of(line)
+    message.principal_outstanding_minor = line.principal_outstanding
+    message.interest_overdue_minor = standing.interest_overdue_minor
+    message.penalty_outstanding_minor = line.penalty_outstanding
+    message.fees_outstanding_minor = line.charges_outstanding
+    message.unallocated_minor = line.unallocated
+    message.recovered_minor = line.recovered
+    message.payoff_minor = line.payoff
+    message.delinquency.CopyFrom(delinquency_message(standing))
+
+
+def allocation_message(slot: Allocation) -> loan_pb2.Allocation:
+    """Return one slot that money went to as its message."""
+    return loan_pb2.Allocation(
+        instalment=slot.instalment,
+        component=loan_pb2.Component.Value(f"COMPONENT_{slot.component}"),
+        amount_minor=slot.amount_minor,
+    )
+
+
+def effects_message(
+    given: Effects, events: Iterable[Fact], loan_id: str, currency: str
+) -> loan_pb2.Effects:
+    """Return what a command would do as its message."""
+    return loan_pb2.Effects(
+        events=given.events,
+        published=[name for event in events for name, _ in told(event)],
+        journal=[
+            loan_pb2.JournalLine(
+                loan_id=loan_id,
+                account=posting.account,
+                amount_minor=posting.amount_minor,
+                currency=currency,
+            )
+            for posting in given.postings
+        ],
+        instalments=[
+            loan_pb2.InstalmentChange(
+                number=row.number,
+                due_on=row.due_on.isoformat(),
+                principal_due_before_minor=row.principal_due[0],
+                principal_due_after_minor=row.principal_due[1],
+                interest_due_before_minor=row.interest_due[0],
+                interest_due_after_minor=row.interest_due[1],
+                unpaid_before_minor=row.unpaid[0],
+                unpaid_after_minor=row.unpaid[1],
+            )
+            for row in given.rows
+        ],
+        before=delinquency_message(given.standing_before),
+        after=delinquency_message(given.standing_after),
+        figures_before=given.figures_before,
+        figures_after=given.figures_after,
+    )
+
+
+def explanation_message(node: dict[str, Any]) -> loan_pb2.Explanation:
+    """Return a tree as its message."""
+    message = loan_pb2.Explanation(
+        op=node["op"],
+        label=node["label"],
+        value=node["value"],
+        to=node.get("to", ""),
+        mode=node.get("mode", ""),
+        of=[explanation_message(part) for part in node.get("of", ())],
+    )
+    setattr(message, "from", node.get("from", ""))
+    return message
+
+
+def past_due_message(row: DueRow) -> loan_pb2.PastDue:
+    """Return one row of the past-due table as its message."""
+    return loan_pb2.PastDue(
+        due_on=row.due_on.isoformat(),
+        due_minor=row.due_minor,
+        paid_minor=row.paid_minor,
+        carried_minor=row.carried_minor,
+        days_past_due=row.days_past_due,
+    )
+
+
+def difference_message(
+    before: dict[str, int], after: dict[str, int], steps: list[Step]
+) -> pb.CompareLoanResponse:
+    """Return a difference as its message."""
+    return pb.CompareLoanResponse(
+        before=before,
+        after=after,
+        steps=[
+            loan_pb2.DifferenceStep(
+                version=step.version,
+                cause=step.cause,
+                on=step.upto.isoformat(),
+                changes=step.changes,
+            )
+            for step in steps
+        ],
+    )

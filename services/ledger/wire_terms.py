@@ -1,0 +1,156 @@
+"""A contract's terms as a message and back."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, TypeVar
+
+import msgspec
+from lending.ledger.v1 import loan_pb2
+
+from services.ledger.domain.policies import CN_CONSUMER, POLICIES, DelinquencyPolicy
+from services.ledger.domain.terms import Overpayment, Prepayment, RepaymentMethod, Terms
+from services.ledger.domain.waterfall import OLDEST_FIRST, WATERFALLS, FutureRule, Waterfall
+from shared.kernel.dates import DayCount, parse_date
+from shared.kernel.errors import InvalidArgument
+from shared.kernel.money import plain_decimal
+from shared.runtime.requests import FieldMissing
+
+Chosen = TypeVar("Chosen", bound=StrEnum)
+
+
+class PolicyUnknown(InvalidArgument):
+    """No policy has this name and version."""
+
+
+def chosen(kind: type[Chosen], message: Any, number: int, field: str) -> Chosen:
+    """
+    Read an enum value; not stated means the first of the kind.
+
+    Raises:
+        FieldMissing: the number is not one of the message's values.
+    """
+    if number == 0:
+        return next(iter(kind))
+    if number not in message.values():
+        names = ", ".join(kind)
+        raise FieldMissing(f"{number} is not a value", field=field, expected=names)
+    prefix = message.Name(0).removesuffix("UNSPECIFIED")
+    return kind(message.Name(number).removeprefix(prefix))
+
+
+def terms(message: loan_pb2.Terms) -> Terms:
+    """Read a contract's terms."""
+    for name in ("method", "day_count"):
+        if getattr(message, name) == 0:
+            raise FieldMissing(f"{name} is not set", field=f"terms.{name}", expected="a value")
+    pb, rate = loan_pb2, message.down_payment_rate
+    return Terms(
+        currency=message.currency,
+        principal_minor=message.principal_minor,
+        rate_annual=plain_decimal(message.rate_annual, field="terms.rate_annual"),
+        method=chosen(RepaymentMethod, pb.RepaymentMethod, message.method, "terms.method"),
+        day_count=chosen(DayCount, pb.DayCount, message.day_count, "terms.day_count"),
+        instalments=message.instalments,
+        months_per_instalment=message.months_per_instalment,
+        first_due_on=parse_date(message.first_due_on, field="terms.first_due_on"),
+        grace_days=message.grace_days,
+        penalty_rate_annual=plain_decimal(
+            message.penalty_rate_annual, field="terms.penalty_rate_annual"
+        ),
+        days_per_instalment=message.days_per_instalment,
+        due_day=message.due_day,
+        disbursements_max=message.disbursements_max or 1,
+        down_payment_rate=plain_decimal(rate, field="terms.down_payment_rate")
+        if rate
+        else Decimal(0),
+        principal_grace_instalments=message.principal_grace_instalments,
+        interest_grace_instalments=message.interest_grace_instalments,
+        interest_free_instalments=message.interest_free_instalments,
+        instalment_multiple_minor=message.instalment_multiple_minor or 1,
+        even_out_last=message.even_out_last,
+        **_agreed(message),
+        **_policies(message),
+    )
+
+
+def _agreed(message: loan_pb2.Terms) -> dict[str, Any]:
+    """Read agreed instalments; none unless the method is AGREED."""
+    field = "terms.agreed.due_on"
+    return {
+        "due_dates": tuple(parse_date(one.due_on, field=field) for one in message.agreed),
+        "agreed": tuple((one.principal_minor, one.interest_minor) for one in message.agreed),
+    }
+
+
+def _policies(message: loan_pb2.Terms) -> dict[str, Any]:
+    """Read the policies that the terms name."""
+    pb = loan_pb2
+    return {
+        "waterfall": _waterfall(message),
+        "overpayment": chosen(
+            Overpayment, pb.Overpayment, message.overpayment, "terms.overpayment"
+        ),
+        "prepayment": chosen(Prepayment, pb.Prepayment, message.prepayment, "terms.prepayment"),
+        "rebate_unearned": not message.keep_unearned_interest,
+        "delinquency": _delinquency(message.delinquency_policy),
+    }
+
+
+def _waterfall(message: loan_pb2.Terms) -> Waterfall:
+    name = message.allocation_policy or OLDEST_FIRST.policy
+    if name not in WATERFALLS:
+        raise PolicyUnknown(
+            f"{name[:40]!r} is not an allocation policy",
+            field="terms.allocation_policy",
+            expected=", ".join(WATERFALLS),
+        )
+    rule = chosen(FutureRule, loan_pb2.FutureRule, message.future_rule, "terms.future_rule")
+    return msgspec.structs.replace(WATERFALLS[name], future=rule)
+
+
+def _delinquency(name: str) -> DelinquencyPolicy:
+    if name and name not in POLICIES:
+        raise PolicyUnknown(
+            f"{name[:40]!r} is not a delinquency policy",
+            field="terms.delinquency_policy",
+            expected=", ".join(POLICIES),
+        )
+    return POLICIES[name] if name else CN_CONSUMER
+
+
+def terms_message(given: Terms) -> loan_pb2.Terms:
+    """Return terms as their message."""
+    pb = loan_pb2
+    return pb.Terms(
+        currency=given.currency,
+        principal_minor=given.principal_minor,
+        rate_annual=str(given.rate_annual),
+        method=pb.RepaymentMethod.Value(f"REPAYMENT_METHOD_{given.method}"),
+        day_count=pb.DayCount.Value(f"DAY_COUNT_{given.day_count}"),
+        instalments=given.instalments,
+        months_per_instalment=given.months_per_instalment,
+        first_due_on=given.first_due_on.isoformat(),
+        grace_days=given.grace_days,
+        penalty_rate_annual=str(given.penalty_rate_annual),
+        days_per_instalment=given.days_per_instalment,
+        due_day=given.due_day,
+        agreed=[
+            pb.AgreedInstalment(due_on=on.isoformat(), principal_minor=p, interest_minor=i)
+            for on, (p, i) in zip(given.due_dates, given.agreed, strict=False)
+        ],
+        disbursements_max=given.disbursements_max,
+        down_payment_rate=str(given.down_payment_rate),
+        principal_grace_instalments=given.principal_grace_instalments,
+        interest_grace_instalments=given.interest_grace_instalments,
+        interest_free_instalments=given.interest_free_instalments,
+        instalment_multiple_minor=given.instalment_multiple_minor,
+        even_out_last=given.even_out_last,
+        allocation_policy=given.waterfall.policy,
+        future_rule=pb.FutureRule.Value(f"FUTURE_RULE_{given.waterfall.future}"),
+        overpayment=pb.Overpayment.Value(f"OVERPAYMENT_{given.overpayment}"),
+        prepayment=pb.Prepayment.Value(f"PREPAYMENT_{given.prepayment}"),
+        keep_unearned_interest=not given.rebate_unearned,
+        delinquency_policy=given.delinquency.policy,
+    )
