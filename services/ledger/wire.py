@@ -130,6 +130,37 @@ def refund(request: pb.RefundCreditRequest, now: datetime) -> cmd.RefundCredit:
     )
 
 
+def charge_off_undo(request: pb.UndoChargeOffRequest, now: datetime) -> cmd.UndoChargeOff:
+    """Read the undoing of a charge-off."""
+    return cmd.UndoChargeOff(
+        **asked(request, now),
+        reason=a_text(request.reason, "reason"),
+        approved_by=a_text(request.approved_by, "approved_by"),
+    )
+
+
+def write_off(request: pb.WriteOffLoanRequest, now: datetime) -> cmd.WriteOffLoan:
+    """Read a write-off."""
+    return cmd.WriteOffLoan(
+        **asked(request, now),
+        effective_on=parse_date(request.effective_on, field="effective_on"),
+        reason=a_text(request.reason, "reason"),
+        approved_by=a_text(request.approved_by, "approved_by"),
+    )
+
+
+def guarantee_payment(
+    request: pb.PostGuaranteePaymentRequest, now: datetime
+) -> cmd.PostGuaranteePayment:
+    """Read a guarantor's payment."""
+    return cmd.PostGuaranteePayment(
+        **asked(request, now),
+        value_on=parse_date(request.value_on, field="value_on"),
+        guarantor_ref=a_text(request.guarantor_ref, "guarantor_ref"),
+        **_money(request.amount),
+    )
+
+
 def interest_pause(request: pb.PauseInterestRequest, now: datetime) -> cmd.PauseInterest:
     """Read a pause of interest."""
     return cmd.PauseInterest(

@@ -63,6 +63,7 @@ def _fill_balances(message: loan_pb2.Loan, line: Timeline) -> None:
     message.unallocated_minor = line.unallocated
     message.recovered_minor = line.recovered
     message.payoff_minor = line.payoff
+    message.subrogated_minor = line.subrogated
     message.delinquency.CopyFrom(delinquency_message(standing))
 
 

@@ -12,6 +12,7 @@ from lending.ledger.v1 import loan_pb2
 from services.ledger.domain.policies import CN_CONSUMER, POLICIES, DelinquencyPolicy
 from services.ledger.domain.terms import Overpayment, Prepayment, RepaymentMethod, Terms
 from services.ledger.domain.waterfall import OLDEST_FIRST, WATERFALLS, FutureRule, Waterfall
+from shared.kernel.calendars import BusinessDayRule
 from shared.kernel.dates import DayCount, parse_date
 from shared.kernel.errors import InvalidArgument
 from shared.kernel.money import plain_decimal
@@ -70,6 +71,15 @@ def terms(message: loan_pb2.Terms) -> Terms:
         interest_free_instalments=message.interest_free_instalments,
         instalment_multiple_minor=message.instalment_multiple_minor or 1,
         even_out_last=message.even_out_last,
+        calendar=message.calendar,
+        business_day_rule=chosen(
+            BusinessDayRule,
+            pb.BusinessDayRule,
+            message.business_day_rule,
+            "terms.business_day_rule",
+        ),
+        cost_ceiling=message.cost_ceiling,
+        fees_elsewhere_minor=message.fees_elsewhere_minor,
         **_agreed(message),
         **_policies(message),
     )
@@ -153,4 +163,8 @@ def terms_message(given: Terms) -> loan_pb2.Terms:
         prepayment=pb.Prepayment.Value(f"PREPAYMENT_{given.prepayment}"),
         keep_unearned_interest=not given.rebate_unearned,
         delinquency_policy=given.delinquency.policy,
+        calendar=given.calendar,
+        business_day_rule=pb.BusinessDayRule.Value(f"BUSINESS_DAY_RULE_{given.business_day_rule}"),
+        cost_ceiling=given.cost_ceiling,
+        fees_elsewhere_minor=given.fees_elsewhere_minor,
     )

@@ -51,7 +51,7 @@ def _value(node: dict[str, Any]) -> Fraction:
     if op == "days":
         last, first = date.fromisoformat(node["to"]), date.fromisoformat(node["from"])
         return Fraction((last - first).days)
-    parts = [evaluate(part) for part in node["of"]]
+    parts = [evaluate(part) for part in node.get("of", [])]
     if op == "sum":
         return sum(parts, Fraction(0))
     if op == "minus":

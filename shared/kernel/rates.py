@@ -100,6 +100,11 @@ def apr_actuarial(advances: Sequence[Flow], payments: Sequence[Flow], per_year: 
     return _root(worth) * per_year
 
 
+def nominal_annual(effective: float) -> Decimal:
+    """Return twelve times the monthly rate that compounds to an effective annual rate."""
+    return Decimal(12 * ((1 + effective) ** (1 / 12) - 1)).quantize(Decimal("0.000001"))
+
+
 def _root(worth: Callable[[float], float]) -> float:
     """Bisect between -99 % and 1,000,000 % to the last bit that counts."""
     low, high = -0.99, 1.0

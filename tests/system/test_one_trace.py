@@ -15,7 +15,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from services.ledger.compose import serve_ledger
 from services.ledger.config import LedgerSettings
 from services.ledger.domain.terms import RepaymentMethod, Terms
-from services.ledger.wire import terms_message
+from services.ledger.wire_terms import terms_message
 from shared.kernel.dates import DayCount
 from shared.runtime.bus import Bus, Message
 from shared.runtime.grpc_client import open_channel

@@ -6,6 +6,7 @@ from datetime import date, datetime
 from typing import NamedTuple
 
 from services.ledger.application.ports import Log
+from services.ledger.domain.ceilings import quote
 from services.ledger.domain.difference import Look, Step, difference, figures_at
 from services.ledger.domain.events import Fact
 from services.ledger.domain.loan_account import LoanAccount, LoanStatus, fold
@@ -94,6 +95,7 @@ def preview(terms: Terms, value_on: date) -> LoanAccount:
             field="terms.first_due_on",
             expected=f"after {value_on}",
         )
+    quote(terms, value_on)
     return LoanAccount(
         loan_id="",
         borrower_ref="",

@@ -50,7 +50,7 @@ def aftermath(
         events.append(moved)
         account = evolve(account, moved)
     owed_by_nobody = new.payoff <= 0 and account.status is not LoanStatus.SETTLED
-    if owed_by_nobody and not isinstance(fact, ev.LoanChargedOff | ev.DelinquencyPaused):
+    if owed_by_nobody and not isinstance(fact, ev.LoanChargedOff | ev.LoanWrittenOff):
         events.append(ev.LoanSettled(**stamp(command, fact.effective_on)))
     return events
 

@@ -69,7 +69,8 @@ def restructure(line: Timeline, agreed: Terms) -> None:
         shift = max(-row.interest_due, carried)
         row.interest_due += shift
         carried -= shift
-    line.rows, line.terms, line.plan = [*kept, *fresh], terms, plan
+    line.rows = sorted([*kept, *fresh], key=lambda row: (row.due_on, row.number))
+    line.terms, line.plan = terms, plan
     for charge in loose:
         attach(line, charge)
 

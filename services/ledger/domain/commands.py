@@ -133,6 +133,30 @@ class ChargeOffLoan(Asked, frozen=True, kw_only=True):
     reason: str
 
 
+class UndoChargeOff(Asked, frozen=True, kw_only=True):
+    """Take the loan back on the books."""
+
+    reason: str
+    approved_by: str
+
+
+class WriteOffLoan(Asked, frozen=True, kw_only=True):
+    """Let go of the debt of a loan that was charged off."""
+
+    effective_on: date
+    reason: str
+    approved_by: str
+
+
+class PostGuaranteePayment(Asked, frozen=True, kw_only=True):
+    """Take a guarantor's or insurer's payment in."""
+
+    value_on: date
+    amount_minor: int
+    currency: str
+    guarantor_ref: str
+
+
 class AgeLoan(Asked, frozen=True, kw_only=True):
     """Record every change of standing up to a date."""
 

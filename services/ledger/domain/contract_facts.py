@@ -14,6 +14,7 @@ from services.ledger.domain import refusals as no
 from services.ledger.domain.aftermath import stamp
 from services.ledger.domain.loan_account import LoanAccount
 from services.ledger.domain.terms import RepaymentMethod, check_terms
+from services.ledger.domain.timeline import FactKind
 
 
 def restructured(command: cmd.RestructureLoan, account: LoanAccount) -> ev.Fact:
@@ -70,15 +71,40 @@ def charged_off(command: cmd.ChargeOffLoan, account: LoanAccount) -> ev.Fact:
     )
 
 
+def charge_off_undone(command: cmd.UndoChargeOff, account: LoanAccount) -> ev.Fact:
+    """Take the loan back on the books, unless money was recovered."""
+    off = guard.charge_off_of(account)
+    live = [f for f in account.facts if f.fact_id not in account.reversed_ids]
+    if any(f.kind is FactKind.RECOVERY for f in live):
+        raise no.RecoveriesPosted("money was recovered after the charge-off", field="loan_id")
+    return ev.ChargeOffUndone(
+        **stamp(command, off.effective_on, command.reason),
+        charge_off_id=off.fact_id,
+        approved_by=command.approved_by,
+    )
+
+
+def written_off(command: cmd.WriteOffLoan, account: LoanAccount) -> ev.Fact:
+    """Let go of the debt of a loan that was charged off."""
+    guard.after_charge_off(command.effective_on, account)
+    guard.not_in_future(command, command.effective_on)
+    return ev.LoanWrittenOff(
+        **stamp(command, command.effective_on, command.reason),
+        amount_minor=max(0, guard.line_on(command.effective_on, account).payoff),
+        approved_by=command.approved_by,
+    )
+
+
 def interest_paused(command: cmd.PauseInterest, account: LoanAccount) -> ev.Fact:
-    """Let no interest be earned for some days."""
+    """Let no interest be earned for some days, past or to come."""
     guard.active(account)
     _whole_pause(command.from_on, command.until_on)
-    guard.since_disbursal(
-        command, min(command.from_on, command.business_on or command.from_on), account
-    )
+    assert command.business_on is not None
+    agreed_on = min(command.from_on, command.business_on)
+    guard.since_disbursal(command, agreed_on, account)
     return ev.InterestPaused(
-        **stamp(command, command.from_on, command.reason),
+        **stamp(command, agreed_on, command.reason),
+        from_on=command.from_on,
         until_on=command.until_on,
         approved_by=command.approved_by,
     )

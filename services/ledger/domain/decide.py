@@ -13,6 +13,7 @@ from services.ledger.domain import events as ev
 from services.ledger.domain import money_facts as money
 from services.ledger.domain import refusals as no
 from services.ledger.domain.aftermath import aftermath, age, stamp
+from services.ledger.domain.ceilings import quote
 from services.ledger.domain.loan_account import LoanAccount, evolve
 from services.ledger.domain.terms import check_terms
 
@@ -54,6 +55,8 @@ def _open(account: LoanAccount | None, command: cmd.OpenLoan) -> Decided:
         raise no.LoanAlreadyOpen(f"loan {command.loan_id} exists", field="loan_id")
     check_terms(command.terms)
     on = command.business_on or command.recorded_at.date()
+    if on < command.terms.first_due_on:
+        quote(command.terms, on)
     return [
         ev.LoanOpened(
             **stamp(command, on),
@@ -77,5 +80,8 @@ FACTS: dict[type[cmd.Asked], Callable[[Any, LoanAccount], ev.Fact]] = {
     cmd.PauseDelinquency: contract.delinquency_paused,
     cmd.ResumeDelinquency: contract.delinquency_resumed,
     cmd.ChargeOffLoan: contract.charged_off,
+    cmd.UndoChargeOff: contract.charge_off_undone,
+    cmd.WriteOffLoan: contract.written_off,
+    cmd.PostGuaranteePayment: money.guaranteed,
 }
 """Which function makes the fact of which command."""

@@ -92,8 +92,9 @@ class CreditRefunded(Financial, frozen=True, kw_only=True):
 
 
 class InterestPaused(Financial, frozen=True, kw_only=True):
-    """From the effective date to `until_on`, both included, no interest is earned."""
+    """From `from_on` to `until_on`, both included, no interest is earned; agreed before or then."""
 
+    from_on: date
     until_on: date
     approved_by: str
 
@@ -129,6 +130,27 @@ class RecoveryPosted(Financial, frozen=True, kw_only=True):
     repayment_id: str
     amount_minor: int
     allocations: tuple[Allocation, ...]
+
+
+class ChargeOffUndone(Financial, frozen=True, kw_only=True):
+    """The charge-off is taken back as of its date."""
+
+    charge_off_id: str
+    approved_by: str
+
+
+class LoanWrittenOff(Financial, frozen=True, kw_only=True):
+    """The lender let go of the debt; nothing is owed any more."""
+
+    amount_minor: int
+    approved_by: str
+
+
+class GuaranteeClaimPaid(Financial, frozen=True, kw_only=True):
+    """A guarantor paid: the creditor of this part changes, the borrower's debt does not fall."""
+
+    amount_minor: int
+    guarantor_ref: str
 
 
 class LoanSettled(Fact, frozen=True, kw_only=True):

@@ -8,7 +8,7 @@ from services.ledger.domain import commands as cmd
 from services.ledger.domain import refusals as no
 from services.ledger.domain.loan_account import LoanAccount, LoanStatus
 from services.ledger.domain.terms import Overpayment
-from services.ledger.domain.timeline import Timeline
+from services.ledger.domain.timeline import FactKind, MoneyFact, Timeline
 from shared.kernel.errors import InvalidArgument
 
 
@@ -51,16 +51,30 @@ def since_disbursal(command: cmd.Asked, on: date, account: LoanAccount) -> None:
 
 def after_charge_off(on: date, account: LoanAccount) -> None:
     """Refuse a date before the charge-off."""
-    off = next(f.effective_on for f in account.facts if f.kind == "CHARGE_OFF")
+    off = charge_off_of(account).effective_on
     if on < off:
         raise no.DateOutOfOrder(
             f"{on} is before the charge-off", field="value_on", expected=f"from {off}"
         )
 
 
+def charge_off_of(account: LoanAccount) -> MoneyFact:
+    """
+    Return the charge-off in force.
+
+    Raises:
+        LoanNotChargedOff: there is none.
+    """
+    live = [f for f in account.facts if f.fact_id not in account.reversed_ids]
+    found = [f for f in live if f.kind is FactKind.CHARGE_OFF]
+    if account.status is not LoanStatus.CHARGED_OFF or not found:
+        raise no.LoanNotChargedOff(f"loan {account.loan_id} is not charged off", field="loan_id")
+    return found[-1]
+
+
 def being_repaid(account: LoanAccount) -> None:
     """Refuse a loan that is settled or was not paid out."""
-    if account.status is LoanStatus.SETTLED:
+    if account.status in (LoanStatus.SETTLED, LoanStatus.WRITTEN_OFF):
         raise no.LoanIsSettled(f"loan {account.loan_id} is settled", field="loan_id")
     if account.status is LoanStatus.OPENED:
         raise no.LoanNotActive(f"loan {account.loan_id} was not paid out yet", field="loan_id")

@@ -24,6 +24,7 @@ class LoanStatus(StrEnum):
     ACTIVE = "ACTIVE"
     CHARGED_OFF = "CHARGED_OFF"
     SETTLED = "SETTLED"
+    WRITTEN_OFF = "WRITTEN_OFF"
 
 
 class LoanAccount(msgspec.Struct, frozen=True, kw_only=True):
@@ -158,7 +159,9 @@ def _(event: ev.CreditRefunded, account: LoanAccount) -> dict[str, object]:
 
 @_changes.register
 def _(event: ev.InterestPaused, account: LoanAccount) -> dict[str, object]:
-    return _with_fact(account, FactKind.INTEREST_PAUSE, event, until_on=event.until_on)
+    return _with_fact(
+        account, FactKind.INTEREST_PAUSE, event, due_on=event.from_on, until_on=event.until_on
+    )
 
 
 @_changes.register
@@ -178,8 +181,24 @@ def _(event: ev.TermsRestructured, account: LoanAccount) -> dict[str, object]:
 
 @_changes.register
 def _(event: ev.LoanChargedOff, account: LoanAccount) -> dict[str, object]:
-    fact = _with_fact(account, FactKind.CHARGE_OFF, event)
+    fact = _with_fact(account, FactKind.CHARGE_OFF, event, fact_id=event.request_id)
     return {"status": LoanStatus.CHARGED_OFF, **fact}
+
+
+@_changes.register
+def _(event: ev.ChargeOffUndone, account: LoanAccount) -> dict[str, object]:
+    gone = account.reversed_ids | {event.charge_off_id}
+    return {"reversed_ids": gone, "status": LoanStatus.ACTIVE}
+
+
+@_changes.register
+def _(event: ev.LoanWrittenOff, account: LoanAccount) -> dict[str, object]:
+    return {"status": LoanStatus.WRITTEN_OFF, **_with_fact(account, FactKind.WRITE_OFF, event)}
+
+
+@_changes.register
+def _(event: ev.GuaranteeClaimPaid, account: LoanAccount) -> dict[str, object]:
+    return _with_fact(account, FactKind.GUARANTEE, event, amount_minor=event.amount_minor)
 
 
 @_changes.register

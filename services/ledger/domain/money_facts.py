@@ -7,6 +7,7 @@ from services.ledger.domain import events as ev
 from services.ledger.domain import guard
 from services.ledger.domain import refusals as no
 from services.ledger.domain.aftermath import stamp
+from services.ledger.domain.ceilings import check_ceiling, quote
 from services.ledger.domain.loan_account import LoanAccount, LoanStatus
 from services.ledger.domain.timeline import FactKind
 
@@ -31,6 +32,7 @@ def disbursed(command: cmd.DisburseLoan, account: LoanAccount) -> ev.Fact:
             field="amount",
             expected=str(account.terms.principal_minor),
         )
+    quote(account.terms, command.value_on)
     return ev.LoanDisbursed(**stamp(command, command.value_on), amount_minor=command.amount_minor)
 
 
@@ -94,6 +96,8 @@ def charged(command: cmd.ApplyCharge, account: LoanAccount) -> ev.Fact:
             field="due_on",
             expected=f"from {command.value_on}",
         )
+    line = guard.line_on(command.value_on, account)
+    check_ceiling(account.terms, line, (command.due_on or command.value_on, command.amount_minor))
     return ev.ChargeApplied(
         **stamp(command, command.value_on, command.reason),
         amount_minor=command.amount_minor,
@@ -137,6 +141,28 @@ def refunded(command: cmd.RefundCredit, account: LoanAccount) -> ev.Fact:
         )
     return ev.CreditRefunded(
         **stamp(command, command.value_on, command.reason), amount_minor=command.amount_minor
+    )
+
+
+def guaranteed(command: cmd.PostGuaranteePayment, account: LoanAccount) -> ev.Fact:
+    """Take a guarantor's payment in; the borrower owes as much as before."""
+    guard.positive(command.amount_minor, no.RepaymentNotPositive)
+    guard.being_repaid(account)
+    guard.since_disbursal(command, command.value_on, account)
+    guard.same_currency(command.currency, account)
+    line = guard.line_on(command.value_on, account)
+    left = line.payoff - line.subrogated
+    if command.amount_minor > left:
+        raise no.ClaimAbovePayoff(
+            f"{command.amount_minor} is above {left}",
+            field="amount",
+            expected=f"up to {left} minor units",
+            payoff_minor=left,
+        )
+    return ev.GuaranteeClaimPaid(
+        **stamp(command, command.value_on),
+        amount_minor=command.amount_minor,
+        guarantor_ref=command.guarantor_ref,
     )
 
 

@@ -105,5 +105,21 @@ class LoanChangedMeanwhile(Conflict):
     """Another writer changed the loan: the same request may be sent again."""
 
 
+class CeilingUnknown(InvalidArgument):
+    """No cost ceiling has this name and version, or its reference rate is not known."""
+
+
+class CostCeilingExceeded(Refused):
+    """With it the loan would cost more than its ceiling allows."""
+
+
+class RecoveriesPosted(Refused):
+    """The charge-off cannot be undone: money was recovered after it."""
+
+
+class ClaimAbovePayoff(Refused):
+    """A guarantor pays at most what the borrower owes and no guarantor has paid yet."""
+
+
 class FigureUnknown(InvalidArgument):
     """The figure is not one that can be explained."""

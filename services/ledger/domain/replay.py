@@ -152,8 +152,8 @@ def _disburse_more(line: Timeline, fact: MoneyFact) -> None:
 
 
 def _pause_interest(line: Timeline, fact: MoneyFact) -> None:
-    assert fact.until_on is not None
-    pauses = (*line.plan.pauses, (fact.effective_on, fact.until_on))
+    assert fact.due_on is not None and fact.until_on is not None
+    pauses = (*line.plan.pauses, (fact.due_on, fact.until_on))
     changes.replan(line, line.plan._replace(pauses=pauses))
 
 
@@ -179,6 +179,23 @@ def _charge_off(line: Timeline, fact: MoneyFact) -> None:
     book(line, "expense:charge_offs", line.principal_outstanding, "loans:principal")
 
 
+def _write_off(line: Timeline, fact: MoneyFact) -> None:
+    """Nothing that is unpaid is owed any more."""
+    for row in line.rows:
+        row.principal_due, row.interest_due = row.principal_paid, row.interest_paid
+        row.penalty_exact, row.penalty_runs = Fraction(row.penalty_paid), []
+        for charge in row.charges:
+            charge.due = charge.paid
+    for charge in line.loan_charges:
+        charge.due = charge.paid
+
+
+def _guarantee(line: Timeline, fact: MoneyFact) -> None:
+    """The guarantor becomes creditor of what it paid (Civil Code 700); the debt stays."""
+    line.subrogated += fact.amount_minor
+    book(line, "assets:cash", fact.amount_minor, "liabilities:guarantors")
+
+
 _WORK: dict[FactKind, Callable[[Timeline, MoneyFact], None]] = {
     FactKind.DISBURSEMENT: _disburse_more,
     FactKind.REPAYMENT: _receive,
@@ -191,4 +208,6 @@ _WORK: dict[FactKind, Callable[[Timeline, MoneyFact], None]] = {
     FactKind.DELINQUENCY_PAUSE: _pause_delinquency,
     FactKind.DELINQUENCY_RESUME: _resume_delinquency,
     FactKind.CHARGE_OFF: _charge_off,
+    FactKind.WRITE_OFF: _write_off,
+    FactKind.GUARANTEE: _guarantee,
 }

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from services.ledger.domain.periods import Draw, Period, periods_of
 from services.ledger.domain.terms import RepaymentMethod, Terms
+from shared.kernel.calendars import BusinessDayRule, calendar_named
 from shared.kernel.dates import add_months, due_date
 from shared.kernel.money import round_minor
 
@@ -37,7 +38,16 @@ class Plan(NamedTuple):
 
 
 def due_dates(terms: Terms) -> list[date]:
-    """Return one due date per instalment, oldest first; each counted from the first."""
+    """Return one due date per instalment, oldest first; on business days if the terms say so."""
+    dates = _counted_dates(terms)
+    if terms.business_day_rule is BusinessDayRule.NONE:
+        return dates
+    calendar = calendar_named(terms.calendar)
+    return [calendar.adjust(day, terms.business_day_rule) for day in dates]
+
+
+def _counted_dates(terms: Terms) -> list[date]:
+    """Return one date per instalment, each counted from the first."""
     if terms.due_dates:
         return list(terms.due_dates)
     steps = range(terms.instalments)

@@ -12,6 +12,7 @@ import msgspec
 from services.ledger.domain.policies import CN_CONSUMER, DelinquencyPolicy
 from services.ledger.domain.refusals import TermsInvalid
 from services.ledger.domain.waterfall import OLDEST_FIRST, Waterfall
+from shared.kernel.calendars import BusinessDayRule, calendar_named
 from shared.kernel.dates import DayCount
 from shared.kernel.money import Rounding, minor_digits
 
@@ -51,7 +52,9 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `months_per_instalment` or else `days_per_instalment` is above zero; `due_day` 0 is the day of
     `first_due_on`, 31 the month's end; `due_dates`, when given, are the agreed dates themselves.
-    With AGREED `agreed` gives each instalment's principal and interest.
+    With AGREED `agreed` gives each instalment's principal and interest. A due date that the
+    business day rule moves ends its period where it moves to. `fees_elsewhere_minor` is what the
+    borrower pays to others for this loan, such as a guarantee fee; it counts in the ceiling.
     """
 
     currency: str
@@ -77,6 +80,10 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     interest_free_instalments: int = 0
     instalment_multiple_minor: int = 1
     even_out_last: bool = False
+    calendar: str = ""
+    business_day_rule: BusinessDayRule = BusinessDayRule.NONE
+    cost_ceiling: str = ""
+    fees_elsewhere_minor: int = 0
     waterfall: Waterfall = OLDEST_FIRST
     overpayment: Overpayment = Overpayment.REFUSE
     prepayment: Prepayment = Prepayment.HOLD
@@ -113,6 +120,7 @@ def check_terms(terms: Terms) -> None:
         ),
         ("interest_grace_instalments", terms.interest_grace_instalments, 0, terms.instalments - 1),
         ("interest_free_instalments", terms.interest_free_instalments, 0, terms.instalments),
+        ("fees_elsewhere_minor", terms.fees_elsewhere_minor, 0, terms.principal_minor - 1),
         ("instalment_multiple_minor", terms.instalment_multiple_minor, 1, 10**9),
     ]
     for name, given, least, most in ranges:
@@ -131,6 +139,8 @@ def _check_dates(terms: Terms) -> None:
             field="terms.days_per_instalment",
             expected="either months_per_instalment or days_per_instalment",
         )
+    if terms.business_day_rule is not BusinessDayRule.NONE:
+        calendar_named(terms.calendar)
     dates = terms.due_dates
     if (terms.method is RepaymentMethod.AGREED) != (len(dates) == len(terms.agreed) > 0):
         raise TermsInvalid(

@@ -38,10 +38,16 @@ class FactKind(StrEnum):
     DELINQUENCY_RESUME = "DELINQUENCY_RESUME"
     CHARGE_OFF = "CHARGE_OFF"
     RECOVERY = "RECOVERY"
+    WRITE_OFF = "WRITE_OFF"
+    GUARANTEE = "GUARANTEE"
 
 
 class MoneyFact(msgspec.Struct, frozen=True, kw_only=True):
-    """One fact as the timeline needs it: when it counts, in which order, how much."""
+    """
+    One fact as the timeline needs it: when it counts, in which order, how much.
+
+    `due_on` of a charge is its due date, of a pause of interest its first day.
+    """
 
     kind: FactKind
     effective_on: date
@@ -130,6 +136,7 @@ class Timeline:
     unallocated: int = 0
     received: int = 0
     recovered: int = 0
+    subrogated: int = 0
     charged_off_principal: int | None = None
     charged_off_on: date | None = None
     books: dict[str, int] = field(default_factory=dict)

@@ -168,6 +168,18 @@ class LedgerService(LedgerServiceServicer):
         known_at = an_instant(message.known_at, "known_at") if message.known_at else self.now()
         return Look(self._date(message.effective_on) or date.min, known_at)
 
+    async def UndoChargeOff(self, request: Any, context: Any) -> loan_pb2.Loan:
+        """Take a loan back on the books."""
+        return await self._loan(wire.charge_off_undo, request)
+
+    async def WriteOffLoan(self, request: Any, context: Any) -> loan_pb2.Loan:
+        """Let go of a debt."""
+        return await self._loan(wire.write_off, request)
+
+    async def PostGuaranteePayment(self, request: Any, context: Any) -> loan_pb2.Loan:
+        """Take a guarantor's payment in."""
+        return await self._loan(wire.guarantee_payment, request)
+
     async def WaiveCharge(self, request: Any, context: Any) -> loan_pb2.Loan:
         """Let go of a charge."""
         return await self._loan(wire.waiver, request)

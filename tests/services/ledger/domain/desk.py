@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
+import msgspec
+
 from services.ledger.domain import commands as cmd
 from services.ledger.domain import events as ev
 from services.ledger.domain.decide import decide
@@ -31,18 +33,21 @@ TERMS = Terms(
 class Desk:
     """Carries commands out on one loan, the way the ledger does, without a store."""
 
-    def __init__(self, terms: Terms = TERMS, disbursed_on: date = date(2026, 1, 5)) -> None:
+    def __init__(
+        self,
+        terms: Terms = TERMS,
+        disbursed_on: date = date(2026, 1, 5),
+        part: str = "",
+        parts: int = 1,
+    ) -> None:
         self.events: list[ev.Fact] = []
         self.account: LoanAccount | None = None
         self.on = disbursed_on
         self.count = 0
+        terms = msgspec.structs.replace(terms, disbursements_max=parts)
+        amount = parse_amount(part, "CNY") if part else terms.principal_minor
         self.ask(cmd.OpenLoan, borrower_ref="B", product="p", terms=terms)
-        self.ask(
-            cmd.DisburseLoan,
-            value_on=disbursed_on,
-            amount_minor=terms.principal_minor,
-            currency="CNY",
-        )
+        self.ask(cmd.DisburseLoan, value_on=disbursed_on, amount_minor=amount, currency="CNY")
 
     def ask(self, kind: type[cmd.Asked], **asked: object) -> list[ev.Fact]:
         self.count += 1

@@ -1,0 +1,155 @@
+"""Changes of the contract: each with its undo where the business has one."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+
+import msgspec
+import pytest
+
+from services.ledger.domain import commands as cmd
+from services.ledger.domain import refusals as no
+from services.ledger.domain.explain import figures
+from services.ledger.domain.loan_account import LoanStatus
+from services.ledger.domain.terms import Overpayment
+from shared.kernel.calendars import BusinessDayRule
+from tests.services.ledger.domain.desk import TERMS, Desk
+
+APPROVED = {"reason": "reviewed", "approved_by": "Li"}
+
+
+def charged_off() -> Desk:
+    """Return a loan charged off on 2026-06-10, nothing paid."""
+    desk = Desk()
+    desk.go_to(date(2026, 6, 10))
+    desk.ask(cmd.ChargeOffLoan, effective_on=desk.on, reason="125 days past due")
+    return desk
+
+
+def test_a_charge_off_is_undone() -> None:
+    """Back on the books, the journal of both sums to nothing."""
+    desk = charged_off()
+    before = figures(desk.account.timeline(date(2026, 6, 9)))
+
+    undone = desk.ask(cmd.UndoChargeOff, **APPROVED)
+
+    assert desk.account.status is LoanStatus.ACTIVE
+    assert {p.account: p.amount_minor for p in undone[0].postings} == {
+        "expense:charge_offs": -1_200_000,
+        "loans:principal": 1_200_000,
+    }
+    assert figures(desk.account.timeline(date(2026, 6, 9))) == before
+
+
+def test_a_charge_off_with_recoveries_stays() -> None:
+    """Money recovered belongs to the charge-off; undo is refused until it is taken back."""
+    desk = charged_off()
+    desk.ask(cmd.PostRecovery, value_on=desk.on, amount_minor=5_000, currency="CNY")
+
+    with pytest.raises(no.RecoveriesPosted):
+        desk.ask(cmd.UndoChargeOff, **APPROVED)
+
+
+def test_a_debt_is_written_off_after_its_charge_off() -> None:
+    """Nothing is owed any more, nothing is late; an active loan cannot be written off."""
+    desk = charged_off()
+    desk.ask(cmd.WriteOffLoan, effective_on=desk.on, **APPROVED)
+
+    assert desk.account.status is LoanStatus.WRITTEN_OFF
+    assert desk.account.timeline(desk.on).payoff == 0
+    assert desk.account.standing.days_past_due == 0
+    with pytest.raises(no.LoanIsSettled):
+        desk.repay("1.00")
+    active = Desk()
+    with pytest.raises(no.LoanNotChargedOff):
+        active.ask(cmd.WriteOffLoan, effective_on=active.on, **APPROVED)
+
+
+def test_a_loan_in_parts() -> None:
+    """6,000.00 now and 6,000.00 in March; the second part lifts the instalments from March on."""
+    desk = Desk(msgspec.structs.replace(TERMS, instalments=6), part="6000.00", parts=2)
+    desk.go_to(date(2026, 3, 10))
+    money = {"amount_minor": 600_000, "currency": "CNY"}
+    desk.ask(cmd.DisburseLoan, value_on=desk.on, **money)
+
+    dues = [row.principal_due for row in desk.account.timeline(desk.on).rows]
+    assert dues[:2] == [100_000, 100_000]
+    assert dues[2:] == [250_000] * 4
+    with pytest.raises(no.DisbursementAbovePrincipal):
+        desk.ask(cmd.DisburseLoan, value_on=desk.on, **money)
+
+
+def test_an_interest_holiday() -> None:
+    """From 5 March to 4 April no night earns; the level of the other instalments stays."""
+    desk = Desk()
+    desk.go_to(date(2026, 3, 5))
+    before = [r.interest_due for r in desk.account.timeline(desk.on).rows]
+    pause = {"from_on": date(2026, 3, 6), "until_on": date(2026, 4, 5)}
+    desk.ask(cmd.PauseInterest, **pause, **APPROVED)
+
+    after = [r.interest_due for r in desk.account.timeline(desk.on).rows]
+    assert after[2] == 0
+    assert after[:2] + after[3:] == before[:2] + before[3:]
+
+
+def test_credit_pays_what_becomes_owed() -> None:
+    """Money above the payoff waits as a credit balance; a later charge takes from it."""
+    desk = Desk(msgspec.structs.replace(TERMS, overpayment=Overpayment.CREDIT))
+    desk.repay("13000.00")
+    credit = desk.account.timeline(desk.on).unallocated
+    charge = {"value_on": desk.on, "amount_minor": 2_000, "currency": "CNY", "reason": "copy"}
+
+    desk.ask(cmd.ApplyCharge, **charge)
+
+    line = desk.account.timeline(desk.on)
+    assert credit == 100_000
+    assert (line.unallocated, line.charges_outstanding) == (98_000, 0)
+    with pytest.raises(no.CreditBelowRefund):
+        desk.ask(
+            cmd.RefundCredit, value_on=desk.on, amount_minor=98_001, currency="CNY", reason="asked"
+        )
+
+
+def test_due_dates_on_business_days() -> None:
+    """5 April 2026 is Easter Sunday: due on Tuesday, and the period ends there."""
+    terms = msgspec.structs.replace(
+        TERMS, calendar="target/1", business_day_rule=BusinessDayRule.FOLLOWING
+    )
+    desk = Desk(terms)
+
+    row = desk.account.timeline(desk.on).rows[2]
+    assert row.due_on == date(2026, 4, 7)
+    desk.go_to(date(2026, 4, 7))
+    assert desk.account.standing.instalments_overdue == 2
+
+
+def test_a_plan_that_ends_before_what_was_paid_ahead() -> None:
+    """Rows stay in the order of their due dates, so that the oldest unpaid one is found."""
+    desk = Desk()
+    desk.repay("10.00")
+    plan = {"instalments": 1, "first_due_on": date(2026, 1, 20), "rate_annual": Decimal("0.05")}
+    desk.ask(cmd.RestructureLoan, effective_on=desk.on, **plan, **APPROVED)
+    charge = {"amount_minor": 500, "currency": "CNY", "reason": "copy"}
+    desk.ask(cmd.ApplyCharge, value_on=desk.on, due_on=date(2026, 2, 1), **charge)
+    desk.go_to(date(2026, 2, 10))
+    desk.go_to(date(2026, 2, 20))
+
+    rows = desk.account.timeline(desk.on).rows
+    assert [row.due_on for row in rows] == sorted(row.due_on for row in rows)
+    assert desk.account.standing.buckets["m"] == "M2"
+    assert desk.account.standing.oldest_due_on == date(2026, 1, 20)
+
+
+def test_terms_that_contradict_themselves() -> None:
+    """A calendar year without data, a period given twice, unknown policies: all refused."""
+    wrong = [
+        {"calendar": "cn/2025.1", "business_day_rule": BusinessDayRule.FOLLOWING},
+        {"days_per_instalment": 14},
+        {"calendar": "moon/1", "business_day_rule": BusinessDayRule.FOLLOWING},
+        {"cost_ceiling": "none/1"},
+        {"down_payment_rate": Decimal(1)},
+    ]
+    for terms in wrong:
+        with pytest.raises(no.InvalidArgument):
+            Desk(msgspec.structs.replace(TERMS, **terms))
