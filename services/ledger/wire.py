@@ -15,9 +15,14 @@ from services.ledger.domain import commands as cmd
 from services.ledger.domain.waterfall import Component, PaymentSource
 from services.ledger.wire_terms import chosen, terms
 from shared.kernel.dates import parse_date
+from shared.kernel.errors import InvalidArgument
 from shared.kernel.money import AMOUNT_MINOR_MAX, AmountTooLarge, plain_decimal
 from shared.runtime.requests import FieldMissing, a_text, an_id
 from shared.runtime.telemetry import current_traceparent
+
+
+class EtagNotValid(InvalidArgument):
+    """An etag is the version of a loan as it was read."""
 
 
 def body_sha256(request: Message) -> str:
@@ -34,7 +39,15 @@ def asked(request: Any, now: datetime) -> dict[str, Any]:
         "recorded_at": now,
         "business_on": None,
         "traceparent": current_traceparent(),
+        "version": _version(getattr(request, "etag", "")),
     }
+
+
+def _version(etag: str) -> int:
+    """Read the version that a caller looked at; 0 when it does not say."""
+    if etag and not (etag.isascii() and etag.isdigit() and len(etag) < 10):
+        raise EtagNotValid(f"{etag[:20]!r} is not an etag", field="etag", expected="a version")
+    return int(etag or 0)
 
 
 def _money(amount: money_pb2.Money) -> dict[str, Any]:

@@ -66,6 +66,16 @@ def terms(message: loan_pb2.Terms) -> Terms:
         down_payment_rate=plain_decimal(rate, field="terms.down_payment_rate")
         if rate
         else Decimal(0),
+        **_plan(message),
+        **_agreed(message),
+        **_policies(message),
+    )
+
+
+def _plan(message: loan_pb2.Terms) -> dict[str, Any]:
+    """Read what shapes the instalments and what lateness costs."""
+    pb = loan_pb2
+    return dict(
         principal_grace_instalments=message.principal_grace_instalments,
         interest_grace_instalments=message.interest_grace_instalments,
         interest_free_instalments=message.interest_free_instalments,
@@ -80,8 +90,8 @@ def terms(message: loan_pb2.Terms) -> Terms:
         ),
         cost_ceiling=message.cost_ceiling,
         fees_elsewhere_minor=message.fees_elsewhere_minor,
-        **_agreed(message),
-        **_policies(message),
+        penalty_on_interest=message.penalty_on_interest,
+        penalty_from_grace=message.penalty_from_grace,
     )
 
 
@@ -167,4 +177,6 @@ def terms_message(given: Terms) -> loan_pb2.Terms:
         business_day_rule=pb.BusinessDayRule.Value(f"BUSINESS_DAY_RULE_{given.business_day_rule}"),
         cost_ceiling=given.cost_ceiling,
         fees_elsewhere_minor=given.fees_elsewhere_minor,
+        penalty_on_interest=given.penalty_on_interest,
+        penalty_from_grace=given.penalty_from_grace,
     )

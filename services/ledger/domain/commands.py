@@ -12,7 +12,11 @@ from services.ledger.domain.waterfall import Component, PaymentSource
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """What every command states: the loan, the request, and when and by whom it was asked."""
+    """
+    What every command states: the loan, the request, and when and by whom it was asked.
+
+    `version`, when above 0, is the one that the caller looked at: another one refuses.
+    """
 
     loan_id: str
     request_id: str
@@ -20,6 +24,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     business_on: date | None
     actor: str = "internal"
     traceparent: str = ""
+    version: int = 0
 
 
 class OpenLoan(Asked, frozen=True, kw_only=True):

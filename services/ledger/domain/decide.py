@@ -36,6 +36,12 @@ def decide(account: LoanAccount | None, command: cmd.Asked) -> Decided:
         return _open(account, command)
     if account is None:
         raise no.LoanNotFound(f"loan {command.loan_id} does not exist", field="loan_id")
+    if command.version and command.version != account.version:
+        raise no.LoanChangedMeanwhile(
+            f"loan {account.loan_id} is at version {account.version}",
+            field="etag",
+            expected=str(account.version),
+        )
     if isinstance(command, cmd.AgeLoan):
         return age(account, command)
     if command.business_on is None:

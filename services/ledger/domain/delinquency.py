@@ -98,7 +98,8 @@ def standing_of(line: Timeline) -> Standing:
     charges = sum(row.charges_unpaid for row in overdue)
     arrears = sum(row.unpaid for row in overdue)
     counted = days_counted(line, overdue[0].due_on)
-    immaterial = arrears <= policy.materiality_minor
+    relative = policy.materiality_rate * line.principal_outstanding
+    immaterial = arrears <= policy.materiality_minor or arrears <= relative
     return Standing(
         days_past_due=days,
         oldest_due_on=overdue[0].due_on,

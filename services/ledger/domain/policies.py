@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from decimal import Decimal
 from enum import StrEnum
 
 import msgspec
@@ -47,13 +48,15 @@ class DelinquencyPolicy(msgspec.Struct, frozen=True, omit_defaults=True):
     How lateness is counted: the schemes in force, and what does not count.
 
     `uncounted_days` are taken off before classifying (a reporting convention); the days past due
-    themselves never shrink. `materiality_minor`: arrears up to this do not classify.
+    themselves never shrink. Arrears classify only above both `materiality_minor` and
+    `materiality_rate` of what is outstanding (Reg. 2018/171: both exceeded).
     """
 
     policy: str
     schemes: tuple[Scheme, ...]
     uncounted_days: int = 0
     materiality_minor: int = 0
+    materiality_rate: Decimal = Decimal(0)
 
     @property
     def edges(self) -> tuple[int, ...]:
@@ -131,7 +134,12 @@ CN_CONSUMER_2 = DelinquencyPolicy("cn-consumer/2", (M, FIVE_TIER, PBOC, IFRS_9))
 ALL_SCHEMES = DelinquencyPolicy(
     "all-schemes/1", (M, FIVE_TIER, CARD_TIER, PBOC, METRO_2, IFRS_9, RBI)
 )
-POLICIES = {p.policy: p for p in (CN_CONSUMER, CN_CONSUMER_2, ALL_SCHEMES)}
+EU_RETAIL = DelinquencyPolicy(
+    "eu-retail/1", (M, IFRS_9), materiality_minor=10_000, materiality_rate=Decimal("0.01")
+)
+"""Above 100 euro and above 1 % of the exposure (CRR art. 178, Reg. 2018/171)."""
+
+POLICIES = {p.policy: p for p in (CN_CONSUMER, CN_CONSUMER_2, ALL_SCHEMES, EU_RETAIL)}
 """The delinquency policies that a contract can name."""
 
 

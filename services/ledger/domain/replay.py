@@ -16,13 +16,12 @@ from services.ledger.domain.timeline import (
     Charge,
     FactKind,
     MoneyFact,
+    Row,
     Timeline,
     rows_of,
 )
 from services.ledger.domain.waterfall import PaymentSource
 from shared.kernel.dates import YEAR_DAYS, DayCount
-
-DAY = timedelta(days=1)
 
 
 def timeline(
@@ -66,11 +65,24 @@ def _walk(line: Timeline, to_on: date) -> None:
         for row in line.rows:
             if row.due_on >= to_on:
                 break
-            if row.principal_unpaid > 0:
-                days = (to_on - max(row.due_on, line.on)).days
-                row.penalty_runs.append((row.principal_unpaid, days))
-                row.penalty_exact += rate * row.principal_unpaid * days / year
+            base, days = penalty_base(line.terms, row), _penalty_days(line, row, to_on)
+            if base > 0 and days > 0:
+                row.penalty_runs.append((base, days))
+                row.penalty_exact += penalty_interest(Fraction(base), rate, days, year)
     line.on = to_on
+
+
+def penalty_base(terms: Terms, row: Row) -> int:
+    """Return what bears penalty interest: overdue principal, and interest if the terms say so."""
+    unpaid_interest = row.interest_due - row.interest_paid if terms.penalty_on_interest else 0
+    return row.principal_unpaid + unpaid_interest
+
+
+def _penalty_days(line: Timeline, row: Row, to_on: date) -> int:
+    """Return the days since the last look that bear penalty: from the due date or after grace."""
+    free = timedelta(days=line.terms.grace_days) if line.terms.penalty_from_grace else None
+    since = row.due_on + free if free else row.due_on
+    return (to_on - max(since, line.on)).days
 
 
 def penalty_year(day_count: DayCount) -> int:

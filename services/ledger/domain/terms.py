@@ -55,6 +55,8 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     With AGREED `agreed` gives each instalment's principal and interest. A due date that the
     business day rule moves ends its period where it moves to. `fees_elsewhere_minor` is what the
     borrower pays to others for this loan, such as a guarantee fee; it counts in the ceiling.
+    `penalty_on_interest` lets overdue interest bear the penalty rate too (复利); with
+    `penalty_from_grace` the days of grace bear none even when grace has passed.
     """
 
     currency: str
@@ -84,6 +86,8 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     business_day_rule: BusinessDayRule = BusinessDayRule.NONE
     cost_ceiling: str = ""
     fees_elsewhere_minor: int = 0
+    penalty_on_interest: bool = False
+    penalty_from_grace: bool = False
     waterfall: Waterfall = OLDEST_FIRST
     overpayment: Overpayment = Overpayment.REFUSE
     prepayment: Prepayment = Prepayment.HOLD

@@ -54,6 +54,8 @@ TERMS = st.builds(
     overpayment=st.sampled_from(Overpayment),
     prepayment=st.sampled_from(Prepayment),
     rebate_unearned=st.booleans(),
+    penalty_on_interest=st.booleans(),
+    penalty_from_grace=st.booleans(),
     delinquency=st.sampled_from([CN_CONSUMER, ALL_SCHEMES]),
 )
 WHAT = ["wait", "repay", "repay", "backdate", "reverse", "charge", "dated", "plan", "off"]

@@ -12,7 +12,15 @@ from services.ledger.domain import commands as cmd
 from services.ledger.domain import refusals as no
 from services.ledger.domain.ceilings import all_in_rate, ceiling_rate
 from services.ledger.domain.delinquency import standing_of
-from services.ledger.domain.policies import CARD_TIER, FIVE_TIER, IFRS_9, METRO_2, PBOC, RBI
+from services.ledger.domain.policies import (
+    CARD_TIER,
+    EU_RETAIL,
+    FIVE_TIER,
+    IFRS_9,
+    METRO_2,
+    PBOC,
+    RBI,
+)
 from services.ledger.domain.replay import timeline
 from services.ledger.domain.schedule import schedule
 from services.ledger.domain.terms import RepaymentMethod
@@ -125,6 +133,34 @@ def test_09_no_penalty_on_penalty_or_interest() -> None:
         days.append(desk.account.timeline(desk.on).penalty_outstanding)
 
     assert days[2] - days[1] == days[1] - days[0] == 1_200_000 * 18 * 10 // 36_000
+
+
+def test_09_compound_interest_is_a_switch() -> None:
+    """With it overdue interest of 240.00 bears 18 % too; grace days bear none if so agreed."""
+    plain = msgspec.structs.replace(TERMS, instalments=1, rate_annual=Decimal("0.24"))
+    found = []
+    for terms in (
+        plain,
+        msgspec.structs.replace(plain, penalty_on_interest=True),
+        msgspec.structs.replace(plain, penalty_from_grace=True),
+    ):
+        desk = Desk(terms)
+        desk.go_to(date(2026, 2, 25))
+        found.append(desk.account.timeline(desk.on).penalty_outstanding)
+
+    assert found == [12_000, 12_240, 1_200_000 * 18 * 17 // 36_000]
+
+
+def test_materiality_needs_both_thresholds() -> None:
+    """150.00 late is above 100.00 but not above 1 % of 20,000.00: late, not classified."""
+    small = msgspec.structs.replace(TERMS, delinquency=EU_RETAIL, rate_annual=Decimal(0))
+    buckets = []
+    for principal, count in ((2_000_000, 134), (1_200_000, 80)):
+        desk = Desk(msgspec.structs.replace(small, principal_minor=principal, instalments=count))
+        desk.go_to(date(2026, 3, 4))
+        buckets.append((lateness(desk)[0], desk.account.standing.buckets["m"]))
+
+    assert buckets == [(27, "M0"), (27, "M1")]
 
 
 def test_10_the_last_instalment_absorbs_rounding() -> None:
