@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import date, timedelta
 from decimal import Decimal
 
@@ -23,6 +24,12 @@ from services.ledger.domain.waterfall import (
 from shared.kernel.dates import DayCount
 from shared.kernel.errors import LendingError
 from tests.services.ledger.domain.desk import Desk
+
+
+def examples(count: int) -> int:
+    """Return how many random loans a law is tried on; `make laws` tries fifty times as many."""
+    return count * int(os.environ.get("LAWS_TIMES", "1"))
+
 
 STARTS_ON = date(2026, 1, 31)
 PLANNED = [m for m in RepaymentMethod if m is not RepaymentMethod.AGREED]

@@ -13,10 +13,10 @@ from services.ledger.domain.loan_account import fold
 from services.ledger.domain.schedule import schedule
 from services.ledger.domain.terms import Terms
 from tests.services.ledger.domain.desk import Desk
-from tests.services.ledger.domain.lives import ACTS, STARTS_ON, TERMS, act
+from tests.services.ledger.domain.lives import ACTS, STARTS_ON, TERMS, act, examples
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(terms=TERMS)
 def test_a_schedule_repays_exactly_what_was_lent(terms: Terms) -> None:
     """Principal sums to the amount lent, nothing is negative, due dates rise."""
@@ -27,7 +27,7 @@ def test_a_schedule_repays_exactly_what_was_lent(terms: Terms) -> None:
     assert all(a.due_on < b.due_on for a, b in pairwise(rows))
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=examples(120), deadline=None)
 @given(terms=TERMS, acts=ACTS)
 def test_whatever_happens_the_books_and_the_log_agree(
     terms: Terms, acts: list[tuple[str, int, int]]

@@ -15,7 +15,7 @@ from services.ledger.domain.loan_account import fold
 from services.ledger.domain.terms import Terms
 from shared.audit.evaluate import evaluate
 from tests.services.ledger.domain.desk import Desk
-from tests.services.ledger.domain.lives import ACTS, STARTS_ON, TERMS, act
+from tests.services.ledger.domain.lives import ACTS, STARTS_ON, TERMS, act, examples
 
 Acts = list[tuple[str, int, int]]
 
@@ -34,7 +34,7 @@ def about(desk: Desk) -> list[date]:
     return [STARTS_ON + timedelta(days=span * k // 4) for k in range(6)]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(terms=TERMS, acts=ACTS)
 def test_every_cell_of_the_two_clock_grid_is_a_recompute(terms: Terms, acts: Acts) -> None:
     """What an account knew at an instant about a date is what the facts known then come to."""
@@ -53,7 +53,7 @@ def test_every_cell_of_the_two_clock_grid_is_a_recompute(terms: Terms, acts: Act
             assert (asked is None) == (on < STARTS_ON)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(terms=TERMS, acts=ACTS)
 def test_a_stranger_recomputes_every_figure(terms: Terms, acts: Acts) -> None:
     """The evaluator, which imports nothing of the services, comes to every figure."""
@@ -67,7 +67,7 @@ def test_a_stranger_recomputes_every_figure(terms: Terms, acts: Acts) -> None:
                 assert evaluate(explain(line, figure)) == stated[figure], figure
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(terms=TERMS, acts=ACTS, ends=st.tuples(*[st.integers(0, 5)] * 4))
 def test_a_difference_sums_exactly(
     terms: Terms, acts: Acts, ends: tuple[int, int, int, int]
@@ -95,7 +95,7 @@ def seen(desk: Desk, look: Look) -> dict[str, int]:
     return figures(line) if line else {}
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(terms=TERMS, acts=ACTS)
 def test_effects_asked_for_are_the_effects_had(terms: Terms, acts: Acts) -> None:
     """What a command says it would do is what the stored events then did."""
