@@ -161,6 +161,8 @@ class Payment:
 
 def _touches(row: Row, stage: Stage, payment: Payment) -> bool:
     """Say whether anything of a row may stand in a stage's buckets."""
+    if row.paid_on is not None and not row.charges and not row.penalty_exact:
+        return False
     if row.charges and not payment.together:
         return True
     return bucket_of_due(row.due_on, payment.line.on) in stage.buckets

@@ -12,7 +12,7 @@ import msgspec
 
 from services.ledger.domain import events as ev
 from services.ledger.domain.delinquency import Standing
-from services.ledger.domain.replay import timeline
+from services.ledger.domain.kept import KEEPER
 from services.ledger.domain.terms import Terms
 from services.ledger.domain.timeline import FactKind, MoneyFact, Timeline
 
@@ -50,8 +50,8 @@ class LoanAccount(msgspec.Struct, frozen=True, kw_only=True):
         if self.disbursed_on is None or effective_on < self.disbursed_on:
             return None
         live = [fact for fact in self.facts if fact.fact_id not in self.reversed_ids]
-        amount = self.disbursed_minor
-        return timeline(self.terms, self.disbursed_on, live, effective_on, amount)
+        disbursed = (self.disbursed_on, self.disbursed_minor)
+        return KEEPER.timeline(self.loan_id, self.terms, disbursed, live, effective_on)
 
     def repayment(self, repayment_id: str) -> MoneyFact | None:
         """Return the repayment or recovery of this id; None when there is none."""

@@ -43,15 +43,37 @@ def timeline(
     Returns:
         The Timeline: rows oldest first, balances, allocations by fact id, books by account.
     """
+    line = begin(terms, disbursed_on, disbursed_minor)
+    proceed(line, in_order(facts), effective_on)
+    _walk(line, max(effective_on, disbursed_on))
+    return line
+
+
+def in_order(facts: Iterable[MoneyFact]) -> list[MoneyFact]:
+    """Return facts in the order in which they count."""
+    return sorted(facts, key=lambda f: (f.effective_on, f.version))
+
+
+def begin(terms: Terms, disbursed_on: date, disbursed_minor: int | None = None) -> Timeline:
+    """Return the loan as it was paid out, no fact counted yet."""
     amount = terms.principal_minor if disbursed_minor is None else disbursed_minor
     plan = Plan(terms, disbursed_on, (Draw(disbursed_on, amount),))
     line = Timeline(terms=terms, on=disbursed_on, plan=plan, rows=rows_of(plan))
     book(line, "loans:principal", amount, "assets:cash")
-    for fact in sorted(facts, key=lambda f: (f.effective_on, f.version)):
-        if fact.effective_on <= effective_on:
+    return line
+
+
+def proceed(line: Timeline, facts: Iterable[MoneyFact], upto: date) -> None:
+    """Let facts, in order, do their work on a line; it then stands at the last of them."""
+    for fact in facts:
+        if fact.effective_on <= upto:
             _walk(line, fact.effective_on)
             _WORK[fact.kind](line, fact)
-    _walk(line, max(effective_on, disbursed_on))
+
+
+def at(line: Timeline, on: date) -> Timeline:
+    """Let time pass on a line up to a date, and return it."""
+    _walk(line, on)
     return line
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
@@ -118,6 +119,26 @@ class Row:
         charges = sum(c.paid for c in self.charges)
         return self.principal_paid + self.interest_paid + self.penalty_paid + charges
 
+    def copied(self) -> Row:
+        """Return a row that can go its own way."""
+        return Row(
+            self.number,
+            self.start_on,
+            self.due_on,
+            self.principal_due,
+            self.interest_due,
+            self.period,
+            self.principal_paid,
+            self.interest_paid,
+            self.penalty_exact,
+            self.penalty_runs[:],
+            self.penalty_paid,
+            [copy(charge) for charge in self.charges] if self.charges else [],
+            self.paid_on,
+            self.paid_in_advance,
+            self.paid_late,
+        )
+
     def charged(self, component: Component) -> int:
         """Return the charges of one component, minor units."""
         return sum(c.due for c in self.charges if c.component is component)
@@ -142,6 +163,15 @@ class Timeline:
     books: dict[str, int] = field(default_factory=dict)
     allocations: dict[str, tuple[Allocation, ...]] = field(default_factory=dict)
 
+    def copied(self) -> Timeline:
+        """Return a timeline that can go its own way."""
+        twin = copy(self)
+        twin.rows = [row.copied() for row in self.rows]
+        twin.loan_charges = [copy(charge) for charge in self.loan_charges]
+        twin.pauses = list(self.pauses)
+        twin.books, twin.allocations = dict(self.books), dict(self.allocations)
+        return twin
+
     @property
     def principal_outstanding(self) -> int:
         """Principal not yet repaid, minor units."""
@@ -155,9 +185,11 @@ class Timeline:
 
     def penalty_due(self, row: Row) -> int:
         """Penalty interest of one row: nothing inside grace, from the due date after it."""
+        if not row.penalty_exact:
+            return 0
         if row.paid_on is None and (self.on - row.due_on).days <= self.terms.grace_days:
             return 0
-        return round_minor(row.penalty_exact, self.terms.rounding) if row.penalty_exact else 0
+        return round_minor(row.penalty_exact, self.terms.rounding)
 
     @property
     def penalty_outstanding(self) -> int:
