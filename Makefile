@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PROTOS := $(shell find protos/lending -name '*.proto')
 
-.PHONY: help setup lock run demo replay cases laws test released clean
+.PHONY: help setup lock run demo replay cases laws bench test released clean
 
 help: ## List the commands.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -43,6 +43,9 @@ cases: setup ## Run published cases, or those of FILES="a.jsonl b.jsonl".
 
 laws: setup ## Try the ledger's laws on fifty times as many random loans.
 	LAWS_TIMES=50 $(BIN)/python -m pytest -n 2 tests/services/ledger/domain/test_laws.py tests/services/ledger/domain/test_two_clocks.py tests/services/ledger/domain/test_properties.py
+
+bench: setup ## Measure against floors of the same run, into build/bench.json; QUICK=1 in under 3 minutes.
+	$(BIN)/python -m tests.bench $(if $(QUICK),--quick)
 
 test: setup ## Set everything up and pass all tests.
 	$(BIN)/ruff check .

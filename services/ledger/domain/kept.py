@@ -57,10 +57,10 @@ class Keeper:
         return at(line, max(on, disbursed[0]))
 
     def _keep(self, loan_id: str, kept: _Kept) -> None:
+        self.lines.pop(loan_id, None)
         self.lines[loan_id] = kept
-        self.lines.move_to_end(loan_id)
         while len(self.lines) > self.most:
-            self.lines.popitem(last=False)
+            self.lines.pop(next(iter(self.lines)), None)
 
 
 def _goes_on(
@@ -73,11 +73,11 @@ def _goes_on(
     """Say whether the facts asked for begin with those that were counted."""
     done = len(kept.facts)
     return (
-        kept.terms is terms
+        (kept.terms is terms or kept.terms == terms)
         and kept.disbursed == disbursed
         and done <= len(counting)
         and kept.line.on <= on
-        and all(a is b for a, b in zip(kept.facts, counting, strict=False))
+        and all(a is b or a == b for a, b in zip(kept.facts, counting, strict=False))
     )
 
 

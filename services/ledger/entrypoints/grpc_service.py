@@ -26,9 +26,8 @@ from services.ledger.domain.commands import Asked
 from services.ledger.domain.delinquency import past_due_table
 from services.ledger.domain.difference import Look
 from services.ledger.domain.effects import effects
-from services.ledger.domain.events import RepaymentPosted
 from services.ledger.domain.explain import explain
-from services.ledger.domain.loan_account import fold
+from services.ledger.domain.loan_account import LoanAccount, fold
 from services.ledger.domain.refusals import BusinessDateNotSet, LoanNotFound
 from shared.kernel.dates import parse_date
 from shared.runtime.requests import an_id, an_instant
@@ -72,17 +71,21 @@ class LedgerService(LedgerServiceServicer):
 
     async def _answered(self, first: RequestAnswered) -> loan_pb2.Loan:
         """Return the loan as the first answer showed it."""
+        return wire_loan.loan_message(await self._account(first), first.business_on)
+
+    async def _account(self, first: RequestAnswered) -> LoanAccount:
+        """Return the account as the first answer left it; from memory, else from the log."""
         account = self.writer.accounts.get(first.loan_id)
-        if account is None or account.version != first.loan_version:
-            seen = await asyncio.to_thread(
-                see_loan,
-                self.writer.log,
-                first.loan_id,
-                first.business_on or date.min,
-                version_max=first.loan_version,
-            )
-            account = seen.account
-        return wire_loan.loan_message(account, first.business_on)
+        if account is not None and account.version == first.loan_version:
+            return account
+        seen = await asyncio.to_thread(
+            see_loan,
+            self.writer.log,
+            first.loan_id,
+            first.business_on or date.min,
+            version_max=first.loan_version,
+        )
+        return seen.account
 
     async def PreviewLoan(self, request: Any, context: Any) -> loan_pb2.Loan:
         """Compute what terms would mean; nothing is opened."""
@@ -102,18 +105,15 @@ class LedgerService(LedgerServiceServicer):
         if request.validate_only:
             return pb.PostRepaymentResponse(loan=await self._loan(wire.repayment, request))
         first = await self._post(wire.repayment, request)
-        loan = await self._answered(first)
-        events = await asyncio.to_thread(
-            self.writer.log.stream, f"loan/{first.loan_id}", first.loan_version
-        )
-        posted = next(
-            event
-            for event in reversed(events)
-            if isinstance(event, RepaymentPosted) and event.repayment_id == request.request_id
-        )
-        slots = [wire_loan.allocation_message(slot) for slot in posted.allocations]
+        account = await self._account(first)
+        assert first.business_on is not None
+        line = account.timeline(first.business_on)
+        assert line is not None
+        slots = line.allocations[request.request_id]
         return pb.PostRepaymentResponse(
-            repayment_id=posted.repayment_id, allocations=slots, loan=loan
+            repayment_id=request.request_id,
+            allocations=[wire_loan.allocation_message(slot) for slot in slots],
+            loan=wire_loan.loan_message(account, first.business_on),
         )
 
     async def ReverseRepayment(self, request: Any, context: Any) -> loan_pb2.Loan:

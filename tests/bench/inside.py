@@ -1,0 +1,127 @@
+"""Replay, backdating and ageing, measured without a network between."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from time import perf_counter
+
+import msgspec
+
+from services.ledger.adapters.event_mapper import decode, encode, topic_of
+from services.ledger.adapters.event_store import open_event_store
+from services.ledger.adapters.read_models import ReadModels
+from services.ledger.application.ageing import Ageing
+from services.ledger.application.following import Follower
+from services.ledger.application.posting import Writer
+from services.ledger.application.projecting import Projection
+from services.ledger.domain import commands as cmd
+from services.ledger.domain.kept import KEEPER
+from services.ledger.domain.loan_account import evolve
+from services.ledger.domain.terms import RepaymentMethod
+from shared.kernel.dates import add_months
+from shared.runtime.database import open_database
+from tests.bench.floors import default_replay
+from tests.bench.measures import Measure
+from tests.services.ledger.domain.desk import TERMS, Desk
+
+LONG = msgspec.structs.replace(
+    TERMS, method=RepaymentMethod.LEVEL_INSTALMENT, instalments=24, penalty_rate_annual=Decimal(0)
+)
+NOW = datetime(2026, 1, 5, tzinfo=UTC)
+
+
+def two_years() -> Desk:
+    """Return a loan of 24 months, all but one instalment paid, 701 days old."""
+    desk = Desk(LONG)
+    for k in range(23):
+        desk.go_to(add_months(date(2026, 2, 5), k))
+        desk.repay("560.00")
+    desk.go_to(date(2027, 12, 7))
+    return desk
+
+
+def replay(loans: int, runs: int) -> Measure:
+    """Measure decoding and folding stored loans against the library's default aggregates."""
+    measure = Measure("replay", "events/s", "eventsourcing's default aggregates, same length")
+    stored = [(topic_of(event), encode(event)) for event in two_years().events]
+    for _ in range(runs):
+        started = perf_counter()
+        for _ in range(loans):
+            account = None
+            for topic, state in stored:
+                account = evolve(account, decode(topic, state))
+        ours = loans * len(stored) / (perf_counter() - started)
+        measure.add(ours, default_replay(max(10, loans // 20), len(stored)))
+    return measure
+
+
+def backdated(runs: int, count: int) -> Measure:
+    """Measure deciding a repayment that counts 700 days ago against one that counts today."""
+    measure = Measure("backdated", "s", "a repayment of today into the same loan")
+    desk = two_years()
+    for _ in range(runs):
+        seconds = []
+        for on in (desk.on - timedelta(days=700), desk.on):
+            account, events = desk.account, list(desk.events)
+            started = perf_counter()
+            for _ in range(count):
+                desk.account = account
+                desk.ask(cmd.PostRepayment, value_on=on, amount_minor=100, currency="CNY")
+            seconds.append((perf_counter() - started) / count)
+            desk.account, desk.events = account, events
+        measure.add(*seconds)
+    return measure
+
+
+async def _aged(folder: Path, loans: int, due: int) -> float:
+    """Return the seconds of an end-of-day in which so many of so many loans change."""
+    folder.mkdir(parents=True)
+    KEEPER.lines.clear()
+    store = open_event_store(f"sqlite+aiosqlite:///{folder}/ledger.db")
+    models = ReadModels(open_database(f"sqlite+aiosqlite:///{folder}/read.db"))
+    await models.create()
+    projection = Projection(store, Follower(store, decode), models)
+    writer = Writer(store, projection.woken.set)
+    ageing = Ageing(writer, projection, models, asyncio.Lock())
+    stop = asyncio.Event()
+    work = [asyncio.create_task(job(stop)) for job in (writer.run, projection.run)]
+    await ageing.advance(date(2026, 1, 5), "day-1", NOW)
+    terms = [
+        msgspec.structs.replace(LONG, first_due_on=day)
+        for day in (date(2026, 2, 5), date(2026, 2, 9))
+    ]
+    shared = {"recorded_at": NOW, "business_on": None}
+    paid = {"value_on": date(2026, 1, 5), "amount_minor": LONG.principal_minor, "currency": "CNY"}
+
+    async def lend(k: int) -> None:
+        name, agreed = f"L-{k}", terms[0] if k < due else terms[1]
+        opened = {"borrower_ref": "B", "product": "p", "terms": agreed}
+        await writer.ask(cmd.OpenLoan(loan_id=name, request_id=f"o-{k}", **opened, **shared))
+        await writer.ask(cmd.DisburseLoan(loan_id=name, request_id=f"d-{k}", **paid, **shared))
+
+    for first in range(0, loans, 2_000):
+        await asyncio.gather(*[lend(k) for k in range(first, min(loans, first + 2_000))])
+    await projection.caught_up()
+    started = perf_counter()
+    closed = await ageing.advance(date(2026, 2, 5), "day-2", NOW)
+    seconds = perf_counter() - started
+    assert closed.loans_changed == due
+    stop.set()
+    await asyncio.gather(*work)
+    store.close()
+    await models.engine.dispose()
+    return seconds
+
+
+async def ageing_growth(folder: Path, runs: int, due: int, times: int) -> Measure:
+    """Measure the same changes in a book so many times larger."""
+    measure = Measure(
+        "ageing_growth.sqlite", "s", f"{due} changes in a book of {due}", store="sqlite file"
+    )
+    for run in range(runs):
+        large = await _aged(folder / f"large-{run}", due * times, due)
+        measure.add(large, await _aged(folder / f"small-{run}", due, due))
+    return measure
