@@ -136,21 +136,22 @@ def _compare_plan(wanted: list[Case], rows: list[Row], line: Timeline) -> list[s
     differs = []
     if len(wanted) != len(rows):
         differs.append(f"{len(wanted)} periods expected, {len(rows)} found")
-    balance = sum(draw.amount_minor for draw in line.plan.draws)
+    repaid = 0
     for given, row in zip(wanted, rows, strict=False):
-        balance -= row.principal_due
-        expected = {
+        repaid += row.principal_due
+        out = sum(draw.amount_minor for draw in line.plan.draws if draw.on <= row.due_on)
+        expected: dict[str, Any] = {
+            "balance": minor(given["balance"]),
             "due_date": date.fromisoformat(given["due_date"]),
             "principal_due": minor(given["principal_due"]),
             "interest_due": minor(given["interest_due"]),
         }
         found: dict[str, Any] = {
+            "balance": out - repaid,
             "due_date": row.due_on,
             "principal_due": row.principal_due,
             "interest_due": row.interest_due,
         }
-        if len(line.plan.draws) == 1:
-            expected["balance"], found["balance"] = minor(given["balance"]), balance
         if given.get("days") is not None and row.period is not None:
             expected["days"] = int(given["days"])
             found["days"] = (row.period.due_on - row.period.start_on).days

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from sqlalchemy import Table, delete, func, insert, select
+from sqlalchemy import Table, delete, func, insert, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.ledger.adapters.tables import (
@@ -19,12 +19,13 @@ from services.ledger.adapters.tables import (
 )
 from services.ledger.application.following import Followed
 from services.ledger.application.rows import instalment_rows, journal_rows, summary_row
+from services.ledger.domain.loan_account import LoanAccount
 from shared.runtime.database import create_tables
 
 APPLICATION_ID = 0x44554552
 """Marks a SQLite file as a ledger's read models: "DUER"."""
 
-CHUNK = 500
+CHUNK, WRITTEN_MAX = 500, 10_000
 
 
 @dataclass(slots=True)
@@ -32,6 +33,7 @@ class ReadModels:
     """Reads and writes the tables of one database."""
 
     engine: AsyncEngine
+    written: dict[str, dict[int, dict[str, Any]]] = field(default_factory=dict)
 
     async def create(self) -> None:
         """Create the tables that are missing."""
@@ -47,13 +49,48 @@ class ReadModels:
         """Write what a page of the log changes, and the position, in one transaction."""
         last = {row.event.loan_id: row.account for row in followed}
         journal = [line for row in followed for line in journal_rows(row)]
+        try:
+            await self._apply(last, journal, position)
+        except BaseException:
+            self.written.clear()
+            raise
+
+    async def _apply(
+        self, last: dict[str, LoanAccount], journal: list[dict[str, Any]], position: int
+    ) -> None:
         async with self.engine.begin() as connection:
             await _replace(connection, LOAN_SUMMARY, last, [summary_row(a) for a in last.values()])
-            rows = [row for account in last.values() for row in instalment_rows(account)]
-            await _replace(connection, INSTALMENTS, last, rows)
+            await self._instalments(connection, last)
             if journal:
                 await connection.execute(insert(JOURNAL_LINES), journal)
             await set_position(connection, "read-models", position)
+
+    async def _instalments(
+        self, connection: AsyncConnection, accounts: dict[str, LoanAccount]
+    ) -> None:
+        """Write the instalments that differ from what was last written; all where unknown."""
+        unknown: dict[str, Any] = {}
+        gone: list[tuple[str, int]] = []
+        rows: list[dict[str, Any]] = []
+        for loan_id, account in accounts.items():
+            fresh = {row["number"]: row for row in instalment_rows(account)}
+            known = self.written.pop(loan_id, None)
+            self.written[loan_id] = fresh
+            if known is None:
+                unknown[loan_id] = account
+                rows += fresh.values()
+                continue
+            changed = [n for n in {*known, *fresh} if known.get(n) != fresh.get(n)]
+            gone += [(loan_id, number) for number in changed]
+            rows += [fresh[number] for number in changed if number in fresh]
+        while len(self.written) > WRITTEN_MAX:
+            self.written.pop(next(iter(self.written)))
+        key = tuple_(INSTALMENTS.c.loan_id, INSTALMENTS.c.number)
+        for start in range(0, len(gone), CHUNK):
+            await connection.execute(
+                delete(INSTALMENTS).where(key.in_(gone[start : start + CHUNK]))
+            )
+        await _replace(connection, INSTALMENTS, unknown, rows)
 
     async def due_for_ageing(self, on: date, limit: int = 100_000) -> list[str]:
         """Return the loans whose next change of standing has come, by loan id."""

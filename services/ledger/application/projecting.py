@@ -10,6 +10,10 @@ from services.ledger.application.following import Followed, Follower
 from services.ledger.application.ports import Log
 from shared.kernel.errors import Unavailable
 
+GATHER_SECONDS = 0.2
+"""How long changes of the same loans are gathered while nobody waits for them."""
+
+SHORT_PAGE = 500
 POLL_SECONDS = 0.5
 CATCH_UP_SECONDS_MAX = 30.0
 
@@ -38,14 +42,19 @@ class Projection:
     position: int = 0
     woken: asyncio.Event = field(default_factory=asyncio.Event)
     moved: asyncio.Condition = field(default_factory=asyncio.Condition)
+    hurried: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Apply page after page until told to stop."""
         self.position = await self.tables.position("read-models")
         while not stop.is_set():
             self.woken.clear()
+            before = self.position
             if not await self.step():
                 await _wait(self.woken, POLL_SECONDS)
+            if self.position - before < SHORT_PAGE:
+                await _wait(self.hurried, GATHER_SECONDS)
+                self.hurried.clear()
 
     async def step(self) -> bool:
         """Apply one page; return whether there was one."""
@@ -67,7 +76,10 @@ class Projection:
             ReadModelsBehind: not within half a minute.
         """
         wanted = await asyncio.to_thread(self.log.last_position)
+        if self.position >= wanted:
+            return
         self.woken.set()
+        self.hurried.set()
         try:
             async with asyncio.timeout(CATCH_UP_SECONDS_MAX), self.moved:
                 await self.moved.wait_for(lambda: self.position >= wanted)

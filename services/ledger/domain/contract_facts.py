@@ -111,15 +111,19 @@ def interest_paused(command: cmd.PauseInterest, account: LoanAccount) -> ev.Fact
 
 
 def delinquency_paused(command: cmd.PauseDelinquency, account: LoanAccount) -> ev.Fact:
-    """Let some days not count as late."""
+    """Let some days not count as late, past or to come."""
     guard.being_repaid(account)
-    guard.since_disbursal(command, command.from_on, account)
     _whole_pause(command.from_on, command.until_on)
-    for first, last in guard.line_on(command.until_on, account).pauses:
+    assert command.business_on is not None
+    agreed_on = min(command.from_on, command.business_on)
+    guard.since_disbursal(command, agreed_on, account)
+    for first, last in guard.line_on(max(command.until_on, command.business_on), account).pauses:
         if first <= command.until_on and command.from_on <= last:
             raise no.PauseInvalid(f"it overlaps the pause from {first} to {last}", field="from_on")
     return ev.DelinquencyPaused(
-        **stamp(command, command.from_on, command.reason), until_on=command.until_on
+        **stamp(command, agreed_on, command.reason),
+        from_on=command.from_on,
+        until_on=command.until_on,
     )
 
 
@@ -127,7 +131,7 @@ def delinquency_resumed(command: cmd.ResumeDelinquency, account: LoanAccount) ->
     """End the running pause."""
     guard.since_disbursal(command, command.on, account)
     pauses = guard.line_on(command.on, account).pauses
-    if not pauses or not pauses[-1][0] <= command.on <= pauses[-1][1]:
+    if not any(first <= command.on <= last for first, last in pauses):
         raise no.PauseNotRunning(f"no pause is running on {command.on}", field="on")
     return ev.DelinquencyResumed(**stamp(command, command.on, command.reason))
 

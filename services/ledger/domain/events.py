@@ -100,8 +100,9 @@ class InterestPaused(Financial, frozen=True, kw_only=True):
 
 
 class DelinquencyPaused(Financial, frozen=True, kw_only=True):
-    """From the effective date to `until_on` days do not count as late."""
+    """From `from_on` to `until_on` days do not count as late; agreed before or then."""
 
+    from_on: date
     until_on: date
 
 

@@ -166,7 +166,8 @@ def _(event: ev.InterestPaused, account: LoanAccount) -> dict[str, object]:
 
 @_changes.register
 def _(event: ev.DelinquencyPaused, account: LoanAccount) -> dict[str, object]:
-    return _with_fact(account, FactKind.DELINQUENCY_PAUSE, event, until_on=event.until_on)
+    days = {"due_on": event.from_on, "until_on": event.until_on}
+    return _with_fact(account, FactKind.DELINQUENCY_PAUSE, event, **days)
 
 
 @_changes.register

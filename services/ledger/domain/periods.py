@@ -39,6 +39,13 @@ class Period(NamedTuple):
     drawn: int = 0
     length: Fraction = Fraction(0)
 
+    def undrawn(self) -> Period:
+        """Return the period as it is while nothing is paid out in it."""
+        if not self.drawn:
+            return self
+        whole = Segment(self.start_on, self.due_on, self.length, 0)
+        return self._replace(segments=(whole,), drawn=0)
+
     def interest(self, opening_minor: int, terms: Terms) -> int:
         """Return the period's interest on an opening balance, rounded once; minor units."""
         rate = Fraction(terms.rate_annual)

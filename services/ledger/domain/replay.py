@@ -192,14 +192,14 @@ def _pause_interest(line: Timeline, fact: MoneyFact) -> None:
 
 
 def _pause_delinquency(line: Timeline, fact: MoneyFact) -> None:
-    assert fact.until_on is not None
-    line.pauses.append((fact.effective_on, fact.until_on))
+    assert fact.due_on is not None and fact.until_on is not None
+    line.pauses.append((fact.due_on, fact.until_on))
 
 
 def _resume_delinquency(line: Timeline, fact: MoneyFact) -> None:
     """End the pause that is running: the day of resuming is its last."""
-    first, last = line.pauses[-1]
-    line.pauses[-1] = (first, min(last, fact.effective_on))
+    on = fact.effective_on
+    line.pauses = [(a, on) if a <= on <= b else (a, b) for a, b in line.pauses]
 
 
 def _restructure(line: Timeline, fact: MoneyFact) -> None:

@@ -119,7 +119,8 @@ def _instalments(
     """
     Fix the level at each period in which money is paid out, for that period and later ones.
 
-    The level is that of the periods without pauses; what a pause saves lowers the last instalment.
+    The level is that of the periods without pauses, and of the money paid out by then; what a
+    pause saves lowers the last instalment.
     """
     if terms.method is RepaymentMethod.AGREED:
         return [
@@ -133,9 +134,10 @@ def _instalments(
     for start, end in zip(starts, [*starts[1:], len(periods)], strict=True):
         balance = sum(p.drawn for p in periods[: start + 1])
         balance -= sum(row.principal_due_minor for row in rows)
-        level = _level(terms, plain, start, balance)
+        known = [p if k <= start else p.undrawn() for k, p in enumerate(plain)]
+        level = _level(terms, known, start, balance)
         if terms.even_out_last and terms.method is RepaymentMethod.LEVEL_INSTALMENT:
-            level = _evened(terms, plain, rows, level, number)
+            level = _evened(terms, known, rows, level, number)
         rows = _run(terms, periods, rows, level, number, flat_minor)[:end]
     return rows
 

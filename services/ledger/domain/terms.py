@@ -164,7 +164,8 @@ def _check_dates(terms: Terms) -> None:
             field="terms.agreed",
             expected=str(terms.principal_minor),
         )
-    rising = all(a < b for a, b in pairwise(dates))
+    equal_too = terms.method is RepaymentMethod.AGREED
+    rising = all(a < b or (equal_too and a == b) for a, b in pairwise(dates))
     if dates and not (
         rising and dates[0] == terms.first_due_on and len(dates) == terms.instalments
     ):

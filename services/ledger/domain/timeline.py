@@ -47,7 +47,7 @@ class MoneyFact(msgspec.Struct, frozen=True, kw_only=True):
     """
     One fact as the timeline needs it: when it counts, in which order, how much.
 
-    `due_on` of a charge is its due date, of a pause of interest its first day.
+    `due_on` of a charge is its due date, of a pause its first day.
     """
 
     kind: FactKind

@@ -10,10 +10,12 @@ import pytest
 
 from services.ledger.domain import commands as cmd
 from services.ledger.domain import refusals as no
+from services.ledger.domain.delinquency import standing_of
 from services.ledger.domain.explain import figures
 from services.ledger.domain.loan_account import LoanStatus
-from services.ledger.domain.terms import Overpayment
+from services.ledger.domain.terms import Overpayment, RepaymentMethod
 from shared.kernel.calendars import BusinessDayRule
+from shared.kernel.dates import DayCount
 from tests.services.ledger.domain.desk import TERMS, Desk
 
 APPROVED = {"reason": "reviewed", "approved_by": "Li"}
@@ -80,6 +82,28 @@ def test_a_loan_in_parts() -> None:
         desk.ask(cmd.DisburseLoan, value_on=desk.on, **money)
 
 
+def test_a_second_part_lifts_a_level_loan() -> None:
+    """100.00 at 9.4822 %, as much again on 15 February: 17.13 once, then 37.53 five times."""
+    terms = msgspec.structs.replace(
+        TERMS,
+        method=RepaymentMethod.LEVEL_INSTALMENT,
+        principal_minor=20_000,
+        rate_annual=Decimal("0.094822"),
+        day_count=DayCount.PERIOD_360,
+        instalments=6,
+        first_due_on=date(2024, 2, 1),
+        even_out_last=True,
+    )
+    desk = Desk(terms, date(2024, 1, 1), part="100.00", parts=2)
+    desk.go_to(date(2024, 2, 15))
+    desk.ask(cmd.DisburseLoan, value_on=desk.on, amount_minor=10_000, currency="CNY")
+
+    rows = desk.account.timeline(desk.on).rows
+    assert [r.principal_due + r.interest_due for r in rows] == [1713, *[3753] * 5]
+    assert (rows[1].interest_due, rows[1].principal_due) == (107, 3646)
+    assert sum(r.principal_due for r in rows) == 20_000
+
+
 def test_an_interest_holiday() -> None:
     """From 5 March to 4 April no night earns; the level of the other instalments stays."""
     desk = Desk()
@@ -91,6 +115,23 @@ def test_an_interest_holiday() -> None:
     after = [r.interest_due for r in desk.account.timeline(desk.on).rows]
     assert after[2] == 0
     assert after[:2] + after[3:] == before[:2] + before[3:]
+
+
+def test_a_pause_agreed_ahead() -> None:
+    """Agreed on the 10th for the 15th to the 24th: ten days late by the 25th do not classify."""
+    desk = Desk()
+    desk.go_to(date(2026, 2, 10))
+    pause = {"from_on": date(2026, 2, 15), "until_on": date(2026, 2, 24), "reason": "flood"}
+    desk.ask(cmd.PauseDelinquency, **pause)
+    found = []
+    for day in (date(2026, 2, 14), date(2026, 2, 24), date(2026, 3, 16)):
+        desk.go_to(day)
+        standing = standing_of(desk.account.timeline(day))
+        found.append((standing.days_past_due, standing.days_paused, standing.buckets["m"]))
+
+    assert found == [(9, 0, "M1"), (19, 9, "M1"), (39, 9, "M1")]
+    with pytest.raises(no.PauseInvalid):
+        desk.ask(cmd.PauseDelinquency, **pause)
 
 
 def test_credit_pays_what_becomes_owed() -> None:
