@@ -114,8 +114,8 @@ def _restated(
 
 
 def _days_past_due_max(account: LoanAccount, days: list[date]) -> int:
-    lines = [account.timeline(day) for day in days]
-    return max((standing_of(line).days_past_due for line in lines if line is not None), default=0)
+    lines = account.lines_on(days)
+    return max((line.days_past_due for line in lines), default=0)
 
 
 def _standing_today(

@@ -33,8 +33,8 @@ def replan(line: Timeline, plan: Plan) -> None:
 
 
 def attach(line: Timeline, charge: Charge) -> None:
-    """Put a charge into the instalment of its due date; after the last one it is its own."""
-    regular = [row for row in line.rows if row.start_on < row.due_on]
+    """Put a charge into the instalment of its due date; before a new plan or after it, its own."""
+    regular = [row for row in line.rows if row.start_on < row.due_on and row.period is not None]
     for k, row in enumerate(regular):
         if charge.due_on <= row.due_on and (k == 0 or charge.due_on > row.start_on):
             row.charges.append(charge)
@@ -42,12 +42,15 @@ def attach(line: Timeline, charge: Charge) -> None:
                 row.paid_on = None
             return
     last = max(line.rows, key=lambda row: row.due_on)
-    if last.principal_due == last.interest_due == 0 and last.charges:
+    after_last = charge.due_on > max(row.due_on for row in regular)
+    if after_last and last.principal_due == last.interest_due == 0 and last.charges:
         last.charges.append(charge)
-        last.due_on, last.paid_on = charge.due_on, None
+        last.due_on, last.paid_on = max(last.due_on, charge.due_on), None
         return
     number = max(row.number for row in line.rows) + 1
-    line.rows.append(Row(number, last.due_on, charge.due_on, 0, 0, charges=[charge]))
+    start_on = last.due_on if after_last else charge.due_on
+    line.rows.append(Row(number, start_on, charge.due_on, 0, 0, charges=[charge]))
+    line.rows.sort(key=lambda row: (row.due_on, row.number))
 
 
 def restructure(line: Timeline, agreed: Terms) -> None:
@@ -57,7 +60,7 @@ def restructure(line: Timeline, agreed: Terms) -> None:
     principal = line.principal_outstanding
     for row in line.rows:
         row.principal_due, row.interest_due = row.principal_paid, row.interest_paid
-        if row.paid_on is None and row.due_on <= line.on:
+        if row.paid_on is None and row.due_on <= line.on and row.unpaid <= 0:
             row.paid_on = line.on
     kept = [row for row in line.rows if row.due_on <= line.on or row.paid]
     loose = [c for row in line.rows if row not in kept for c in row.charges]

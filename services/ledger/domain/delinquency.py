@@ -92,7 +92,7 @@ def standing_of(line: Timeline) -> Standing:
     policy, overdue = line.terms.delinquency, line.overdue
     if not overdue:
         return Standing(buckets=buckets_of(policy, None))
-    days = (line.on - overdue[0].due_on).days
+    days = line.days_past_due
     numbers = [row.number for row in overdue]
     within_grace = days <= line.terms.grace_days
     charges = sum(row.charges_unpaid for row in overdue)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import date
 from enum import StrEnum
 from functools import singledispatch
@@ -13,6 +13,7 @@ import msgspec
 from services.ledger.domain import events as ev
 from services.ledger.domain.delinquency import Standing
 from services.ledger.domain.kept import KEEPER
+from services.ledger.domain.replay import at, begin, in_order, proceed
 from services.ledger.domain.terms import Terms
 from services.ledger.domain.timeline import FactKind, MoneyFact, Timeline
 
@@ -52,6 +53,19 @@ class LoanAccount(msgspec.Struct, frozen=True, kw_only=True):
         live = [fact for fact in self.facts if fact.fact_id not in self.reversed_ids]
         disbursed = (self.disbursed_on, self.disbursed_minor)
         return KEEPER.timeline(self.loan_id, self.terms, disbursed, live, effective_on)
+
+    def lines_on(self, days: Iterable[date]) -> Iterator[Timeline]:
+        """Yield the loan on each date in turn, oldest first, in one walk; each until the next."""
+        if self.disbursed_on is None:
+            return
+        line = begin(self.terms, self.disbursed_on, self.disbursed_minor)
+        facts = in_order(fact for fact in self.facts if fact.fact_id not in self.reversed_ids)
+        done = 0
+        for day in sorted(day for day in days if day >= self.disbursed_on):
+            counting = [fact for fact in facts[done:] if fact.effective_on <= day]
+            proceed(line, counting, day)
+            done += len(counting)
+            yield at(line, day)
 
     def repayment(self, repayment_id: str) -> MoneyFact | None:
         """Return the repayment or recovery of this id; None when there is none."""

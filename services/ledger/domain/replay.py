@@ -123,13 +123,13 @@ def _receive(line: Timeline, fact: MoneyFact) -> None:
     if line.unallocated:
         book(line, "liabilities:unallocated", line.unallocated, "assets:cash")
     credit = line.unallocated if line.terms.overpayment is Overpayment.CREDIT else 0
-    if money >= line.payoff + credit:
+    pays_off = money >= line.payoff + credit
+    if pays_off:
         changes.forgive_unearned_interest(line)
-    late = max((line.on - line.overdue[0].due_on).days, 0) if line.overdue else 0
     payment = Payment(line, money, fact.source)
-    stages = line.terms.waterfall.stages_at(late)
+    stages = line.terms.waterfall.stages_at(line.days_past_due)
     line.unallocated = 0
-    if line.terms.prepayment is Prepayment.HOLD or money >= line.payoff:
+    if line.terms.prepayment is Prepayment.HOLD or pays_off:
         payment.run(stages)
     else:
         changes.prepay(line, payment, stages)

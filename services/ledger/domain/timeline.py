@@ -215,6 +215,16 @@ class Timeline:
         return owed - self.unallocated if self.terms.overpayment == "CREDIT" else owed
 
     @property
+    def days_past_due(self) -> int:
+        """Days since the oldest due date with something unpaid; 0 when nothing is overdue."""
+        for row in self.rows:
+            if row.due_on >= self.on:
+                return 0
+            if row.unpaid > 0:
+                return (self.on - row.due_on).days
+        return 0
+
+    @property
     def overdue(self) -> list[Row]:
         """Rows past their due date with something unpaid, oldest first."""
         return [row for row in self.rows if row.due_on < self.on and row.unpaid > 0]

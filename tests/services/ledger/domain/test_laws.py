@@ -108,7 +108,7 @@ def rows_of(row: Row) -> tuple[object, ...]:
     return row.due_on, row.principal_due, row.interest_due, row.paid, row.paid_on
 
 
-@settings(max_examples=examples(100), deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(terms=ANY_TERMS, acts=ACTS, share=st.integers(1, 100))
 def test_undoing_restores(terms: Terms, acts: list[tuple[str, int, int]], share: int) -> None:
     """A repayment taken back leaves every figure, row and bucket as it was."""
@@ -131,7 +131,7 @@ def test_undoing_restores(terms: Terms, acts: list[tuple[str, int, int]], share:
     assert desk.account.standing.buckets == standing_of(before).buckets
 
 
-@settings(max_examples=examples(100), deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(
     method=st.sampled_from(EQUAL_PERIODS),
     rate=st.decimals("0.001", "0.36", places=4),
@@ -160,7 +160,7 @@ def test_the_rate_of_return_of_a_schedule_is_the_contract_rate(
     assert abs(irr(flows) * 12 / months - float(rate)) < 1e-6
 
 
-@settings(max_examples=examples(100), deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(terms=ANY_TERMS, acts=ACTS)
 def test_the_loan_is_as_late_as_its_oldest_instalment(
     terms: Terms, acts: list[tuple[str, int, int]]

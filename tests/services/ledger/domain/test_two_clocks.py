@@ -63,6 +63,18 @@ def from_scratch(account: LoanAccount, on: date) -> Timeline | None:
     return timeline(account.terms, account.disbursed_on, live, on, account.disbursed_minor)
 
 
+@settings(max_examples=examples(60), deadline=None)
+@given(terms=TERMS, acts=ACTS)
+def test_one_walk_over_many_dates_sees_what_each_look_sees(terms: Terms, acts: Acts) -> None:
+    """Walking on from date to date gives the figures of a look at each."""
+    desk = lived(terms, acts)
+    days = [day for day in about(desk) if day >= STARTS_ON]
+
+    walked = [figures(line) for line in desk.account.lines_on(days)]
+
+    assert walked == [figures(from_scratch(desk.account, day)) for day in sorted(days)]
+
+
 @settings(max_examples=examples(200), deadline=None)
 @given(terms=TERMS, acts=ACTS)
 def test_a_stranger_recomputes_every_figure(terms: Terms, acts: Acts) -> None:
