@@ -162,6 +162,17 @@ def write_off(request: pb.WriteOffLoanRequest, now: datetime) -> cmd.WriteOffLoa
     )
 
 
+def settlement(request: pb.SettleLoanRequest, now: datetime) -> cmd.SettleLoan:
+    """Read a settlement."""
+    return cmd.SettleLoan(
+        **asked(request, now),
+        value_on=parse_date(request.value_on, field="value_on"),
+        reason=a_text(request.reason, "reason"),
+        approved_by=a_text(request.approved_by, "approved_by"),
+        **_money(request.amount),
+    )
+
+
 def guarantee_payment(
     request: pb.PostGuaranteePaymentRequest, now: datetime
 ) -> cmd.PostGuaranteePayment:

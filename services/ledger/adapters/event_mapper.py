@@ -23,6 +23,7 @@ _STORED = (
     events.ChargeOffUndone,
     events.LoanWrittenOff,
     events.GuaranteeClaimPaid,
+    events.SettlementPosted,
     events.LoanSettled,
     events.TransitionRecorded,
     events.TimelineRestated,

@@ -18,6 +18,8 @@ DAY = timedelta(days=1)
 
 def replan(line: Timeline, plan: Plan) -> None:
     """Give the rows the dues of a changed plan; what was paid stays where it is."""
+    if line.closed:
+        return
     line.plan = plan
     paid = {row.number: row for row in line.rows}
     for fresh in rows_of(plan):
@@ -83,6 +85,7 @@ def forgive_unearned_interest(line: Timeline) -> None:
     if line.terms.rebate_unearned:
         for row in line.rows:
             row.interest_due = max(row.interest_paid, interest_earned(row, line.on, line.terms))
+    line.closed = True
 
 
 def prepay(line: Timeline, payment: Payment, stages: tuple[Stage, ...]) -> None:

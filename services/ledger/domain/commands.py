@@ -153,6 +153,16 @@ class WriteOffLoan(Asked, frozen=True, kw_only=True):
     approved_by: str
 
 
+class SettleLoan(Asked, frozen=True, kw_only=True):
+    """Take money in as full settlement; the rest of the debt is let go."""
+
+    value_on: date
+    amount_minor: int
+    currency: str
+    reason: str
+    approved_by: str
+
+
 class PostGuaranteePayment(Asked, frozen=True, kw_only=True):
     """Take a guarantor's or insurer's payment in."""
 

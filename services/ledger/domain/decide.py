@@ -89,5 +89,6 @@ FACTS: dict[type[cmd.Asked], Callable[[Any, LoanAccount], ev.Fact]] = {
     cmd.UndoChargeOff: contract.charge_off_undone,
     cmd.WriteOffLoan: contract.written_off,
     cmd.PostGuaranteePayment: money.guaranteed,
+    cmd.SettleLoan: money.settled,
 }
 """Which function makes the fact of which command."""

@@ -147,6 +147,15 @@ class LoanWrittenOff(Financial, frozen=True, kw_only=True):
     approved_by: str
 
 
+class SettlementPosted(Financial, frozen=True, kw_only=True):
+    """Money was taken as full settlement; `forgiven_minor` of the debt was let go."""
+
+    repayment_id: str
+    amount_minor: int
+    forgiven_minor: int
+    approved_by: str
+
+
 class GuaranteeClaimPaid(Financial, frozen=True, kw_only=True):
     """A guarantor paid: the creditor of this part changes, the borrower's debt does not fall."""
 

@@ -86,7 +86,9 @@ def active(account: LoanAccount) -> None:
         raise no.LoanNotActive(f"loan {account.loan_id} is {account.status}", field="loan_id")
 
 
-def money_in(command: cmd.PostRepayment | cmd.PostRecovery, account: LoanAccount) -> None:
+def money_in(
+    command: cmd.PostRepayment | cmd.PostRecovery | cmd.SettleLoan, account: LoanAccount
+) -> None:
     """Refuse money in another currency, from another time, or above what is owed."""
     same_currency(command.currency, account)
     since_disbursal(command, command.value_on, account)

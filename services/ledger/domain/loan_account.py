@@ -69,7 +69,7 @@ class LoanAccount(msgspec.Struct, frozen=True, kw_only=True):
 
     def repayment(self, repayment_id: str) -> MoneyFact | None:
         """Return the repayment or recovery of this id; None when there is none."""
-        received = (FactKind.REPAYMENT, FactKind.RECOVERY)
+        received = (FactKind.REPAYMENT, FactKind.RECOVERY, FactKind.SETTLEMENT)
         found = (f for f in self.facts if f.kind in received and f.fact_id == repayment_id)
         return next(found, None)
 
@@ -209,6 +209,12 @@ def _(event: ev.ChargeOffUndone, account: LoanAccount) -> dict[str, object]:
 @_changes.register
 def _(event: ev.LoanWrittenOff, account: LoanAccount) -> dict[str, object]:
     return {"status": LoanStatus.WRITTEN_OFF, **_with_fact(account, FactKind.WRITE_OFF, event)}
+
+
+@_changes.register
+def _(event: ev.SettlementPosted, account: LoanAccount) -> dict[str, object]:
+    more: dict[str, Any] = {"fact_id": event.repayment_id, "amount_minor": event.amount_minor}
+    return _with_fact(account, FactKind.SETTLEMENT, event, **more)
 
 
 @_changes.register

@@ -144,6 +144,26 @@ def refunded(command: cmd.RefundCredit, account: LoanAccount) -> ev.Fact:
     )
 
 
+def settled(command: cmd.SettleLoan, account: LoanAccount) -> ev.Fact:
+    """Take money in as full settlement; taking it back brings the whole debt back."""
+    guard.positive(command.amount_minor, no.RepaymentNotPositive)
+    guard.being_repaid(account)
+    guard.money_in(command, account)
+    last = max((fact.effective_on for fact in account.facts), default=command.value_on)
+    if command.value_on < last:
+        raise no.DateOutOfOrder(
+            "something counts after that date", field="value_on", expected=f"from {last}"
+        )
+    owed = guard.line_on(command.value_on, account).payoff
+    return ev.SettlementPosted(
+        **stamp(command, command.value_on, command.reason),
+        repayment_id=command.request_id,
+        amount_minor=command.amount_minor,
+        forgiven_minor=max(0, owed - command.amount_minor),
+        approved_by=command.approved_by,
+    )
+
+
 def guaranteed(command: cmd.PostGuaranteePayment, account: LoanAccount) -> ev.Fact:
     """Take a guarantor's payment in; the borrower owes as much as before."""
     guard.positive(command.amount_minor, no.RepaymentNotPositive)
@@ -170,6 +190,7 @@ def _disbursed_in_parts(command: cmd.DisburseLoan, account: LoanAccount) -> ev.F
     """Pay out a part of the principal, while parts are left."""
     guard.positive(command.amount_minor, no.DisbursementAbovePrincipal)
     if account.disbursed_on is not None:
+        guard.active(account)
         guard.since_disbursal(command, command.value_on, account)
     later = [f for f in account.facts if f.kind is FactKind.DISBURSEMENT]
     first = account.disbursed_minor or account.terms.principal_minor

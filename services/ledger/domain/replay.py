@@ -215,6 +215,7 @@ def _charge_off(line: Timeline, fact: MoneyFact) -> None:
 
 def _write_off(line: Timeline, fact: MoneyFact) -> None:
     """Nothing that is unpaid is owed any more."""
+    line.closed = True
     for row in line.rows:
         row.principal_due, row.interest_due = row.principal_paid, row.interest_paid
         row.penalty_exact, row.penalty_runs = Fraction(row.penalty_paid), []
@@ -222,6 +223,14 @@ def _write_off(line: Timeline, fact: MoneyFact) -> None:
             charge.due = charge.paid
     for charge in line.loan_charges:
         charge.due = charge.paid
+
+
+def _settle(line: Timeline, fact: MoneyFact) -> None:
+    """Allocate the money, and let the rest go; principal let go is a cost of the lender."""
+    _receive(line, fact)
+    if line.charged_off_on is None:
+        book(line, "expense:settlements", line.principal_outstanding, "loans:principal")
+    _write_off(line, fact)
 
 
 def _guarantee(line: Timeline, fact: MoneyFact) -> None:
@@ -243,5 +252,6 @@ _WORK: dict[FactKind, Callable[[Timeline, MoneyFact], None]] = {
     FactKind.DELINQUENCY_RESUME: _resume_delinquency,
     FactKind.CHARGE_OFF: _charge_off,
     FactKind.WRITE_OFF: _write_off,
+    FactKind.SETTLEMENT: _settle,
     FactKind.GUARANTEE: _guarantee,
 }

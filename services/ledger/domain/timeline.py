@@ -40,6 +40,7 @@ class FactKind(StrEnum):
     CHARGE_OFF = "CHARGE_OFF"
     RECOVERY = "RECOVERY"
     WRITE_OFF = "WRITE_OFF"
+    SETTLEMENT = "SETTLEMENT"
     GUARANTEE = "GUARANTEE"
 
 
@@ -146,7 +147,11 @@ class Row:
 
 @dataclass(slots=True)
 class Timeline:
-    """A loan on one date: its rows, what each fact did, and what is owed."""
+    """
+    A loan on one date: its rows, what each fact did, and what is owed.
+
+    `closed` once it was paid off, settled or written off: its plan makes nothing due any more.
+    """
 
     terms: Terms
     on: date
@@ -158,6 +163,7 @@ class Timeline:
     received: int = 0
     recovered: int = 0
     subrogated: int = 0
+    closed: bool = False
     charged_off_principal: int | None = None
     charged_off_on: date | None = None
     books: dict[str, int] = field(default_factory=dict)

@@ -176,6 +176,10 @@ class LedgerService(LedgerServiceServicer):
         """Let go of a debt."""
         return await self._loan(wire.write_off, request)
 
+    async def SettleLoan(self, request: Any, context: Any) -> loan_pb2.Loan:
+        """Take money in as full settlement."""
+        return await self._loan(wire.settlement, request)
+
     async def PostGuaranteePayment(self, request: Any, context: Any) -> loan_pb2.Loan:
         """Take a guarantor's payment in."""
         return await self._loan(wire.guarantee_payment, request)

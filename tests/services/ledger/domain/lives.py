@@ -66,7 +66,7 @@ TERMS = st.builds(
     delinquency=st.sampled_from([CN_CONSUMER, ALL_SCHEMES]),
 )
 WHAT = ["wait", "repay", "repay", "backdate", "reverse", "charge", "dated", "plan", "off"]
-WHAT += ["pause", "resume", "holiday", "waive", "refund", "goodwill"]
+WHAT += ["pause", "resume", "holiday", "waive", "refund", "goodwill", "settle"]
 ACTS = st.lists(
     st.tuples(st.sampled_from(WHAT), st.integers(1, 45), st.integers(1, 100)),
     min_size=1,
@@ -91,7 +91,6 @@ def _asked(desk: Desk, what: str, share: int) -> list[tuple[type[cmd.Asked], dic
     back, later = on - timedelta(days=share), on + timedelta(days=share)
     receive = cmd.PostRecovery if line.charged_off_on else cmd.PostRepayment
     charges = [f.fact_id for f in desk.account.facts if f.kind is FactKind.CHARGE]
-    paid = [f.fact_id for f in desk.account.facts if f.kind is not FactKind.CHARGE]
     approved = {"reason": "hardship", "approved_by": "Li"}
     dated = {"component": Component.PENALTY, "due_on": later}
     plan = {
@@ -113,16 +112,20 @@ def _asked(desk: Desk, what: str, share: int) -> list[tuple[type[cmd.Asked], dic
         "refund": [
             (cmd.RefundCredit, {"value_on": on, "reason": "asked", **money, "amount_minor": 1})
         ],
+        "settle": [(cmd.SettleLoan, {"value_on": on, **money, **approved})],
         "off": [(cmd.ChargeOffLoan, {"effective_on": on, "reason": "lost"})],
         "plan": [(cmd.RestructureLoan, {"effective_on": on, **plan, **approved})],
         "holiday": [(cmd.PauseInterest, {"from_on": on, "until_on": later, **approved})],
         "pause": [(cmd.PauseDelinquency, {"from_on": back, "until_on": later, "reason": "flood"})],
         "resume": [(cmd.ResumeDelinquency, {"on": on, "reason": "dry again"})],
-        "reverse": [
-            (cmd.ReverseRepayment, {"repayment_id": p, "reason": "returned"})
-            for p in paid[share % len(paid) :][:1]
-        ]
-        if paid
-        else [],
+        **_reversal(desk, share),
     }
     return table.get(what, [])
+
+
+def _reversal(desk: Desk, share: int) -> dict[str, list[tuple[type[cmd.Asked], dict[str, object]]]]:
+    """Return the command that takes some fact back, if there is one."""
+    paid = [f.fact_id for f in desk.account.facts if f.kind is not FactKind.CHARGE]
+    chosen = paid[share % len(paid) :][:1] if paid else []
+    asked = [{"repayment_id": fact_id, "reason": "returned"} for fact_id in chosen]
+    return {"reverse": [(cmd.ReverseRepayment, one) for one in asked]}

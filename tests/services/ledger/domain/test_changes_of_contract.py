@@ -68,6 +68,37 @@ def test_a_debt_is_written_off_after_its_charge_off() -> None:
         active.ask(cmd.WriteOffLoan, effective_on=active.on, **APPROVED)
 
 
+def test_a_settlement_lets_the_rest_go_and_can_be_undone() -> None:
+    """8,000.00 for everything owed; returned by the bank, the whole debt is back."""
+    desk = Desk()
+    desk.go_to(date(2026, 5, 20))
+    before = figures(desk.account.timeline(desk.on))
+    money = {"value_on": desk.on, "amount_minor": 800_000, "currency": "CNY"}
+
+    done = desk.ask(cmd.SettleLoan, **money, **APPROVED)
+
+    assert done[0].forgiven_minor == before["payoff"] - 800_000
+    assert sum(p.amount_minor for p in done[0].postings) == 0
+    assert desk.account.status is LoanStatus.SETTLED
+    assert desk.account.timeline(desk.on).payoff == 0
+    desk.ask(cmd.ReverseRepayment, repayment_id=done[0].repayment_id, reason="returned")
+    assert figures(desk.account.timeline(desk.on)) == before
+    assert desk.account.status is LoanStatus.ACTIVE
+
+
+def test_what_was_let_go_does_not_come_back() -> None:
+    """A charge after a settlement opens the loan again; a later pause of interest adds no debt."""
+    desk = Desk()
+    desk.go_to(date(2026, 5, 20))
+    money = {"value_on": desk.on, "currency": "CNY"}
+    desk.ask(cmd.SettleLoan, amount_minor=800_000, **money, **APPROVED)
+    desk.ask(cmd.ApplyCharge, amount_minor=500, reason="copy", **money)
+    desk.ask(cmd.PauseInterest, from_on=desk.on, until_on=date(2026, 6, 20), **APPROVED)
+
+    line = desk.account.timeline(desk.on)
+    assert (line.payoff, line.principal_outstanding) == (500, 0)
+
+
 def test_a_loan_in_parts() -> None:
     """6,000.00 now and 6,000.00 in March; the second part lifts the instalments from March on."""
     desk = Desk(msgspec.structs.replace(TERMS, instalments=6), part="6000.00", parts=2)
