@@ -53,7 +53,7 @@ class Servicer:
         if self.case["product"].get("auto_down_payment"):
             rows = self.line(on).rows
             down = sum(r.principal_unpaid for r in rows if r.start_on == r.due_on == on)
-            self.pay(on, str(Decimal(down) / 100), "REPAYMENT")
+            self.pay(on, str(Decimal(down) / 100), "DOWN_PAYMENT")
 
     def pay(self, on: date, amount: str, kind: str) -> None:
         """Take money in."""
@@ -63,7 +63,8 @@ class Servicer:
 
     def reverse(self, on: date, nth: int, kind: str | None) -> None:
         """Take the nth repayment of a date back."""
-        alike = [r for r in self.live() if kind is None or r[1] == kind.upper()]
+        wanted = (kind or "").upper().replace(" ", "_")
+        alike = [r for r in self.live() if not wanted or r[1] == wanted] or self.live()
         same = [r for r in alike if r[0] == on] or alike
         self.ask(cmd.ReverseRepayment, repayment_id=same[nth - 1][2], reason="returned")
 

@@ -9,6 +9,7 @@ from services.ledger.domain import refusals as no
 from services.ledger.domain.aftermath import stamp
 from services.ledger.domain.ceilings import check_ceiling, quote
 from services.ledger.domain.loan_account import LoanAccount, LoanStatus
+from services.ledger.domain.terms import Overpayment
 from services.ledger.domain.timeline import FactKind
 
 
@@ -41,7 +42,9 @@ def repaid(command: cmd.PostRepayment, account: LoanAccount) -> ev.Fact:
     guard.positive(command.amount_minor, no.RepaymentNotPositive)
     if account.status is LoanStatus.CHARGED_OFF:
         raise no.LoanIsChargedOff("the loan is charged off: post a recovery", field="loan_id")
-    guard.being_repaid(account)
+    waits = account.terms.overpayment is Overpayment.CREDIT
+    if not (waits and account.status is LoanStatus.SETTLED):
+        guard.being_repaid(account)
     guard.money_in(command, account)
     return ev.RepaymentPosted(
         **stamp(command, command.value_on),

@@ -171,15 +171,16 @@ def test_credit_pays_what_becomes_owed() -> None:
     desk.repay("13000.00")
     credit = desk.account.timeline(desk.on).unallocated
     charge = {"value_on": desk.on, "amount_minor": 2_000, "currency": "CNY", "reason": "copy"}
+    desk.repay("5.00")
 
     desk.ask(cmd.ApplyCharge, **charge)
 
     line = desk.account.timeline(desk.on)
     assert credit == 100_000
-    assert (line.unallocated, line.charges_outstanding) == (98_000, 0)
+    assert (line.unallocated, line.charges_outstanding) == (98_500, 0)
     with pytest.raises(no.CreditBelowRefund):
         desk.ask(
-            cmd.RefundCredit, value_on=desk.on, amount_minor=98_001, currency="CNY", reason="asked"
+            cmd.RefundCredit, value_on=desk.on, amount_minor=98_501, currency="CNY", reason="asked"
         )
 
 
