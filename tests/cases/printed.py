@@ -8,7 +8,7 @@ from decimal import Decimal
 import msgspec
 
 from services.ledger.domain import commands as cmd
-from services.ledger.domain.terms import RepaymentMethod
+from services.ledger.domain.terms import PLANNED_AGAIN, RepaymentMethod
 from services.ledger.domain.timeline import Timeline
 from tests.cases.contract import CURRENCY, terms_of
 from tests.cases.servicing import Case, Servicer, minor
@@ -34,11 +34,7 @@ def as_printed(servicer: Servicer, periods: list[Case]) -> Timeline:
         first_due_on=dates[0],
         due_dates=dates,
         agreed=tuple((minor(p["principal_due"]), minor(p["interest_due"])) for p in owed),
-        down_payment_rate=Decimal(0),
-        principal_grace_instalments=0,
-        interest_grace_instalments=0,
-        interest_free_instalments=0,
-        interest_from=None,
+        **PLANNED_AGAIN,
         due_day=0,
     )
     again.ask(cmd.OpenLoan, borrower_ref="b", product="case", terms=terms)

@@ -117,8 +117,7 @@ class Steps:
 
     def _expect_schedule(self, given: Case) -> list[str]:
         rows, periods = self._line().rows, given["periods"]
-        dues = [[wanted for wanted in _dues(p).items()] for p in periods]
-        if dues != [[found for found in _found(row, _DUES).items()] for row in rows]:
+        if [_dues(p) for p in periods] != [_found(row, _DUES) for row in rows]:
             rows = as_printed(self.servicer, periods).rows
         if len(rows) != len(periods):
             return [f"{len(periods)} periods expected, {len(rows)} found"]

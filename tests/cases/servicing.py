@@ -9,7 +9,7 @@ from typing import Any
 from services.ledger.domain import commands as cmd
 from services.ledger.domain.decide import decide
 from services.ledger.domain.loan_account import LoanAccount, fold
-from services.ledger.domain.timeline import Row, Timeline
+from services.ledger.domain.timeline import Timeline
 from services.ledger.domain.waterfall import Component, PaymentSource
 from shared.kernel.money import parse_amount
 from tests.cases.contract import CURRENCY, SOURCES, terms_of
@@ -111,8 +111,7 @@ def check_schedule(case: Case) -> list[str]:
         servicer.disburse(on, amount)
     for transaction in case["transactions"]:
         _transact(servicer, transaction)
-    rows = servicer.line(wanted[-1]).rows
-    return _compare_plan(case["expected_schedule"], rows, servicer.line(wanted[-1]))
+    return _compare_plan(case["expected_schedule"], servicer.line(wanted[-1]))
 
 
 def _transact(servicer: Servicer, given: Case) -> None:
@@ -132,9 +131,9 @@ def _transact(servicer: Servicer, given: Case) -> None:
         raise NotImplementedError(f"transaction {action}")
 
 
-def _compare_plan(wanted: list[Case], rows: list[Row], line: Timeline) -> list[str]:
+def _compare_plan(wanted: list[Case], line: Timeline) -> list[str]:
     """Compare due date, days, principal, interest and balance per period."""
-    differs = []
+    differs, rows = [], line.rows
     if len(wanted) != len(rows):
         differs.append(f"{len(wanted)} periods expected, {len(rows)} found")
     repaid = 0

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import msgspec
 
 from services.ledger.domain.allocate import Payment
 from services.ledger.domain.periods import Draw
 from services.ledger.domain.schedule import Plan, schedule_of
-from services.ledger.domain.terms import Prepayment, Terms
+from services.ledger.domain.terms import PLANNED_AGAIN, Prepayment, Terms
 from services.ledger.domain.timeline import Charge, Row, Timeline, interest_earned, rows_of
 from services.ledger.domain.waterfall import DueBucket, Stage
-
-DAY = timedelta(days=1)
 
 
 def replan(line: Timeline, plan: Plan) -> None:
@@ -29,8 +25,7 @@ def replan(line: Timeline, plan: Plan) -> None:
             continue
         row.principal_due, row.interest_due = fresh.principal_due, fresh.interest_due
         row.period = fresh.period
-        if row.paid_on is not None and row.unpaid > 0:
-            row.paid_on = None
+        row.reopen()
     line.rows.sort(key=lambda row: (row.due_on, row.number))
 
 
@@ -40,8 +35,7 @@ def attach(line: Timeline, charge: Charge) -> None:
     for k, row in enumerate(regular):
         if charge.due_on <= row.due_on and (k == 0 or charge.due_on > row.start_on):
             row.charges.append(charge)
-            if row.paid_on is not None and row.unpaid > 0:
-                row.paid_on = None
+            row.reopen()
             return
     last = max(line.rows, key=lambda row: row.due_on)
     after_last = charge.due_on > max(row.due_on for row in regular)
@@ -117,11 +111,7 @@ def prepay(line: Timeline, payment: Payment, stages: tuple[Stage, ...]) -> None:
         instalments=len(dates),
         first_due_on=dates[0],
         due_dates=dates,
-        interest_from=None,
-        down_payment_rate=type(line.terms.down_payment_rate)(0),
-        principal_grace_instalments=0,
-        interest_grace_instalments=0,
-        interest_free_instalments=0,
+        **PLANNED_AGAIN,
     )
     if line.terms.prepayment is Prepayment.SHORTEN:
         terms = _shortened(terms, line, level)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import date
-from decimal import Decimal
 
 import msgspec
 
@@ -13,7 +12,7 @@ from services.ledger.domain import guard
 from services.ledger.domain import refusals as no
 from services.ledger.domain.aftermath import stamp
 from services.ledger.domain.loan_account import LoanAccount
-from services.ledger.domain.terms import RepaymentMethod, check_terms
+from services.ledger.domain.terms import PLANNED_AGAIN, RepaymentMethod, check_terms
 from services.ledger.domain.timeline import FactKind
 
 
@@ -38,12 +37,8 @@ def restructured(command: cmd.RestructureLoan, account: LoanAccount) -> ev.Fact:
         agreed=(),
         method=_planned(line.terms.method),
         due_day=0,
-        interest_from=None,
         disbursements_max=1,
-        down_payment_rate=Decimal(0),
-        principal_grace_instalments=0,
-        interest_grace_instalments=0,
-        interest_free_instalments=0,
+        **PLANNED_AGAIN,
     )
     check_terms(terms)
     return ev.TermsRestructured(
@@ -74,8 +69,7 @@ def charged_off(command: cmd.ChargeOffLoan, account: LoanAccount) -> ev.Fact:
 def charge_off_undone(command: cmd.UndoChargeOff, account: LoanAccount) -> ev.Fact:
     """Take the loan back on the books, unless money was recovered."""
     off = guard.charge_off_of(account)
-    live = [f for f in account.facts if f.fact_id not in account.reversed_ids]
-    if any(f.kind is FactKind.RECOVERY for f in live):
+    if any(f.kind is FactKind.RECOVERY for f in account.live_facts):
         raise no.RecoveriesPosted("money was recovered after the charge-off", field="loan_id")
     return ev.ChargeOffUndone(
         **stamp(command, off.effective_on, command.reason),

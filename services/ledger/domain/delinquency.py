@@ -83,7 +83,7 @@ def days_paused(pauses: list[tuple[date, date]], due_on: date, on: date) -> int:
 def days_counted(line: Timeline, due_on: date) -> int:
     """Return the days past due that classify: without pauses and the policy's uncounted days."""
     elapsed = (line.on - due_on).days
-    paused = days_paused(line.pauses, due_on, line.on) if line.pauses else 0
+    paused = days_paused(line.pauses, due_on, line.on)
     return max(0, elapsed - paused - line.terms.delinquency.uncounted_days)
 
 
@@ -113,7 +113,7 @@ def standing_of(line: Timeline) -> Standing:
         full=not all(row.paid > row.penalty_paid for row in overdue),
         continuous=any(b - a == 1 for a, b in pairwise(numbers)),
         buckets=buckets_of(policy, None if immaterial else counted),
-        days_paused=days_paused(line.pauses, overdue[0].due_on, line.on) if line.pauses else 0,
+        days_paused=days_paused(line.pauses, overdue[0].due_on, line.on),
     )
 
 

@@ -137,8 +137,7 @@ def _charges(line: Timeline) -> Node:
         done = given("paid of it", charge.paid, "events")
         return less("charge unpaid", amount, [done])
 
-    charges = [*line.loan_charges, *(c for row in line.rows for c in row.charges)]
-    return total("charges outstanding", [owed(charge) for charge in charges])
+    return total("charges outstanding", [owed(charge) for charge in line.charges])
 
 
 def _interest_owed(line: Timeline) -> Node:

@@ -65,8 +65,7 @@ def charge_off_of(account: LoanAccount) -> MoneyFact:
     Raises:
         LoanNotChargedOff: there is none.
     """
-    live = [f for f in account.facts if f.fact_id not in account.reversed_ids]
-    found = [f for f in live if f.kind is FactKind.CHARGE_OFF]
+    found = [f for f in account.live_facts if f.kind is FactKind.CHARGE_OFF]
     if account.status is not LoanStatus.CHARGED_OFF or not found:
         raise no.LoanNotChargedOff(f"loan {account.loan_id} is not charged off", field="loan_id")
     return found[-1]

@@ -46,20 +46,24 @@ class LoanAccount(msgspec.Struct, frozen=True, kw_only=True):
     next_transition_on: date | None = None
     version: int = 0
 
+    @property
+    def live_facts(self) -> list[MoneyFact]:
+        """The facts that were not taken back, in recorded order."""
+        return [fact for fact in self.facts if fact.fact_id not in self.reversed_ids]
+
     def timeline(self, effective_on: date) -> Timeline | None:
         """Return the loan on a date; None before it was disbursed."""
         if self.disbursed_on is None or effective_on < self.disbursed_on:
             return None
-        live = [fact for fact in self.facts if fact.fact_id not in self.reversed_ids]
         disbursed = (self.disbursed_on, self.disbursed_minor)
-        return KEEPER.timeline(self.loan_id, self.terms, disbursed, live, effective_on)
+        return KEEPER.timeline(self.loan_id, self.terms, disbursed, self.live_facts, effective_on)
 
     def lines_on(self, days: Iterable[date]) -> Iterator[Timeline]:
         """Yield the loan on each date in turn, oldest first, in one walk; each until the next."""
         if self.disbursed_on is None:
             return
         line = begin(self.terms, self.disbursed_on, self.disbursed_minor)
-        facts = in_order(fact for fact in self.facts if fact.fact_id not in self.reversed_ids)
+        facts = in_order(self.live_facts)
         done = 0
         for day in sorted(day for day in days if day >= self.disbursed_on):
             counting = [fact for fact in facts[done:] if fact.effective_on <= day]

@@ -59,8 +59,6 @@ def repaid(command: cmd.PostRepayment, account: LoanAccount) -> ev.Fact:
 def recovered(command: cmd.PostRecovery, account: LoanAccount) -> ev.Fact:
     """Take a recovery."""
     guard.positive(command.amount_minor, no.RepaymentNotPositive)
-    if account.status is not LoanStatus.CHARGED_OFF:
-        raise no.LoanNotChargedOff(f"loan {account.loan_id} is not charged off", field="loan_id")
     guard.after_charge_off(command.value_on, account)
     guard.money_in(command, account)
     return ev.RecoveryPosted(
@@ -113,8 +111,7 @@ def waived(command: cmd.WaiveCharge, account: LoanAccount) -> ev.Fact:
     """Let go of what is unpaid of a charge."""
     guard.since_disbursal(command, command.value_on, account)
     line = guard.line_on(command.value_on, account)
-    charges = [*line.loan_charges, *(c for row in line.rows for c in row.charges)]
-    unpaid = sum(c.due - c.paid for c in charges if c.fact_id == command.charge_id)
+    unpaid = sum(c.due - c.paid for c in line.charges if c.fact_id == command.charge_id)
     if unpaid <= 0:
         raise no.ChargeNotFound(
             f"nothing of charge {command.charge_id} is unpaid", field="charge_id"

@@ -45,8 +45,7 @@ def timeline(
     """
     line = begin(terms, disbursed_on, disbursed_minor)
     proceed(line, in_order(facts), effective_on)
-    _walk(line, max(effective_on, disbursed_on))
-    return line
+    return at(line, max(effective_on, disbursed_on))
 
 
 def in_order(facts: Iterable[MoneyFact]) -> list[MoneyFact]:
@@ -168,8 +167,7 @@ def _use_credit(line: Timeline, fact: MoneyFact) -> None:
 
 def _waive(line: Timeline, fact: MoneyFact) -> None:
     """Let go of what is unpaid of one charge."""
-    charges = [*line.loan_charges, *(c for row in line.rows for c in row.charges)]
-    for charge in charges:
+    for charge in line.charges:
         if charge.fact_id == fact.fact_id:
             charge.due = charge.paid
 
@@ -219,9 +217,7 @@ def _write_off(line: Timeline, fact: MoneyFact) -> None:
     for row in line.rows:
         row.principal_due, row.interest_due = row.principal_paid, row.interest_paid
         row.penalty_exact, row.penalty_runs = Fraction(row.penalty_paid), []
-        for charge in row.charges:
-            charge.due = charge.paid
-    for charge in line.loan_charges:
+    for charge in line.charges:
         charge.due = charge.paid
 
 

@@ -6,6 +6,7 @@ from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 from itertools import pairwise
+from typing import Any
 
 import msgspec
 
@@ -93,6 +94,16 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     prepayment: Prepayment = Prepayment.HOLD
     rebate_unearned: bool = True
     delinquency: DelinquencyPolicy = CN_CONSUMER
+
+
+PLANNED_AGAIN: dict[str, Any] = {
+    "interest_from": None,
+    "down_payment_rate": Decimal(0),
+    "principal_grace_instalments": 0,
+    "interest_grace_instalments": 0,
+    "interest_free_instalments": 0,
+}
+"""What belonged to the beginning of a contract, and is over when its rest is planned again."""
 
 
 def check_terms(terms: Terms) -> None:

@@ -120,6 +120,11 @@ class Row:
         charges = sum(c.paid for c in self.charges)
         return self.principal_paid + self.interest_paid + self.penalty_paid + charges
 
+    def reopen(self) -> None:
+        """Forget the day on which it was paid, if something of it is owed again."""
+        if self.unpaid > 0:
+            self.paid_on = None
+
     def copied(self) -> Row:
         """Return a row that can go its own way."""
         return Row(
@@ -186,8 +191,12 @@ class Timeline:
     @property
     def charges_outstanding(self) -> int:
         """Charges unpaid, due or not, minor units."""
-        own = sum(c.due - c.paid for c in self.loan_charges)
-        return own + sum(row.charges_unpaid for row in self.rows if row.charges)
+        return sum(charge.due - charge.paid for charge in self.charges)
+
+    @property
+    def charges(self) -> list[Charge]:
+        """Every charge, of the loan and of its instalments."""
+        return [*self.loan_charges, *(c for row in self.rows for c in row.charges)]
 
     def penalty_due(self, row: Row) -> int:
         """Penalty interest of one row: nothing inside grace, from the due date after it."""
