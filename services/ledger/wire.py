@@ -12,6 +12,7 @@ from lending.ledger.v1 import ledger_service_pb2 as pb
 from lending.ledger.v1 import loan_pb2
 
 from services.ledger.domain import commands as cmd
+from services.ledger.domain.terms import Restructuring
 from services.ledger.domain.waterfall import Component, PaymentSource
 from services.ledger.wire_terms import chosen, terms
 from shared.kernel.dates import parse_date
@@ -217,12 +218,28 @@ def resumption(request: pb.ResumeDelinquencyRequest, now: datetime) -> cmd.Resum
 
 def restructuring(request: pb.RestructureLoanRequest, now: datetime) -> cmd.RestructureLoan:
     """Read a restructuring."""
+    first, rate = request.first_due_on, request.rate_annual
     return cmd.RestructureLoan(
         **asked(request, now),
         effective_on=parse_date(request.effective_on, field="effective_on"),
-        instalments=request.instalments,
-        first_due_on=parse_date(request.first_due_on, field="first_due_on"),
-        rate_annual=plain_decimal(request.rate_annual, field="rate_annual"),
+        instalments=request.instalments or None,
+        first_due_on=parse_date(first, field="first_due_on") if first else None,
+        rate_annual=plain_decimal(rate, field="rate_annual") if rate else None,
+        kind=chosen(Restructuring, loan_pb2.Restructuring, request.kind, "kind"),
+        reason=a_text(request.reason, "reason"),
+        approved_by=a_text(request.approved_by, "approved_by"),
+    )
+
+
+def transfer(request: pb.TransferLoanRequest, now: datetime) -> cmd.TransferLoan:
+    """Read a sale."""
+    price = _money(request.price)
+    return cmd.TransferLoan(
+        **asked(request, now),
+        effective_on=parse_date(request.effective_on, field="effective_on"),
+        creditor_ref=a_text(request.creditor_ref, "creditor_ref"),
+        price_minor=price["amount_minor"],
+        currency=price["currency"],
         reason=a_text(request.reason, "reason"),
         approved_by=a_text(request.approved_by, "approved_by"),
     )

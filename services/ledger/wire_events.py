@@ -27,6 +27,7 @@ _TYPES: dict[type[ev.Fact], str] = {
     ev.TimelineRestated: "TIMELINE_RESTATED",
     ev.TermsRestructured: "RESTRUCTURED",
     ev.LoanChargedOff: "CHARGED_OFF",
+    ev.LoanTransferred: "TRANSFERRED",
     ev.RecoveryPosted: "RECOVERY_POSTED",
     ev.LoanSettled: "SETTLED",
     ev.DelinquencyPaused: "PAUSED",

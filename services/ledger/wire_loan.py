@@ -25,6 +25,7 @@ def loan_message(account: LoanAccount, on: date | None) -> loan_pb2.Loan:
     line = account.timeline(on) if on else None
     message = loan_pb2.Loan(
         loan_id=account.loan_id,
+        name=f"loans/{account.loan_id}",
         borrower_ref=account.borrower_ref,
         product=account.product,
         status=status,
@@ -64,6 +65,7 @@ def _fill_balances(message: loan_pb2.Loan, line: Timeline) -> None:
     message.recovered_minor = line.recovered
     message.payoff_minor = line.payoff
     message.subrogated_minor = line.subrogated
+    message.creditor_ref = line.creditor_ref
     message.delinquency.CopyFrom(delinquency_message(standing))
 
 

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import msgspec
 from lending.ledger.v1 import loan_pb2
 
+from services.ledger.domain.chart import POSTING_POLICIES
 from services.ledger.domain.policies import CN_CONSUMER, POLICIES, DelinquencyPolicy
 from services.ledger.domain.terms import Overpayment, Prepayment, RepaymentMethod, Terms
 from services.ledger.domain.waterfall import OLDEST_FIRST, WATERFALLS, FutureRule, Waterfall
@@ -115,6 +116,7 @@ def _policies(message: loan_pb2.Terms) -> dict[str, Any]:
         "prepayment": chosen(Prepayment, pb.Prepayment, message.prepayment, "terms.prepayment"),
         "rebate_unearned": not message.keep_unearned_interest,
         "delinquency": _delinquency(message.delinquency_policy),
+        "posting_policy": _posting(message.posting_policy),
     }
 
 
@@ -138,6 +140,16 @@ def _delinquency(name: str) -> DelinquencyPolicy:
             expected=", ".join(POLICIES),
         )
     return POLICIES[name] if name else CN_CONSUMER
+
+
+def _posting(name: str) -> str:
+    if name and name not in POSTING_POLICIES:
+        raise PolicyUnknown(
+            f"{name[:40]!r} is not a posting policy",
+            field="terms.posting_policy",
+            expected=", ".join(POSTING_POLICIES),
+        )
+    return name or "cash/1"
 
 
 def terms_message(given: Terms) -> loan_pb2.Terms:
@@ -179,4 +191,5 @@ def terms_message(given: Terms) -> loan_pb2.Terms:
         fees_elsewhere_minor=given.fees_elsewhere_minor,
         penalty_on_interest=given.penalty_on_interest,
         penalty_from_grace=given.penalty_from_grace,
+        posting_policy=given.posting_policy,
     )

@@ -8,7 +8,8 @@ from decimal import Decimal
 from typing import Any
 
 from services.ledger.domain import commands as cmd
-from services.ledger.domain.delinquency import days_counted, days_paused, standing_of
+from services.ledger.domain.cure import days_counted, days_paused
+from services.ledger.domain.delinquency import standing_of
 from services.ledger.domain.timeline import Row, Timeline
 from services.ledger.domain.waterfall import Component
 from tests.cases.printed import as_printed

@@ -24,6 +24,7 @@ _STORED = (
     events.LoanWrittenOff,
     events.GuaranteeClaimPaid,
     events.SettlementPosted,
+    events.LoanTransferred,
     events.LoanSettled,
     events.TransitionRecorded,
     events.TimelineRestated,

@@ -49,7 +49,8 @@ def aftermath(
     if moved is not None:
         events.append(moved)
         account = evolve(account, moved)
-    owed_by_nobody = new.payoff <= 0 and account.status is not LoanStatus.SETTLED
+    open_still = account.status not in (LoanStatus.SETTLED, LoanStatus.WRITTEN_OFF)
+    owed_by_nobody = new.payoff <= 0 and open_still
     if owed_by_nobody and not isinstance(fact, ev.LoanChargedOff | ev.LoanWrittenOff):
         events.append(ev.LoanSettled(**stamp(command, fact.effective_on)))
     return events

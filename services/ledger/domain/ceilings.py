@@ -78,8 +78,7 @@ def all_in_rate(line: Timeline, more: tuple[date, int] | None = None) -> Decimal
     Returns:
         The nominal annual rate (monthly rate of return times twelve), six places.
     """
-    draws = line.plan.draws
-    flows = [(draw.on, -draw.amount_minor) for draw in draws]
+    flows = [(on, -amount) for on, amount in line.paid_out]
     flows[0] = (flows[0][0], flows[0][1] + line.terms.fees_elsewhere_minor)
     for row in line.rows:
         charges = sum(charge.due for charge in row.charges)
@@ -106,7 +105,7 @@ def check_ceiling(terms: Terms, line: Timeline, more: tuple[date, int] | None = 
     """
     if not terms.cost_ceiling:
         return
-    ceiling = ceiling_rate(terms.cost_ceiling, line.plan.draws[0].on)
+    ceiling = ceiling_rate(terms.cost_ceiling, line.paid_out[0][0])
     if ceiling is None:
         return
     cost = all_in_rate(line, more)

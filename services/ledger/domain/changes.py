@@ -67,6 +67,7 @@ def restructure(line: Timeline, agreed: Terms) -> None:
     for row in fresh:
         shift = max(-row.interest_due, carried)
         row.interest_due += shift
+        row.carried = max(0, shift)
         carried -= shift
     line.rows = sorted([*kept, *fresh], key=lambda row: (row.due_on, row.number))
     line.terms, line.plan = terms, plan

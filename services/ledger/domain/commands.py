@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import msgspec
 
-from services.ledger.domain.terms import Terms
+from services.ledger.domain.terms import Restructuring, Terms
 from services.ledger.domain.waterfall import Component, PaymentSource
 
 
@@ -121,12 +121,28 @@ class ResumeDelinquency(Asked, frozen=True, kw_only=True):
 
 
 class RestructureLoan(Asked, frozen=True, kw_only=True):
-    """Replace the rest of the schedule."""
+    """
+    Replace the rest of the schedule.
+
+    What is None stays: the number of coming instalments, the next due date, the rate.
+    """
 
     effective_on: date
-    instalments: int
-    first_due_on: date
-    rate_annual: Decimal
+    reason: str
+    approved_by: str
+    instalments: int | None = None
+    first_due_on: date | None = None
+    rate_annual: Decimal | None = None
+    kind: Restructuring = Restructuring.RESCHEDULE
+
+
+class TransferLoan(Asked, frozen=True, kw_only=True):
+    """Sell the loan: another creditor, the same debt."""
+
+    effective_on: date
+    creditor_ref: str
+    price_minor: int
+    currency: str
     reason: str
     approved_by: str
 

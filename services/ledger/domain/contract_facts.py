@@ -13,26 +13,29 @@ from services.ledger.domain import refusals as no
 from services.ledger.domain.aftermath import stamp
 from services.ledger.domain.loan_account import LoanAccount
 from services.ledger.domain.terms import PLANNED_AGAIN, RepaymentMethod, check_terms
-from services.ledger.domain.timeline import FactKind
+from services.ledger.domain.timeline import FactKind, Row
 
 
 def restructured(command: cmd.RestructureLoan, account: LoanAccount) -> ev.Fact:
-    """Replace the rest of the schedule."""
+    """Replace the rest of the schedule; what the command leaves out stays."""
     guard.active(account)
     guard.since_disbursal(command, command.effective_on, account)
-    if command.first_due_on <= command.effective_on:
+    line = guard.line_on(command.effective_on, account)
+    coming = [row for row in line.rows if row.due_on > line.on and row.period is not None]
+    first_due_on = command.first_due_on or _next_due(coming, command)
+    if first_due_on <= command.effective_on:
         raise no.DateOutOfOrder(
             "the first new due date is not after the restructuring",
             field="first_due_on",
             expected=f"after {command.effective_on}",
         )
-    line = guard.line_on(command.effective_on, account)
+    instalments = len(coming) if command.instalments is None else command.instalments
     terms = msgspec.structs.replace(
         line.terms,
         principal_minor=max(1, line.principal_outstanding),
-        instalments=command.instalments,
-        first_due_on=command.first_due_on,
-        rate_annual=command.rate_annual,
+        instalments=instalments,
+        first_due_on=first_due_on,
+        rate_annual=line.terms.rate_annual if command.rate_annual is None else command.rate_annual,
         due_dates=(),
         agreed=(),
         method=_planned(line.terms.method),
@@ -43,9 +46,39 @@ def restructured(command: cmd.RestructureLoan, account: LoanAccount) -> ev.Fact:
     check_terms(terms)
     return ev.TermsRestructured(
         **stamp(command, command.effective_on, command.reason),
-        instalments=command.instalments,
-        first_due_on=command.first_due_on,
+        instalments=instalments,
+        first_due_on=first_due_on,
         terms=terms,
+        approved_by=command.approved_by,
+        kind=command.kind,
+    )
+
+
+def _next_due(coming: list[Row], command: cmd.RestructureLoan) -> date:
+    """Return the next due date, where the command does not say it."""
+    if not coming:
+        raise no.DateOutOfOrder(
+            "no instalment is to come: say when the first new one is due",
+            field="first_due_on",
+            expected=f"after {command.effective_on}",
+        )
+    return coming[0].due_on
+
+
+def transferred(command: cmd.TransferLoan, account: LoanAccount) -> ev.Fact:
+    """Sell the loan to another creditor; no money may count later than the sale."""
+    guard.active(account)
+    guard.since_disbursal(command, command.effective_on, account)
+    guard.same_currency(command.currency, account)
+    if command.price_minor < 0:
+        raise no.PriceBelowZero(f"{command.price_minor}", field="price", expected="0 or above")
+    guard.nothing_later(command.effective_on, account)
+    if guard.line_on(command.effective_on, account).creditor_ref:
+        raise no.LoanIsTransferred(f"loan {account.loan_id} is sold", field="loan_id")
+    return ev.LoanTransferred(
+        **stamp(command, command.effective_on, command.reason),
+        creditor_ref=command.creditor_ref,
+        price_minor=command.price_minor,
         approved_by=command.approved_by,
     )
 
@@ -54,11 +87,7 @@ def charged_off(command: cmd.ChargeOffLoan, account: LoanAccount) -> ev.Fact:
     """Take the loan off the books."""
     guard.active(account)
     guard.since_disbursal(command, command.effective_on, account)
-    last = max((fact.effective_on for fact in account.facts), default=command.effective_on)
-    if command.effective_on < last:
-        raise no.DateOutOfOrder(
-            "money counts after that date", field="effective_on", expected=f"from {last}"
-        )
+    guard.nothing_later(command.effective_on, account)
     line = guard.line_on(command.effective_on, account)
     return ev.LoanChargedOff(
         **stamp(command, command.effective_on, command.reason),

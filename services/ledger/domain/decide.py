@@ -82,6 +82,7 @@ FACTS: dict[type[cmd.Asked], Callable[[Any, LoanAccount], ev.Fact]] = {
     cmd.WaiveCharge: money.waived,
     cmd.RefundCredit: money.refunded,
     cmd.RestructureLoan: contract.restructured,
+    cmd.TransferLoan: contract.transferred,
     cmd.PauseInterest: contract.interest_paused,
     cmd.PauseDelinquency: contract.delinquency_paused,
     cmd.ResumeDelinquency: contract.delinquency_resumed,

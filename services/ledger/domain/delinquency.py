@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from services.ledger.domain.cure import days_counted, days_paused, releases, stayed
 from services.ledger.domain.policies import CN_CONSUMER, DelinquencyPolicy
 from services.ledger.domain.timeline import Row, Timeline
 
@@ -70,28 +71,11 @@ def buckets_of(policy: DelinquencyPolicy, days: int | None) -> dict[str, str]:
     return {scheme.name: scheme.bucket(days) for scheme in policy.schemes}
 
 
-def days_paused(pauses: list[tuple[date, date]], due_on: date, on: date) -> int:
-    """Return how many of the days since a due date fall into pauses; each day once."""
-    paused = {
-        day
-        for first, last in pauses
-        for day in range(max(first, due_on).toordinal() + 1, min(last, on).toordinal() + 1)
-    }
-    return len(paused)
-
-
-def days_counted(line: Timeline, due_on: date) -> int:
-    """Return the days past due that classify: without pauses and the policy's uncounted days."""
-    elapsed = (line.on - due_on).days
-    paused = days_paused(line.pauses, due_on, line.on)
-    return max(0, elapsed - paused - line.terms.delinquency.uncounted_days)
-
-
 def standing_of(line: Timeline) -> Standing:
     """Say how late a loan is on the timeline's date."""
     policy, overdue = line.terms.delinquency, line.overdue
     if not overdue:
-        return Standing(buckets=buckets_of(policy, None))
+        return Standing(buckets=stayed(line, buckets_of(policy, None)))
     days = line.days_past_due
     numbers = [row.number for row in overdue]
     within_grace = days <= line.terms.grace_days
@@ -112,7 +96,7 @@ def standing_of(line: Timeline) -> Standing:
         partial=any(row.paid > row.penalty_paid for row in overdue),
         full=not all(row.paid > row.penalty_paid for row in overdue),
         continuous=any(b - a == 1 for a, b in pairwise(numbers)),
-        buckets=buckets_of(policy, None if immaterial else counted),
+        buckets=stayed(line, buckets_of(policy, None if immaterial else counted)),
         days_paused=days_paused(line.pauses, overdue[0].due_on, line.on),
     )
 
@@ -185,6 +169,8 @@ def next_transition_on(line: Timeline) -> date | None:
         edges = (*line.terms.delinquency.edges, line.terms.grace_days + 1)
         candidates += [d for e in edges if (d := oldest + timedelta(days=e)) > line.on]
         candidates += _shifted(line, oldest)
+    if line.terms.delinquency.cures:
+        candidates += releases(line)
     return min(candidates, default=None)
 
 

@@ -7,7 +7,7 @@ from datetime import date, datetime
 import msgspec
 
 from services.ledger.domain.delinquency import Standing, Transition
-from services.ledger.domain.terms import Terms
+from services.ledger.domain.terms import Restructuring, Terms
 from services.ledger.domain.timeline import Allocation
 from services.ledger.domain.waterfall import Component, PaymentSource
 
@@ -116,6 +116,15 @@ class TermsRestructured(Financial, frozen=True, kw_only=True):
     instalments: int
     first_due_on: date
     terms: Terms
+    approved_by: str
+    kind: Restructuring = Restructuring.RESCHEDULE
+
+
+class LoanTransferred(Financial, frozen=True, kw_only=True):
+    """The loan was sold: the creditor changes, the debt stays, the seller goes on collecting."""
+
+    creditor_ref: str
+    price_minor: int
     approved_by: str
 
 

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
-from services.ledger.domain.delinquency import days_counted, days_paused, standing_of
+from services.ledger.domain.cure import days_counted, days_paused
+from services.ledger.domain.delinquency import standing_of
 from services.ledger.domain.refusals import FigureUnknown
 from services.ledger.domain.replay import penalty_year
 from services.ledger.domain.timeline import Charge, Row, Timeline, interest_earned
@@ -77,25 +78,23 @@ def _due(row: Row, what: str, amount: int) -> Node:
 
 
 def _principal(line: Timeline, rows: list[Row], label: str) -> Node:
-    parts = [
-        less(
-            f"principal of {row.number}",
-            _due(row, "principal", row.principal_due),
-            paid(line, row.number, Component.PRINCIPAL),
-        )
-        for row in rows
-    ]
-    return total(label, parts)
+    return _unpaid(line, [(row, row.principal_due) for row in rows], Component.PRINCIPAL, label)
 
 
 def _interest(line: Timeline, rows: list[Row], label: str) -> Node:
+    return _unpaid(line, [(row, row.interest_due) for row in rows], Component.INTEREST, label)
+
+
+def _unpaid(line: Timeline, dues: list[tuple[Row, int]], component: Component, label: str) -> Node:
+    """Sum what is due of a component, row by row, less what each fact paid of it."""
+    word = component.lower()
     parts = [
         less(
-            f"interest of {row.number}",
-            _due(row, "interest", row.interest_due),
-            paid(line, row.number, Component.INTEREST),
+            f"{word} of {row.number}",
+            _due(row, word, due),
+            paid(line, row.number, component),
         )
-        for row in rows
+        for row, due in dues
     ]
     return total(label, parts)
 

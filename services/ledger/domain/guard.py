@@ -58,6 +58,15 @@ def after_charge_off(on: date, account: LoanAccount) -> None:
         )
 
 
+def nothing_later(on: date, account: LoanAccount) -> None:
+    """Refuse a date before one from which a fact of the loan counts."""
+    last = max((fact.effective_on for fact in account.facts), default=on)
+    if on < last:
+        raise no.DateOutOfOrder(
+            "money counts after that date", field="effective_on", expected=f"from {last}"
+        )
+
+
 def charge_off_of(account: LoanAccount) -> MoneyFact:
     """
     Return the charge-off in force.

@@ -227,6 +227,12 @@ def _(event: ev.GuaranteeClaimPaid, account: LoanAccount) -> dict[str, object]:
 
 
 @_changes.register
+def _(event: ev.LoanTransferred, account: LoanAccount) -> dict[str, object]:
+    more: dict[str, Any] = {"amount_minor": event.price_minor, "party_ref": event.creditor_ref}
+    return _with_fact(account, FactKind.TRANSFER, event, **more)
+
+
+@_changes.register
 def _(event: ev.LoanSettled, account: LoanAccount) -> dict[str, object]:
     return {"status": LoanStatus.SETTLED, "next_transition_on": None}
 

@@ -36,11 +36,32 @@ class Scheme(msgspec.Struct, frozen=True):
         days = days_elapsed + 1 if inclusive and days_elapsed >= 0 else days_elapsed
         return [name for edge, name in self.edges if days >= edge][-1]
 
+    def first_day(self, bucket: str) -> int:
+        """Return the days elapsed from which a bucket is reached."""
+        shift = 1 if self.convention is DpdConvention.INCLUSIVE else 0
+        return next(edge for edge, name in self.edges if name == bucket) - shift
+
     @property
     def elapsed_edges(self) -> tuple[int, ...]:
         """Days elapsed on which the bucket changes."""
         shift = 1 if self.convention is DpdConvention.INCLUSIVE else 0
         return tuple(edge - shift for edge, _ in self.edges if edge - shift > 0)
+
+
+class Cure(msgspec.Struct, frozen=True, omit_defaults=True):
+    """
+    From `bucket` on, a loan of this scheme is better only once nothing is overdue any more.
+
+    And then only after a probation: the longest of `probation_months`, `probation_instalments` due
+    dates, and `forborne_months` since the contract was last restructured; a new arrear in it
+    starts it again.
+    """
+
+    scheme: str
+    bucket: str
+    probation_months: int = 0
+    probation_instalments: int = 0
+    forborne_months: int = 0
 
 
 class DelinquencyPolicy(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -57,6 +78,7 @@ class DelinquencyPolicy(msgspec.Struct, frozen=True, omit_defaults=True):
     uncounted_days: int = 0
     materiality_minor: int = 0
     materiality_rate: Decimal = Decimal(0)
+    cures: tuple[Cure, ...] = ()
 
     @property
     def edges(self) -> tuple[int, ...]:
@@ -139,7 +161,37 @@ EU_RETAIL = DelinquencyPolicy(
 )
 """Above 100 euro and above 1 % of the exposure (CRR art. 178, Reg. 2018/171)."""
 
-POLICIES = {p.policy: p for p in (CN_CONSUMER, CN_CONSUMER_2, ALL_SCHEMES, EU_RETAIL)}
+CN_CONSUMER_3 = DelinquencyPolicy(
+    "cn-consumer/3",
+    (M, FIVE_TIER, PBOC, IFRS_9),
+    cures=(Cure("five_tier", "SUBSTANDARD", probation_months=6, probation_instalments=2),),
+)
+"""Out of the bad tiers: all arrears paid, then two instalments or six months, the longer."""
+
+EU_RETAIL_2 = DelinquencyPolicy(
+    "eu-retail/2",
+    (M, IFRS_9),
+    materiality_minor=10_000,
+    materiality_rate=Decimal("0.01"),
+    cures=(Cure("ifrs9", "STAGE_3", probation_months=3, forborne_months=12),),
+)
+"""Default ends three months after the arrears, one year after forbearance (EBA/GL/2016/07)."""
+
+RBI_RETAIL = DelinquencyPolicy("rbi-retail/1", (M, RBI), cures=(Cure("rbi", "NPA"),))
+"""NPA is upgraded only when all arrears are paid (RBI/2021-22/125)."""
+
+POLICIES = {
+    policy.policy: policy
+    for policy in (
+        CN_CONSUMER,
+        CN_CONSUMER_2,
+        CN_CONSUMER_3,
+        ALL_SCHEMES,
+        EU_RETAIL,
+        EU_RETAIL_2,
+        RBI_RETAIL,
+    )
+}
 """The delinquency policies that a contract can name."""
 
 

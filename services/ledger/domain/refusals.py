@@ -53,6 +53,14 @@ class DisbursementAbovePrincipal(InvalidArgument):
     """More would be paid out than the contract's principal."""
 
 
+class PriceBelowZero(InvalidArgument):
+    """A loan is sold for zero or more."""
+
+
+class LoanIsTransferred(Refused):
+    """The loan was sold before."""
+
+
 class ChargeNotFound(NotFound):
     """The loan has no charge with this id, or nothing of it is unpaid."""
 

@@ -6,9 +6,16 @@ from collections.abc import Callable, Iterable
 from datetime import date, timedelta
 from fractions import Fraction
 
-from services.ledger.domain import changes
+from services.ledger.domain import changes, chart
 from services.ledger.domain.allocate import Payment
-from services.ledger.domain.books import book, book_out, book_payment
+from services.ledger.domain.books import (
+    book,
+    book_charge,
+    book_out,
+    book_payment,
+    book_transfer,
+    stop_income,
+)
 from services.ledger.domain.periods import Draw
 from services.ledger.domain.schedule import Plan
 from services.ledger.domain.terms import Overpayment, Prepayment, Terms
@@ -58,7 +65,8 @@ def begin(terms: Terms, disbursed_on: date, disbursed_minor: int | None = None) 
     amount = terms.principal_minor if disbursed_minor is None else disbursed_minor
     plan = Plan(terms, disbursed_on, (Draw(disbursed_on, amount),))
     line = Timeline(terms=terms, on=disbursed_on, plan=plan, rows=rows_of(plan))
-    book(line, "loans:principal", amount, "assets:cash")
+    line.paid_out.append((disbursed_on, amount))
+    book_out(line, amount)
     return line
 
 
@@ -120,7 +128,7 @@ def _receive(line: Timeline, fact: MoneyFact) -> None:
     """Allocate money through the waterfall, and book it."""
     money = fact.amount_minor + line.unallocated
     if line.unallocated:
-        book(line, "liabilities:unallocated", line.unallocated, "assets:cash")
+        book(line, chart.UNALLOCATED, line.unallocated, chart.CASH)
     credit = line.unallocated if line.terms.overpayment is Overpayment.CREDIT else 0
     pays_off = money >= line.payoff + credit
     if pays_off:
@@ -148,6 +156,7 @@ def _charge(line: Timeline, fact: MoneyFact) -> None:
         line.loan_charges.append(charge)
     else:
         changes.attach(line, charge)
+    book_charge(line, charge, charge.due)
     _use_credit(line, fact)
 
 
@@ -161,7 +170,7 @@ def _use_credit(line: Timeline, fact: MoneyFact) -> None:
     line.unallocated = payment.left
     if used:
         line.allocations[f"credit@{fact.version}"] = payment.allocations()
-        book(line, "liabilities:unallocated", used, "assets:cash")
+        book(line, chart.UNALLOCATED, used, chart.CASH)
         book_payment(line, payment.allocations(), 0, PaymentSource.BORROWER)
 
 
@@ -169,17 +178,19 @@ def _waive(line: Timeline, fact: MoneyFact) -> None:
     """Let go of what is unpaid of one charge."""
     for charge in line.charges:
         if charge.fact_id == fact.fact_id:
+            book_charge(line, charge, charge.paid - charge.due)
             charge.due = charge.paid
 
 
 def _refund(line: Timeline, fact: MoneyFact) -> None:
     line.unallocated -= fact.amount_minor
-    book(line, "liabilities:unallocated", fact.amount_minor, "assets:cash")
+    book(line, chart.UNALLOCATED, fact.amount_minor, chart.CASH)
 
 
 def _disburse_more(line: Timeline, fact: MoneyFact) -> None:
     draws = (*line.plan.draws, Draw(fact.effective_on, fact.amount_minor))
     changes.replan(line, line.plan._replace(draws=draws))
+    line.paid_out.append((fact.effective_on, fact.amount_minor))
     book_out(line, fact.amount_minor)
 
 
@@ -203,12 +214,17 @@ def _resume_delinquency(line: Timeline, fact: MoneyFact) -> None:
 def _restructure(line: Timeline, fact: MoneyFact) -> None:
     assert fact.terms is not None
     changes.restructure(line, fact.terms)
+    line.forborne_on.append(fact.effective_on)
 
 
 def _charge_off(line: Timeline, fact: MoneyFact) -> None:
     line.charged_off_principal = line.principal_outstanding
+    stop_income(line, only_paid=True)
+    if not line.creditor_ref:
+        book(line, chart.CHARGE_OFFS, line.principal_outstanding, chart.PRINCIPAL)
+        for charge in line.charges:
+            book_charge(line, charge, charge.paid - charge.due)
     line.charged_off_on = fact.effective_on
-    book(line, "expense:charge_offs", line.principal_outstanding, "loans:principal")
 
 
 def _write_off(line: Timeline, fact: MoneyFact) -> None:
@@ -218,21 +234,29 @@ def _write_off(line: Timeline, fact: MoneyFact) -> None:
         row.principal_due, row.interest_due = row.principal_paid, row.interest_paid
         row.penalty_exact, row.penalty_runs = Fraction(row.penalty_paid), []
     for charge in line.charges:
+        book_charge(line, charge, charge.paid - charge.due)
         charge.due = charge.paid
 
 
 def _settle(line: Timeline, fact: MoneyFact) -> None:
     """Allocate the money, and let the rest go; principal let go is a cost of the lender."""
     _receive(line, fact)
-    if line.charged_off_on is None:
-        book(line, "expense:settlements", line.principal_outstanding, "loans:principal")
+    if line.charged_off_on is None and not line.creditor_ref:
+        book(line, chart.SETTLEMENTS, line.principal_outstanding, chart.PRINCIPAL)
     _write_off(line, fact)
 
 
 def _guarantee(line: Timeline, fact: MoneyFact) -> None:
     """The guarantor becomes creditor of what it paid (Civil Code 700); the debt stays."""
     line.subrogated += fact.amount_minor
-    book(line, "assets:cash", fact.amount_minor, "liabilities:guarantors")
+    book(line, chart.CASH, fact.amount_minor, chart.GUARANTORS)
+
+
+def _transfer(line: Timeline, fact: MoneyFact) -> None:
+    """The loan is sold: off the books against its price; what comes in belongs to the buyer."""
+    stop_income(line, only_paid=False)
+    book_transfer(line, fact.amount_minor)
+    line.creditor_ref = fact.party_ref
 
 
 _WORK: dict[FactKind, Callable[[Timeline, MoneyFact], None]] = {
@@ -250,4 +274,5 @@ _WORK: dict[FactKind, Callable[[Timeline, MoneyFact], None]] = {
     FactKind.WRITE_OFF: _write_off,
     FactKind.SETTLEMENT: _settle,
     FactKind.GUARANTEE: _guarantee,
+    FactKind.TRANSFER: _transfer,
 }

@@ -47,6 +47,17 @@ class Prepayment(StrEnum):
     REDUCE = "REDUCE"
 
 
+class Restructuring(StrEnum):
+    """What kind of change a new plan is."""
+
+    RESCHEDULE = "RESCHEDULE"
+    EXTENSION = "EXTENSION"
+    RATE_CHANGE = "RATE_CHANGE"
+    PAYMENT_HOLIDAY = "PAYMENT_HOLIDAY"
+    RE_AGE = "RE_AGE"
+    RE_AMORTISE = "RE_AMORTISE"
+
+
 class Terms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """
     One contract: amounts in minor units of `currency`, rates as fractions of one per year.
@@ -94,6 +105,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     prepayment: Prepayment = Prepayment.HOLD
     rebate_unearned: bool = True
     delinquency: DelinquencyPolicy = CN_CONSUMER
+    posting_policy: str = "cash/1"
 
 
 PLANNED_AGAIN: dict[str, Any] = {

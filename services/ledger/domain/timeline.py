@@ -42,6 +42,7 @@ class FactKind(StrEnum):
     WRITE_OFF = "WRITE_OFF"
     SETTLEMENT = "SETTLEMENT"
     GUARANTEE = "GUARANTEE"
+    TRANSFER = "TRANSFER"
 
 
 class MoneyFact(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,6 +62,7 @@ class MoneyFact(msgspec.Struct, frozen=True, kw_only=True):
     due_on: date | None = None
     until_on: date | None = None
     source: PaymentSource = PaymentSource.BORROWER
+    party_ref: str = ""
 
 
 @dataclass(slots=True)
@@ -80,6 +82,7 @@ class Row:
     One instalment on its way: due, paid, and the penalty that its lateness earned.
 
     `penalty_runs`: overdue principal and for how many days, as penalty interest was earned on it.
+    `carried`: of the interest, what was earned under an earlier plan.
     """
 
     number: int
@@ -97,6 +100,7 @@ class Row:
     paid_on: date | None = None
     paid_in_advance: int = 0
     paid_late: int = 0
+    carried: int = 0
 
     @property
     def principal_unpaid(self) -> int:
@@ -143,6 +147,7 @@ class Row:
             self.paid_on,
             self.paid_in_advance,
             self.paid_late,
+            self.carried,
         )
 
     def charged(self, component: Component) -> int:
@@ -155,7 +160,10 @@ class Timeline:
     """
     A loan on one date: its rows, what each fact did, and what is owed.
 
-    `closed` once it was paid off, settled or written off: its plan makes nothing due any more.
+    `paid_out` are the disbursals, `forborne_on` the dates of new plans; `creditor_ref` names who
+    bought the loan, "" while it is the lender's; `income_stopped` is the interest and penalty
+    earned by then, once nothing more is. `closed` once it was paid off, settled or written off:
+    its plan makes nothing due any more.
     """
 
     terms: Terms
@@ -164,6 +172,10 @@ class Timeline:
     rows: list[Row]
     loan_charges: list[Charge] = field(default_factory=list)
     pauses: list[tuple[date, date]] = field(default_factory=list)
+    paid_out: list[tuple[date, int]] = field(default_factory=list)
+    forborne_on: list[date] = field(default_factory=list)
+    creditor_ref: str = ""
+    income_stopped: tuple[int, int] | None = None
     unallocated: int = 0
     received: int = 0
     recovered: int = 0
@@ -179,7 +191,8 @@ class Timeline:
         twin = copy(self)
         twin.rows = [row.copied() for row in self.rows]
         twin.loan_charges = [copy(charge) for charge in self.loan_charges]
-        twin.pauses = list(self.pauses)
+        twin.pauses, twin.paid_out = list(self.pauses), list(self.paid_out)
+        twin.forborne_on = list(self.forborne_on)
         twin.books, twin.allocations = dict(self.books), dict(self.allocations)
         return twin
 
@@ -254,12 +267,13 @@ def bucket_of_due(due_on: date, on: date) -> DueBucket:
 
 def interest_earned(row: Row, on: date, terms: Terms) -> int:
     """Return the part of a row's interest earned by `on`: all of it once due, by days before."""
-    if on >= row.due_on or row.period is None:
-        return row.interest_due if on >= row.due_on else 0
-    if on <= row.start_on or not row.interest_due:
-        return 0
+    if on >= row.due_on:
+        return row.interest_due
+    if row.period is None or on <= row.start_on or not row.interest_due:
+        return row.carried
     part = row.period.earned_part(on, 1, terms)
-    return min(row.interest_due, round_minor(Fraction(row.interest_due) * part))
+    by_days = round_minor(Fraction(row.interest_due - row.carried) * part)
+    return min(row.interest_due, row.carried + by_days)
 
 
 def rows_of(plan: Plan) -> list[Row]:

@@ -128,6 +128,10 @@ class LedgerService(LedgerServiceServicer):
         """Replace the rest of the schedule."""
         return await self._loan(wire.restructuring, request)
 
+    async def TransferLoan(self, request: Any, context: Any) -> loan_pb2.Loan:
+        """Sell a loan."""
+        return await self._loan(wire.transfer, request)
+
     async def ChargeOffLoan(self, request: Any, context: Any) -> loan_pb2.Loan:
         """Take a loan off the books."""
         return await self._loan(wire.charge_off, request)

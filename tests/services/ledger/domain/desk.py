@@ -49,7 +49,7 @@ class Desk:
         self.ask(cmd.OpenLoan, borrower_ref="B", product="p", terms=terms)
         self.ask(cmd.DisburseLoan, value_on=disbursed_on, amount_minor=amount, currency="CNY")
 
-    def ask(self, kind: type[cmd.Asked], **asked: object) -> list[ev.Fact]:
+    def ask(self, kind: type[cmd.Asked], /, **asked: object) -> list[ev.Fact]:
         self.count += 1
         command = kind(
             loan_id="L-1",

@@ -10,7 +10,14 @@ import msgspec
 from hypothesis import strategies as st
 
 from services.ledger.domain import commands as cmd
-from services.ledger.domain.policies import ALL_SCHEMES, CN_CONSUMER
+from services.ledger.domain.chart import POSTING_POLICIES
+from services.ledger.domain.policies import (
+    ALL_SCHEMES,
+    CN_CONSUMER,
+    CN_CONSUMER_3,
+    EU_RETAIL_2,
+    RBI_RETAIL,
+)
 from services.ledger.domain.terms import Overpayment, Prepayment, RepaymentMethod, Terms
 from services.ledger.domain.timeline import FactKind
 from services.ledger.domain.waterfall import (
@@ -63,10 +70,11 @@ TERMS = st.builds(
     rebate_unearned=st.booleans(),
     penalty_on_interest=st.booleans(),
     penalty_from_grace=st.booleans(),
-    delinquency=st.sampled_from([CN_CONSUMER, ALL_SCHEMES]),
+    delinquency=st.sampled_from([CN_CONSUMER, ALL_SCHEMES, CN_CONSUMER_3, EU_RETAIL_2, RBI_RETAIL]),
+    posting_policy=st.sampled_from(sorted(POSTING_POLICIES)),
 )
 WHAT = ["wait", "repay", "repay", "backdate", "reverse", "charge", "dated", "plan", "off"]
-WHAT += ["pause", "resume", "holiday", "waive", "refund", "goodwill", "settle"]
+WHAT += ["pause", "resume", "holiday", "waive", "refund", "goodwill", "settle", "sell"]
 ACTS = st.lists(
     st.tuples(st.sampled_from(WHAT), st.integers(1, 45), st.integers(1, 100)),
     min_size=1,
@@ -93,6 +101,7 @@ def _asked(desk: Desk, what: str, share: int) -> list[tuple[type[cmd.Asked], dic
     charges = [f.fact_id for f in desk.account.facts if f.kind is FactKind.CHARGE]
     approved = {"reason": "hardship", "approved_by": "Li"}
     dated = {"component": Component.PENALTY, "due_on": later}
+    sale = {"creditor_ref": "fund", "price_minor": money["amount_minor"], "currency": "CNY"}
     plan = {
         "instalments": share,
         "first_due_on": on + timedelta(days=20),
@@ -113,6 +122,7 @@ def _asked(desk: Desk, what: str, share: int) -> list[tuple[type[cmd.Asked], dic
             (cmd.RefundCredit, {"value_on": on, "reason": "asked", **money, "amount_minor": 1})
         ],
         "settle": [(cmd.SettleLoan, {"value_on": on, **money, **approved})],
+        "sell": [(cmd.TransferLoan, {"effective_on": on, **sale, **approved})],
         "off": [(cmd.ChargeOffLoan, {"effective_on": on, "reason": "lost"})],
         "plan": [(cmd.RestructureLoan, {"effective_on": on, **plan, **approved})],
         "holiday": [(cmd.PauseInterest, {"from_on": on, "until_on": later, **approved})],

@@ -11,7 +11,10 @@ from hypothesis import strategies as st
 
 from services.ledger.domain import commands as cmd
 from services.ledger.domain import events as ev
-from services.ledger.domain.delinquency import days_counted, standing_of
+from services.ledger.domain.books import accrued, sub_ledger
+from services.ledger.domain.chart import POSTING_POLICIES
+from services.ledger.domain.cure import days_counted
+from services.ledger.domain.delinquency import standing_of
 from services.ledger.domain.explain import figures
 from services.ledger.domain.schedule import schedule
 from services.ledger.domain.terms import Overpayment, Prepayment, RepaymentMethod, Terms
@@ -175,10 +178,30 @@ def test_the_loan_is_as_late_as_its_oldest_instalment(
 
     assert standing.days_past_due == max(by_row, default=0)
     assert standing.arrears_minor == sum(row.unpaid for row in late)
-    if late:
+    if late and not line.terms.delinquency.materiality_minor:
         worst = max(days_counted(line, row.due_on) for row in late)
         scheme = line.terms.delinquency.schemes[0]
         assert standing.buckets[scheme.name] == scheme.bucket(worst)
+
+
+@given(terms=ANY_TERMS, acts=ACTS)
+def test_the_control_accounts_are_the_sum_of_the_rows(
+    terms: Terms, acts: list[tuple[str, int, int]]
+) -> None:
+    """What postings made of principal, receivables and liabilities is what the rows say."""
+    desk = Desk(terms, STARTS_ON)
+    for what, days, share in acts:
+        act(desk, what, days, share)
+    line = desk.account.timeline(desk.on)
+    posted = dict.fromkeys(sub_ledger(line), 0)
+    for event in desk.events:
+        for posting in getattr(event, "postings", ()):
+            posted[posting.account] = posted.get(posting.account, 0) + posting.amount_minor
+    for component, amount in accrued(line).items():
+        account = POSTING_POLICIES["accrual/1"].credited[component]
+        posted[account] = posted.get(account, 0) + amount
+
+    assert {name: posted[name] for name in sub_ledger(line)} == sub_ledger(line)
 
 
 def test_prepayments_shorten_reduce_or_hold() -> None:

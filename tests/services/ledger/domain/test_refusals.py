@@ -57,6 +57,20 @@ def opened() -> Desk:
     return desk
 
 
+def sold() -> Desk:
+    """Return a loan that was sold."""
+    desk = active()
+    desk.ask(cmd.TransferLoan, **SALE)
+    return desk
+
+
+SALE = {
+    "effective_on": TODAY,
+    "creditor_ref": "fund",
+    "price_minor": 5,
+    "currency": "CNY",
+    **APPROVED,
+}
 PAUSE = {"from_on": TODAY, "until_on": date(2026, 2, 1), "reason": "flood"}
 REFUSED = [
     # given | asked | with | refused as
@@ -91,6 +105,8 @@ REFUSED = [
         "TermsInvalid",
     ),
     (lost, cmd.RestructureLoan, {"effective_on": TODAY, **PLAN}, "LoanNotActive"),
+    (sold, cmd.TransferLoan, SALE, "LoanIsTransferred"),
+    (active, cmd.TransferLoan, {**SALE, "price_minor": -1}, "PriceBelowZero"),
     (active, cmd.UndoChargeOff, APPROVED, "LoanNotChargedOff"),
     (active, cmd.PostGuaranteePayment, {**cny(10**9), "guarantor_ref": "G"}, "ClaimAbovePayoff"),
 ]
