@@ -11,10 +11,13 @@ from lending.ledger.v1.ledger_service_pb2_grpc import add_LedgerServiceServicer_
 
 from services.ledger.adapters.event_mapper import decode
 from services.ledger.adapters.event_store import open_event_store
+from services.ledger.adapters.loan_lists import LoanLists
 from services.ledger.adapters.read_models import ReadModels
 from services.ledger.adapters.relay import Relay
+from services.ledger.application.accruing import Accruals
 from services.ledger.application.ageing import Ageing
 from services.ledger.application.following import Follower
+from services.ledger.application.listing import LoanList
 from services.ledger.application.posting import Writer
 from services.ledger.application.projecting import Projection
 from services.ledger.config import LedgerSettings
@@ -40,8 +43,10 @@ async def serve_ledger(settings: LedgerSettings, stop: asyncio.Event | None = No
 
     writer = Writer(store, wake)
     writer.load_business_date()
-    ageing = Ageing(writer, projection, models, asyncio.Lock())
-    service = LedgerService(writer, projection, models, ageing)
+    accruals = Accruals(writer, projection, models)
+    ageing = Ageing(writer, projection, models, accruals, asyncio.Lock())
+    loans = LoanList(writer, projection, LoanLists(models.engine))
+    service = LedgerService(writer, projection, models, ageing, loans)
 
     def register(server: grpc.aio.Server) -> Sequence[str]:
         add_LedgerServiceServicer_to_server(service, server)

@@ -9,6 +9,8 @@ from typing import Any
 from lending.ledger.v1 import ledger_service_pb2 as pb
 from lending.ledger.v1 import loan_pb2
 
+from services.ledger.application.listing import Listed
+from services.ledger.domain.chart import CHART
 from services.ledger.domain.delinquency import DueRow, standing_of
 from services.ledger.domain.difference import Step
 from services.ledger.domain.effects import Effects
@@ -155,4 +157,38 @@ def difference_message(
             )
             for step in steps
         ],
+    )
+
+
+def list_message(listed: Listed) -> pb.ListLoansResponse:
+    """Return a page of loans as its message."""
+    loans = [
+        pb.LoanSummary(
+            loan_id=row["loan_id"],
+            name=f"loans/{row['loan_id']}",
+            borrower_ref=row["borrower_ref"],
+            product=row["product"],
+            currency=row["currency"],
+            status=loan_pb2.LoanStatus.Value(f"LOAN_STATUS_{row['status']}"),
+            principal_outstanding_minor=row["principal_outstanding_minor"],
+            days_past_due=row["days_past_due"],
+            arrears_minor=row["arrears_minor"],
+            bucket=row["bucket"],
+        )
+        for row in listed.rows
+    ]
+    known_at = listed.known_at.isoformat()
+    return pb.ListLoansResponse(loans=loans, next_page_token=listed.next_token, known_at=known_at)
+
+
+def balance_message(name: str, currency: str, total: int) -> pb.AccountBalance:
+    """Return an account's balance as its message, with its place in the chart of accounts."""
+    account = CHART[name]
+    return pb.AccountBalance(
+        account=name,
+        currency=currency,
+        balance_minor=total,
+        kind=str(account.kind),
+        title_en=account.english,
+        title_zh=account.chinese,
     )

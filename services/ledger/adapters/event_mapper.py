@@ -29,6 +29,7 @@ _STORED = (
     events.TransitionRecorded,
     events.TimelineRestated,
     book_events.BusinessDateAdvanced,
+    book_events.AccrualPosted,
     book_events.RequestAnswered,
 )
 TOPICS: dict[str, type[msgspec.Struct]] = {f"lending.ledger.{t.__name__}": t for t in _STORED}

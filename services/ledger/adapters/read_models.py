@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from sqlalchemy import Table, delete, func, insert, select, tuple_
+from sqlalchemy import Connection, Table, delete, func, insert, inspect, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.ledger.adapters.tables import (
@@ -17,8 +17,13 @@ from services.ledger.adapters.tables import (
     METADATA,
     POSITIONS,
 )
-from services.ledger.application.following import Followed
-from services.ledger.application.rows import instalment_rows, journal_rows, summary_row
+from services.ledger.application.following import Page
+from services.ledger.application.rows import (
+    accrual_rows,
+    instalment_rows,
+    journal_rows,
+    summary_row,
+)
 from services.ledger.domain.loan_account import LoanAccount
 from shared.runtime.database import create_tables
 
@@ -38,6 +43,8 @@ class ReadModels:
     async def create(self) -> None:
         """Create the tables that are missing."""
         await create_tables(self.engine, METADATA, APPLICATION_ID)
+        async with self.engine.begin() as connection:
+            await connection.run_sync(_rebuild_if_older)
 
     async def position(self, follower: str) -> int:
         """Return how far a follower of the log has come."""
@@ -45,12 +52,13 @@ class ReadModels:
         async with self.engine.connect() as connection:
             return (await connection.execute(query)).scalar() or 0
 
-    async def apply(self, followed: list[Followed], position: int) -> None:
+    async def apply(self, page: Page) -> None:
         """Write what a page of the log changes, and the position, in one transaction."""
-        last = {row.event.loan_id: row.account for row in followed}
-        journal = [line for row in followed for line in journal_rows(row)]
+        last = {row.event.loan_id: row.account for row in page.followed}
+        journal = [line for row in page.followed for line in journal_rows(row)]
+        journal += [line for row in page.accruals for line in accrual_rows(row)]
         try:
-            await self._apply(last, journal, position)
+            await self._apply(last, journal, page.reached)
         except BaseException:
             self.written.clear()
             raise
@@ -103,17 +111,6 @@ class ReadModels:
         async with self.engine.connect() as connection:
             return list((await connection.execute(query)).scalars())
 
-    async def summaries(
-        self, after: str, size: int, oldest_due_on_max: date | None
-    ) -> list[dict[str, Any]]:
-        """Return a page of loan summaries in order of loan id."""
-        query = select(LOAN_SUMMARY).where(LOAN_SUMMARY.c.loan_id > after)
-        if oldest_due_on_max is not None:
-            query = query.where(LOAN_SUMMARY.c.oldest_due_on <= oldest_due_on_max)
-        query = query.order_by(LOAN_SUMMARY.c.loan_id).limit(size)
-        async with self.engine.connect() as connection:
-            return [dict(row) for row in (await connection.execute(query)).mappings()]
-
     async def trial_balance(self, on: date) -> list[tuple[str, str, int]]:
         """Return account, currency and balance in minor units of all lines up to a date."""
         lines = JOURNAL_LINES.c
@@ -126,6 +123,17 @@ class ReadModels:
         async with self.engine.connect() as connection:
             found = await connection.execute(query)
             return [(name, currency, int(total)) for name, currency, total in found]
+
+    async def accruing(self) -> list[tuple[str, str]]:
+        """Return currency and id of the loans whose contract books income when earned."""
+        loans = LOAN_SUMMARY.c
+        query = (
+            select(loans.currency, loans.loan_id)
+            .where(loans.posting_policy == "accrual/1")
+            .order_by(loans.currency, loans.loan_id)
+        )
+        async with self.engine.connect() as connection:
+            return [(currency, loan_id) for currency, loan_id in await connection.execute(query)]
 
     async def unbalanced_days(self) -> list[date]:
         """Return every date whose journal lines do not sum to zero; there should be none."""
@@ -156,6 +164,18 @@ class ReadModels:
         async with self.engine.begin() as connection:
             await _replace(connection, MESSAGE_SEQUENCES, sequences, rows)
             await set_position(connection, "relay", position)
+
+
+def _rebuild_if_older(connection: Connection) -> None:
+    """Empty read models whose columns are of an older version; they are followed again."""
+    followed = (LOAN_SUMMARY, INSTALMENTS, JOURNAL_LINES)
+    look = inspect(connection)
+    for table in followed:
+        if {c["name"] for c in look.get_columns(table.name)} != set(table.columns.keys()):
+            METADATA.drop_all(connection, followed)
+            METADATA.create_all(connection, followed)
+            connection.execute(delete(POSITIONS).where(POSITIONS.c.follower == "read-models"))
+            return
 
 
 async def set_position(connection: AsyncConnection, follower: str, position: int) -> None:

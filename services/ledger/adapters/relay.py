@@ -44,7 +44,7 @@ class Relay:
         await bus.close()
 
     async def _step(self, bus: Bus, position: int) -> int:
-        followed, reached = await asyncio.to_thread(self.follower.page, position, PAGE)
+        followed, reached, _ = await asyncio.to_thread(self.follower.page, position, PAGE)
         if reached == position:
             return position
         changed: dict[str, int] = {}

@@ -20,6 +20,8 @@ LOAN_SUMMARY = Table(
     Column("bucket", String(20), nullable=False),
     Column("next_transition_on", Date, index=True),
     Column("version", BigInteger, nullable=False),
+    Column("changed_at_us", BigInteger, nullable=False, index=True),
+    Column("posting_policy", String(20), nullable=False, index=True),
 )
 
 INSTALMENTS = Table(

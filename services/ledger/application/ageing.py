@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Protocol
 
+from services.ledger.application.accruing import Accruals
 from services.ledger.application.posting import Writer
 from services.ledger.application.projecting import Projection
 from services.ledger.domain.book_events import BusinessDateAdvanced
@@ -28,6 +29,7 @@ class Ageing:
     writer: Writer
     projection: Projection
     due: DueLoans
+    accruals: Accruals
     turn: asyncio.Lock
 
     async def advance(self, to: date, request_id: str, now: datetime) -> BusinessDateAdvanced:
@@ -49,21 +51,29 @@ class Ageing:
                 raise DateOutOfOrder(
                     f"{to} is before the business date", field="to", expected=f"from {on}"
                 )
-            touched = 0
-            while loans := await self._loans(to):
-                touched += len(loans)
-                asks = [self._age(loan_id, to, request_id, now) for loan_id in loans]
-                await asyncio.gather(*asks)
-            closed = BusinessDateAdvanced(
-                on=to,
-                recorded_at=now,
-                request_id=request_id,
-                loans_changed=touched,
-                loans_touched=touched,
-            )
-            if to != on:
-                await self.writer.close_day(closed)
-            return closed
+            self.writer.open[self.turn] = now
+            try:
+                return await self._close(to, request_id, now)
+            finally:
+                del self.writer.open[self.turn]
+
+    async def _close(self, to: date, request_id: str, now: datetime) -> BusinessDateAdvanced:
+        await self.accruals.close_months(to, request_id, now)
+        touched = 0
+        while loans := await self._loans(to):
+            touched += len(loans)
+            asks = [self._age(loan_id, to, request_id, now) for loan_id in loans]
+            await asyncio.gather(*asks)
+        closed = BusinessDateAdvanced(
+            on=to,
+            recorded_at=now,
+            request_id=request_id,
+            loans_changed=touched,
+            loans_touched=touched,
+        )
+        if to != self.writer.business_on:
+            await self.writer.close_day(closed)
+        return closed
 
     async def _loans(self, to: date) -> list[str]:
         await self.projection.caught_up()

@@ -10,10 +10,26 @@ from typing import NamedTuple
 import msgspec
 
 from services.ledger.application.ports import Log, Logged
+from services.ledger.domain.book_events import AccrualPosted
 from services.ledger.domain.events import Fact
 from services.ledger.domain.loan_account import LoanAccount, evolve, fold
 
 ACCOUNTS_MAX = 50_000
+
+
+class Accrued(NamedTuple):
+    """An accrual journal of the book at its place in the log."""
+
+    position: int
+    event: AccrualPosted
+
+
+class Page(NamedTuple):
+    """What a part of the log says, and the position that it reaches."""
+
+    followed: list[Followed]
+    reached: int
+    accruals: list[Accrued]
 
 
 class Followed(NamedTuple):
@@ -32,15 +48,21 @@ class Follower:
     decode: Callable[[str, bytes], msgspec.Struct]
     accounts: OrderedDict[str, LoanAccount] = field(default_factory=OrderedDict)
 
-    def page(self, after: int, limit: int = 1000) -> tuple[list[Followed], int]:
+    def page(self, after: int, limit: int = 1000) -> Page:
         """
-        Return the facts of loans after a position, and the position reached.
+        Return the facts of loans and the accruals after a position, and the position reached.
 
-        Events that are not facts of a loan are passed over; the position counts them.
+        Other events are passed over; the position counts them.
         """
         rows = self.log.log(after, limit)
         found = [self._follow(row) for row in rows if row.originator_id.startswith("loan/")]
-        return found, rows[-1].position if rows else after
+        accruals = [
+            Accrued(row.position, event)
+            for row in rows
+            if row.originator_id.startswith("accrual/")
+            and isinstance(event := self.decode(row.topic, row.state), AccrualPosted)
+        ]
+        return Page(found, rows[-1].position if rows else after, accruals)
 
     def _follow(self, row: Logged) -> Followed:
         event = self.decode(row.topic, row.state)

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
 import msgspec
@@ -25,6 +25,7 @@ BATCH_MAX = 256
 WAITING_MAX = 20_000
 ACCOUNTS_MAX = 50_000
 BUSINESS_DAY = "business-day"
+TICK = timedelta(microseconds=1)
 
 
 class TooManyWaiting(Exhausted):
@@ -59,6 +60,7 @@ class Writer:
     accounts: OrderedDict[str, LoanAccount] = field(default_factory=OrderedDict)
     business_on: date | None = None
     business_days: int = 0
+    open: dict[object, datetime] = field(default_factory=dict)
     thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
 
     def load_business_date(self) -> None:
@@ -85,7 +87,15 @@ class Writer:
             self.queue.put_nowait(ask)
         except asyncio.QueueFull:
             raise TooManyWaiting("too many commands are waiting") from None
-        return await ask.answer
+        self.open[id(ask)] = command.recorded_at
+        try:
+            return await ask.answer
+        finally:
+            del self.open[id(ask)]
+
+    def settled_at(self, now: datetime) -> datetime:
+        """Return the latest instant at which nothing can be recorded any more."""
+        return min(self.open.values(), default=now + TICK) - TICK
 
     async def weigh(self, command: cmd.Asked) -> Weighed:
         """

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from services.ledger.application.following import Followed, Follower
+from services.ledger.application.following import Follower, Page
 from services.ledger.application.ports import Log
 from shared.kernel.errors import Unavailable
 
@@ -28,7 +28,7 @@ class Tables(Protocol):
     async def position(self, follower: str) -> int:
         """Return how far a follower has come."""
 
-    async def apply(self, followed: list[Followed], position: int) -> None:
+    async def apply(self, page: Page) -> None:
         """Write a page and its position in one transaction."""
 
 
@@ -59,10 +59,10 @@ class Projection:
     async def step(self) -> bool:
         """Apply one page; return whether there was one."""
         page = await asyncio.to_thread(self.follower.page, self.position)
-        followed, reached = page
+        reached = page.reached
         if reached == self.position:
             return False
-        await self.tables.apply(followed, reached)
+        await self.tables.apply(page)
         async with self.moved:
             self.position = reached
             self.moved.notify_all()

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from services.ledger.application.following import Followed
+from services.ledger.application.following import Accrued, Followed
 from services.ledger.domain.events import Financial
 from services.ledger.domain.loan_account import LoanAccount
 from services.ledger.domain.timeline import Timeline
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def line_of(account: LoanAccount) -> Timeline | None:
@@ -34,6 +36,8 @@ def summary_row(account: LoanAccount) -> dict[str, Any]:
         "bucket": standing.buckets["m"],
         "next_transition_on": account.next_transition_on,
         "version": account.version,
+        "changed_at_us": microseconds(account.known_at),
+        "posting_policy": account.terms.posting_policy,
     }
 
 
@@ -72,6 +76,27 @@ def journal_rows(followed: Followed) -> list[dict[str, Any]]:
         }
         for number, posting in enumerate(event.postings, start=1)
     ]
+
+
+def accrual_rows(accrued: Accrued) -> list[dict[str, Any]]:
+    """Return one row of `journal_lines` per posting of an accrual; they belong to no loan."""
+    return [
+        {
+            "position": accrued.position,
+            "line": number,
+            "loan_id": "",
+            "effective_on": accrued.event.on,
+            "account": posting.account,
+            "amount_minor": posting.amount_minor,
+            "currency": accrued.event.currency,
+        }
+        for number, posting in enumerate(accrued.event.postings, start=1)
+    ]
+
+
+def microseconds(instant: datetime | None) -> int:
+    """Return an instant as whole microseconds since 1970; 0 for none."""
+    return (instant - _EPOCH) // timedelta(microseconds=1) if instant else 0
 
 
 def days_past_due(oldest_due_on: date | None, on: date | None) -> int:

@@ -5,12 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from services.ledger.application.following import Followed, Follower
-from services.ledger.application.rows import instalment_rows, journal_rows, summary_row
+from services.ledger.application.following import Accrued, Followed, Follower
+from services.ledger.application.rows import (
+    accrual_rows,
+    instalment_rows,
+    journal_rows,
+    line_of,
+    summary_row,
+)
+from services.ledger.domain.books import sub_ledger
+from services.ledger.domain.chart import INTEREST_RECEIVABLE, PENALTY_RECEIVABLE
 from services.ledger.domain.events import Financial, RecoveryPosted, RepaymentPosted
 from services.ledger.domain.loan_account import LoanAccount
 
 PAGE = 2000
+ACCRUED = (INTEREST_RECEIVABLE, PENALTY_RECEIVABLE)
 
 
 @dataclass(slots=True)
@@ -31,6 +40,11 @@ class Replayed:
     journal: list[dict[str, Any]] = field(default_factory=list)
     unbalanced: list[str] = field(default_factory=list)
     misallocated: list[str] = field(default_factory=list)
+    posted: dict[str, dict[str, int]] = field(default_factory=dict)
+    accrued: dict[tuple[str, str], int] = field(default_factory=dict)
+    untied: list[str] = field(default_factory=list)
+    untied_months: list[str] = field(default_factory=list)
+    months: int = 0
 
     def take(self, followed: Followed) -> None:
         """Count one fact: its rows, its zero-sum, and its outcome recomputed."""
@@ -41,16 +55,49 @@ class Replayed:
         place = f"{event.loan_id}@{account.version}"
         if isinstance(event, Financial) and sum(p.amount_minor for p in event.postings):
             self.unbalanced.append(place)
+        if isinstance(event, Financial):
+            self._tie(event, account, place)
         if isinstance(event, RepaymentPosted | RecoveryPosted):
             line = account.timeline(event.effective_on)
             if line is None or line.allocations.get(event.repayment_id) != event.allocations:
                 self.misallocated.append(place)
+
+    def _tie(self, event: Financial, account: LoanAccount, place: str) -> None:
+        """Hold the postings of a loan so far against what its rows say."""
+        posted = self.posted.setdefault(event.loan_id, {})
+        for posting in event.postings:
+            posted[posting.account] = posted.get(posting.account, 0) + posting.amount_minor
+        line = line_of(account)
+        held = sub_ledger(line) if line else {}
+        if any(posted.get(name, 0) != held[name] for name in held if name not in ACCRUED):
+            self.untied.append(place)
+
+    def close_month(self, accrued: Accrued) -> None:
+        """Hold the receivables of the general ledger against the loans, at a month end."""
+        event, totals = accrued.event, dict.fromkeys(ACCRUED, 0)
+        self.journal += accrual_rows(accrued)
+        self.months += 1
+        for posting in event.postings:
+            key = (event.currency, posting.account)
+            self.accrued[key] = self.accrued.get(key, 0) + posting.amount_minor
+        for loan_id, account in self.accounts.items():
+            line = account.timeline(event.on)
+            if line is None or line.terms.currency != event.currency:
+                continue
+            for name in ACCRUED:
+                posted = self.posted.get(loan_id, {}).get(name, 0)
+                totals[name] += sub_ledger(line).get(name, 0) - posted
+        general = {name: self.accrued.get((event.currency, name), 0) for name in ACCRUED}
+        if general != totals:
+            self.untied_months.append(f"{event.on} {event.currency}: {general} is not {totals}")
 
     def verdicts(self) -> list[Verdict]:
         """Return what the log says about itself."""
         return [
             Verdict("events: postings sum to zero", self.events, self.unbalanced),
             Verdict("events: allocations recomputed", self.events, self.misallocated),
+            Verdict("control accounts tie out, after each event", self.events, self.untied),
+            Verdict("receivables tie out, at each month end", self.months, self.untied_months),
         ]
 
 
@@ -58,12 +105,19 @@ def replay_log(follower: Follower) -> Replayed:
     """Read the whole log."""
     replayed, position = Replayed(), 0
     while True:
-        page, reached = follower.page(position, PAGE)
-        if reached == position:
+        page = follower.page(position, PAGE)
+        if page.reached == position:
             return replayed
-        for followed in page:
-            replayed.take(followed)
-        position = reached
+        for item in sorted([*page.followed, *page.accruals], key=_position):
+            if isinstance(item, Followed):
+                replayed.take(item)
+            else:
+                replayed.close_month(item)
+        position = page.reached
+
+
+def _position(item: Followed | Accrued) -> int:
+    return item.logged.position if isinstance(item, Followed) else item.position
 
 
 def compare(

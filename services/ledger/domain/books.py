@@ -45,7 +45,7 @@ def book_charge(line: Timeline, charge: Charge, amount_minor: int) -> None:
     on_books = not line.creditor_ref and line.charged_off_on is None
     if policy_of(line).accrues and on_books and amount_minor:
         income = chart.INCOME_OF[charge.component]
-        book(line, chart.FEES_RECEIVABLE, amount_minor, income)
+        book(line, policy_of(line).credited[charge.component], amount_minor, income)
 
 
 def book_transfer(line: Timeline, price_minor: int) -> None:
@@ -100,10 +100,12 @@ def sub_ledger(line: Timeline) -> dict[str, int]:
     if policy_of(line).accrues:
         so_far = accrued(line)
         paid = sum(row.interest_paid for row in line.rows)
-        held[chart.FEES_RECEIVABLE] = line.charges_outstanding
+        held[chart.FEES_RECEIVABLE] = 0
         held[chart.INTEREST_RECEIVABLE] = so_far[Component.INTEREST] - paid
         penalty_paid = sum(row.penalty_paid for row in line.rows)
         held[chart.PENALTY_RECEIVABLE] = so_far[Component.PENALTY] - penalty_paid
+        for charge in line.charges:
+            held[policy_of(line).credited[charge.component]] += charge.due - charge.paid
     return held
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 from functools import singledispatch
 from typing import Any
@@ -45,6 +45,7 @@ class LoanAccount(msgspec.Struct, frozen=True, kw_only=True):
     aged: tuple[tuple[int, date, int], ...] = ()
     next_transition_on: date | None = None
     version: int = 0
+    known_at: datetime | None = None
 
     @property
     def live_facts(self) -> list[MoneyFact]:
@@ -94,10 +95,12 @@ def evolve(account: LoanAccount | None, event: ev.Fact) -> LoanAccount:
             product=event.product,
             terms=event.terms,
             version=1,
+            known_at=event.recorded_at,
         )
     assert account is not None, "the first event of a loan opens it"
     changed = _changes(event, account)
-    return msgspec.structs.replace(account, version=account.version + 1, **changed)
+    version = account.version + 1
+    return msgspec.structs.replace(account, version=version, known_at=event.recorded_at, **changed)
 
 
 @singledispatch

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Any
 
 from lending.ledger.v1 import ledger_service_pb2 as pb
@@ -16,11 +16,11 @@ from services.ledger import wire, wire_loan, wire_terms
 from services.ledger.adapters.event_mapper import decode
 from services.ledger.adapters.read_models import ReadModels
 from services.ledger.application.ageing import Ageing
+from services.ledger.application.listing import LoanList
 from services.ledger.application.ports import Logged
 from services.ledger.application.posting import Writer
 from services.ledger.application.projecting import Projection
 from services.ledger.application.reading import Seen, compare, line_seen, preview, see_loan
-from services.ledger.application.rows import days_past_due
 from services.ledger.domain.book_events import RequestAnswered
 from services.ledger.domain.commands import Asked
 from services.ledger.domain.delinquency import past_due_table
@@ -44,10 +44,11 @@ class LedgerService(LedgerServiceServicer):
         projection: Projection,
         models: ReadModels,
         ageing: Ageing,
+        loans: LoanList,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.writer, self.projection, self.models = writer, projection, models
-        self.ageing, self.now = ageing, now
+        self.ageing, self.loans, self.now = ageing, loans, now
 
     async def _post(self, read: Callable[[Any, datetime], Asked], request: Any) -> RequestAnswered:
         return await self.writer.ask(read(request, self.now()), wire.body_sha256(request))
@@ -212,15 +213,14 @@ class LedgerService(LedgerServiceServicer):
         return parse_date(text, field="effective_on") if text else self.writer.business_on
 
     async def ListLoans(self, request: Any, context: Any) -> pb.ListLoansResponse:
-        """List loan summaries by loan id."""
-        await self.projection.caught_up()
-        size = min(request.page.size or PAGE_SIZE, PAGE_SIZE_MAX)
-        on, late = self.writer.business_on, request.days_past_due_min
-        latest = on - timedelta(days=late) if on and late > 0 else None
-        rows = await self.models.summaries(request.page.token, size, latest)
-        loans = [_summary(row, on) for row in rows]
-        token = loans[-1].loan_id if len(loans) == size else ""
-        return pb.ListLoansResponse(loans=loans, next_page_token=token)
+        """List loan summaries as known at one instant."""
+        size = min(max(request.page.size, 0) or PAGE_SIZE, PAGE_SIZE_MAX)
+        conditions = [request.filter] if request.filter.strip() else []
+        if request.days_past_due_min > 0:
+            conditions.append(f"days_past_due >= {request.days_past_due_min}")
+        wanted = " AND ".join(conditions)
+        listed = await self.loans.page(wanted, request.order_by, request.page.token, size)
+        return wire_loan.list_message(listed)
 
     async def ListLoanEvents(self, request: Any, context: Any) -> pb.ListLoanEventsResponse:
         """List the stored events of a loan."""
@@ -238,8 +238,7 @@ class LedgerService(LedgerServiceServicer):
         await self.projection.caught_up()
         rows = await self.models.trial_balance(on)
         accounts = [
-            pb.AccountBalance(account=name, currency=currency, balance_minor=total)
-            for name, currency, total in rows
+            wire_loan.balance_message(name, currency, total) for name, currency, total in rows
         ]
         return pb.TrialBalance(accounts=accounts, effective_on=on.isoformat())
 
@@ -258,19 +257,6 @@ class LedgerService(LedgerServiceServicer):
             loans_changed=closed.loans_changed,
             loans_touched=closed.loans_touched,
         )
-
-
-def _summary(row: dict[str, Any], on: date | None) -> pb.LoanSummary:
-    return pb.LoanSummary(
-        loan_id=row["loan_id"],
-        borrower_ref=row["borrower_ref"],
-        product=row["product"],
-        status=loan_pb2.LoanStatus.Value(f"LOAN_STATUS_{row['status']}"),
-        principal_outstanding_minor=row["principal_outstanding_minor"],
-        days_past_due=days_past_due(row["oldest_due_on"], on),
-        arrears_minor=row["arrears_minor"],
-        bucket=row["bucket"],
-    )
 
 
 def _event(row: Logged) -> loan_pb2.LoanEvent:
