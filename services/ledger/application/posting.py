@@ -8,46 +8,24 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from typing import NamedTuple
 
 import msgspec
 
+from services.ledger.application.asks import Ask, BatchRefused, TooManyWaiting, Weighed, Work
 from services.ledger.application.ports import Log, StreamChanged
 from services.ledger.domain import commands as cmd
 from services.ledger.domain.book_events import BusinessDateAdvanced, RequestAnswered
 from services.ledger.domain.decide import decide
-from services.ledger.domain.events import Fact
 from services.ledger.domain.loan_account import LoanAccount, fold
 from services.ledger.domain.refusals import LoanChangedMeanwhile, RequestIdReused
-from shared.kernel.errors import Exhausted, LendingError
+from shared.kernel.errors import LendingError
 
 BATCH_MAX = 256
+COMMIT_MAX = 5_000
 WAITING_MAX = 20_000
 ACCOUNTS_MAX = 50_000
 BUSINESS_DAY = "business-day"
 TICK = timedelta(microseconds=1)
-
-
-class TooManyWaiting(Exhausted):
-    """More commands wait for the log than we accept."""
-
-
-@dataclass(slots=True)
-class Ask:
-    """One command on its way; `body_sha256` is empty for work that needs no request record."""
-
-    command: cmd.Asked
-    body_sha256: str
-    answer: asyncio.Future[RequestAnswered]
-    outcome: RequestAnswered | Exception | None = None
-
-
-class Weighed(NamedTuple):
-    """A command decided and not stored: the loan before, and what would be recorded."""
-
-    before: LoanAccount | None
-    events: tuple[Fact, ...]
-    business_on: date | None
 
 
 @dataclass(slots=True)
@@ -56,7 +34,8 @@ class Writer:
 
     log: Log
     on_commit: Callable[[], None] = lambda: None
-    queue: asyncio.Queue[Ask] = field(default_factory=lambda: asyncio.Queue(WAITING_MAX))
+    queue: asyncio.Queue[Work] = field(default_factory=asyncio.Queue)
+    waiting: int = 0
     accounts: OrderedDict[str, LoanAccount] = field(default_factory=OrderedDict)
     business_on: date | None = None
     business_days: int = 0
@@ -82,16 +61,33 @@ class Writer:
             LendingError: the refusal; nothing was stored.
             TooManyWaiting: try again later with the same request id.
         """
-        ask = Ask(command, body_sha256, asyncio.get_running_loop().create_future())
+        ask = Ask(command, body_sha256)
+        await self.ask_all([ask])
+        assert ask.outcome is not None
+        if isinstance(ask.outcome, Exception):
+            raise ask.outcome
+        return ask.outcome
+
+    async def ask_all(self, asks: list[Ask], *, atomic: bool = False) -> None:
+        """
+        Carry out many commands; each ask then says what became of it.
+
+        Args:
+            asks: In the order in which they are to be decided.
+            atomic: Store all, in one transaction, or none.
+        Raises:
+            TooManyWaiting: nothing was stored; try again later with the same request ids.
+        """
+        if self.waiting and self.waiting + len(asks) > WAITING_MAX:
+            raise TooManyWaiting("too many commands are waiting")
+        work = Work(asks, asyncio.get_running_loop().create_future(), atomic)
+        self.waiting += len(asks)
+        self.open[id(work)] = min(ask.command.recorded_at for ask in asks)
+        self.queue.put_nowait(work)
         try:
-            self.queue.put_nowait(ask)
-        except asyncio.QueueFull:
-            raise TooManyWaiting("too many commands are waiting") from None
-        self.open[id(ask)] = command.recorded_at
-        try:
-            return await ask.answer
+            await work.done
         finally:
-            del self.open[id(ask)]
+            del self.open[id(work)]
 
     def settled_at(self, now: datetime) -> datetime:
         """Return the latest instant at which nothing can be recorded any more."""
@@ -117,20 +113,37 @@ class Writer:
         loop = asyncio.get_running_loop()
         while not (stop.is_set() and self.queue.empty()):
             try:
-                batch = [await asyncio.wait_for(self.queue.get(), timeout=0.2)]
+                works = [await asyncio.wait_for(self.queue.get(), timeout=0.2)]
             except TimeoutError:
                 continue
-            while len(batch) < BATCH_MAX and not self.queue.empty():
-                batch.append(self.queue.get_nowait())
-            try:
-                await loop.run_in_executor(self.thread, self.commit, batch)
-            except Exception as failure:
-                self.accounts.clear()
-                for ask in batch:
-                    ask.outcome = failure
+            count = len(works[0].asks)
+            while count < BATCH_MAX and not self.queue.empty():
+                works.append(self.queue.get_nowait())
+                count += len(works[-1].asks)
+            await loop.run_in_executor(self.thread, self._commit_works, works)
+            self.waiting -= count
             self.on_commit()
-            for ask in batch:
-                _answer(ask)
+            for work in works:
+                work.finish()
+
+    def _commit_works(self, works: Sequence[Work]) -> None:
+        """Commit the asks of many callers together; those of an atomic one on their own."""
+        together = [ask for work in works if not work.atomic for ask in work.asks]
+        parts = [together[k : k + COMMIT_MAX] for k in range(0, len(together), COMMIT_MAX)]
+        for part in parts:
+            self._guarded(part, self.commit)
+        for work in works:
+            if work.atomic:
+                self._guarded(work.asks, self.commit_all)
+
+    def _guarded(self, asks: Sequence[Ask], commit: Callable[[Sequence[Ask]], None]) -> None:
+        """Let a failure of the store reach its callers, and start again from the log."""
+        try:
+            commit(asks)
+        except Exception as failure:
+            self.accounts.clear()
+            for ask in asks:
+                ask.outcome = failure
 
     async def close_day(self, event: BusinessDateAdvanced) -> None:
         """Record that days are closed; only called when every loan was aged up to the date."""
@@ -141,12 +154,47 @@ class Writer:
         self.business_on = event.on
         self.on_commit()
 
-    def commit(self, batch: Sequence[Ask]) -> None:
-        """Decide a batch and store it in one transaction; on conflict each alone, from the log."""
+    def commit(self, asks: Sequence[Ask]) -> None:
+        """Decide commands and store them in one transaction; on conflict once more, then alone."""
+        if self._try(asks):
+            return
+        left = []
+        for ask in asks:
+            if not isinstance(ask.outcome, Exception):
+                ask.outcome, ask.events = self._first_answer(ask), ()
+                if ask.outcome is None:
+                    left.append(ask)
+        if not self._try(left):
+            for ask in left:
+                if not isinstance(ask.outcome, Exception):
+                    self._commit_alone(ask)
+
+    def commit_all(self, asks: Sequence[Ask]) -> None:
+        """Store all commands in one transaction, or none; those answered before stay so."""
+        left = []
+        for ask in asks:
+            ask.outcome = self._first_answer(ask)
+            if ask.outcome is None:
+                left.append(ask)
+        for _ in range(2):
+            if not _any_refused(asks) and self._try(left, whole=True):
+                return
+        refused = _any_refused(asks)
+        for ask in left:
+            ask.events = ()
+            if not isinstance(ask.outcome, LendingError):
+                ask.outcome = (
+                    BatchRefused("another item was refused")
+                    if refused
+                    else LoanChangedMeanwhile("another writer was first")
+                )
+
+    def _try(self, asks: Sequence[Ask], *, whole: bool = False) -> bool:
+        """Decide and store; False if nothing was stored: a conflict, or a refusal in a whole."""
         fresh: dict[str, LoanAccount | None] = {}
         streams: list[tuple[str, int, Sequence[msgspec.Struct]]] = []
         asked: dict[str, Ask] = {}
-        for ask in batch:
+        for ask in asks:
             request_id = ask.command.request_id
             if ask.body_sha256 and request_id in asked:
                 continue
@@ -155,19 +203,19 @@ class Writer:
                 asked[request_id] = ask
             except LendingError as refusal:
                 ask.outcome = self._first_answer(ask) or refusal
+                if whole:
+                    return False
         try:
             if streams:
                 self.log.append(streams)
         except StreamChanged:
             self._forget(fresh)
-            for ask in batch:
-                if not isinstance(ask.outcome, Exception):
-                    self._commit_alone(ask)
-            return
+            return False
         self._remember(fresh)
-        for ask in batch:
+        for ask in asks:
             if ask.outcome is None:
                 ask.outcome = self._first_answer(ask)
+        return True
 
     def account(self, loan_id: str) -> LoanAccount | None:
         """Return a loan as it stands; from memory, else from the log."""
@@ -190,7 +238,7 @@ class Writer:
             loan_version=after.version if after else 0,
             business_on=self.business_on,
         )
-        ask.outcome = answered
+        ask.outcome, ask.events = answered, events
         streams: list[tuple[str, int, Sequence[msgspec.Struct]]] = []
         if events:
             streams.append((f"loan/{loan_id}", before.version if before else 0, events))
@@ -244,11 +292,5 @@ class Writer:
             self.accounts.pop(loan_id, None)
 
 
-def _answer(ask: Ask) -> None:
-    """Hand the outcome to the caller, if it still waits."""
-    if ask.answer.done():
-        return
-    if isinstance(ask.outcome, RequestAnswered):
-        ask.answer.set_result(ask.outcome)
-    else:
-        ask.answer.set_exception(ask.outcome or RuntimeError("a command was left undecided"))
+def _any_refused(asks: Sequence[Ask]) -> bool:
+    return any(isinstance(ask.outcome, LendingError) for ask in asks)

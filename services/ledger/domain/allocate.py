@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date
 from fractions import Fraction
 
@@ -44,15 +45,18 @@ class Payment:
             if self.left <= 0:
                 return
             self._loan_charges(stage)
-            rows = [row for row in self.line.rows if _touches(row, stage, self)]
+            rows = (row for row in self.line.rows if _touches(row, stage, self))
             if DueBucket.IN_ADVANCE in stage.buckets and self.rule is not FutureRule.NEXT:
-                self._ahead(rows, stage)
+                self._ahead(list(rows), stage)
             elif self.vertical:
+                touched = list(rows)
                 for component in stage.components:
-                    for row in rows:
+                    for row in touched:
                         self._pay(row, component, stage.buckets)
             else:
                 for row in rows:
+                    if self.left <= 0:
+                        return
                     self._pay_row(row, stage, self.left)
 
     def to_principal(self, coming: list[Row], stages: tuple[Stage, ...]) -> None:
@@ -125,10 +129,12 @@ class Payment:
         """Date the day on which nothing of a row is unpaid; inside grace its penalty falls away."""
         if row.paid_on is None and row.unpaid <= 0:
             if (self.line.on - row.due_on).days <= self.line.terms.grace_days:
-                row.penalty_exact, row.penalty_runs = Fraction(0), []
+                row.penalty_exact, row.penalty_runs = Fraction(0), ()
             row.paid_on = self.line.on
 
     def _loan_charges(self, stage: Stage) -> None:
+        if not self.line.loan_charges:
+            return
         for component in stage.components:
             paid = self._pay_charges(self.line.loan_charges, component, stage.buckets)
             if paid:
@@ -136,7 +142,7 @@ class Payment:
 
     def _pay_charges(
         self,
-        charges: list[Charge],
+        charges: Iterable[Charge],
         component: Component,
         buckets: tuple[DueBucket, ...],
         due_on: date | None = None,

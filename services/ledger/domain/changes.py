@@ -34,18 +34,18 @@ def attach(line: Timeline, charge: Charge) -> None:
     regular = [row for row in line.rows if row.start_on < row.due_on and row.period is not None]
     for k, row in enumerate(regular):
         if charge.due_on <= row.due_on and (k == 0 or charge.due_on > row.start_on):
-            row.charges.append(charge)
+            row.charges += (charge,)
             row.reopen()
             return
     last = max(line.rows, key=lambda row: row.due_on)
     after_last = charge.due_on > max(row.due_on for row in regular)
     if after_last and last.principal_due == last.interest_due == 0 and last.charges:
-        last.charges.append(charge)
+        last.charges += (charge,)
         last.due_on, last.paid_on = max(last.due_on, charge.due_on), None
         return
     number = max(row.number for row in line.rows) + 1
     start_on = last.due_on if after_last else charge.due_on
-    line.rows.append(Row(number, start_on, charge.due_on, 0, 0, charges=[charge]))
+    line.rows.append(Row(number, start_on, charge.due_on, 0, 0, charges=(charge,)))
     line.rows.sort(key=lambda row: (row.due_on, row.number))
 
 
@@ -80,6 +80,7 @@ def forgive_unearned_interest(line: Timeline) -> None:
     if line.terms.rebate_unearned:
         for row in line.rows:
             row.interest_due = max(row.interest_paid, interest_earned(row, line.on, line.terms))
+            row.carried = row.interest_due
     line.closed = True
 
 

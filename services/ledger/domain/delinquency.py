@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date, timedelta
 from enum import StrEnum
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import NamedTuple
 
 import msgspec
@@ -162,12 +163,15 @@ def next_transition_on(line: Timeline) -> date | None:
         The earliest later date of: an unpaid instalment falling due or becoming overdue, grace
         ending, a bucket edge of any scheme; None when nothing is left to come.
     """
-    unpaid = [row for row in line.rows if row.unpaid > 0]
-    candidates = [day for row in unpaid for day in _own_days(row) if day > line.on]
-    if unpaid:
-        oldest = unpaid[0].due_on
+    unpaid = (row for row in line.rows if row.unpaid > 0)
+    first = next(unpaid, None)
+    candidates: list[date] = []
+    if first is not None:
+        candidates += _coming_due(line, chain((first,), unpaid))
+        oldest = first.due_on
         edges = (*line.terms.delinquency.edges, line.terms.grace_days + 1)
-        candidates += [d for e in edges if (d := oldest + timedelta(days=e)) > line.on]
+        late = (line.on - oldest).days
+        candidates += [oldest + timedelta(days=edge) for edge in edges if edge > late]
         candidates += _shifted(line, oldest)
     if line.terms.delinquency.cures:
         candidates += releases(line)
@@ -190,6 +194,12 @@ def _shifted(line: Timeline, oldest: date) -> list[date]:
     return [*found, *(end for _, end in line.pauses if end > line.on)]
 
 
-def _own_days(row: Row) -> tuple[date, date]:
-    """Return the date on which a row falls due and the one on which it is overdue."""
-    return row.due_on, row.due_on + timedelta(days=1)
+def _coming_due(line: Timeline, unpaid: Iterable[Row]) -> list[date]:
+    """Return the next date on which a row falls due, or the day after, on which it is overdue."""
+    found: list[date] = []
+    for row in unpaid:
+        if row.due_on > line.on:
+            return [*found, row.due_on]
+        if row.due_on == line.on:
+            found = [row.due_on + timedelta(days=1)]
+    return found

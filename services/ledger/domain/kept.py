@@ -14,12 +14,13 @@ KEPT_MAX = 4096
 
 
 class _Kept(NamedTuple):
-    """Where one loan stood after its last fact; the line is never changed, only copied."""
+    """Where one loan stood after its last fact, and on the date that was looked at last."""
 
     terms: Terms
     disbursed: tuple[date, int | None]
     facts: list[MoneyFact]
     line: Timeline
+    seen: Timeline
 
 
 class Keeper:
@@ -43,18 +44,30 @@ class Keeper:
         facts: list[MoneyFact],
         on: date,
     ) -> Timeline:
-        """Return the loan on a date, not before its disbursal; the caller may change it."""
-        wanted = in_order(facts)
-        counting = [fact for fact in wanted if fact.effective_on <= on]
+        """Return the loan on a date, not before its disbursal; nobody may change it."""
+        on = max(on, disbursed[0])
+        counting = in_order(facts)
+        if counting and counting[-1].effective_on > on:
+            counting = [fact for fact in counting if fact.effective_on <= on]
         kept = self.lines.get(loan_id)
-        if kept is not None and _goes_on(kept, terms, disbursed, counting, on):
-            line, done = kept.line.copied(), len(kept.facts)
-        else:
+        if kept is None or not _goes_on(kept, terms, disbursed, counting, on):
             line, done = begin(terms, *disbursed), 0
-        if done < len(counting) or done == 0:
-            proceed(line, counting[done:], on)
-            self._keep(loan_id, _Kept(terms, disbursed, counting, line.copied()))
-        return at(line, max(on, disbursed[0]))
+        elif len(kept.facts) == len(counting):
+            return self._later(loan_id, kept, on)
+        else:
+            done = len(kept.facts)
+            soon = counting[done].effective_on
+            line = (kept.seen if kept.seen.on <= soon else kept.line).copied()
+        proceed(line, counting[done:], on)
+        return self._later(loan_id, _Kept(terms, disbursed, counting, line, line), on)
+
+    def _later(self, loan_id: str, kept: _Kept, on: date) -> Timeline:
+        """Return a loan whose facts are all counted, with time passed up to a date."""
+        if kept.seen.on != on:
+            near = kept.seen if kept.seen.on <= on else kept.line
+            kept = kept._replace(seen=near if near.on == on else at(near.copied(), on))
+        self._keep(loan_id, kept)
+        return kept.seen
 
     def _keep(self, loan_id: str, kept: _Kept) -> None:
         self.lines.pop(loan_id, None)

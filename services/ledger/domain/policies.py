@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
 
 import msgspec
 
@@ -64,7 +65,7 @@ class Cure(msgspec.Struct, frozen=True, omit_defaults=True):
     forborne_months: int = 0
 
 
-class DelinquencyPolicy(msgspec.Struct, frozen=True, omit_defaults=True):
+class DelinquencyPolicy(msgspec.Struct, frozen=True, omit_defaults=True, cache_hash=True):
     """
     How lateness is counted: the schemes in force, and what does not count.
 
@@ -83,8 +84,13 @@ class DelinquencyPolicy(msgspec.Struct, frozen=True, omit_defaults=True):
     @property
     def edges(self) -> tuple[int, ...]:
         """Days past due, pauses aside, on which some bucket changes; lowest first."""
-        found = {edge for scheme in self.schemes for edge in scheme.elapsed_edges}
-        return tuple(sorted(edge + self.uncounted_days for edge in found))
+        return _edges(self)
+
+
+@lru_cache(maxsize=256)
+def _edges(policy: DelinquencyPolicy) -> tuple[int, ...]:
+    found = {edge for scheme in policy.schemes for edge in scheme.elapsed_edges}
+    return tuple(sorted(edge + policy.uncounted_days for edge in found))
 
 
 M = Scheme(

@@ -96,9 +96,16 @@ def _walk(line: Timeline, to_on: date) -> None:
                 break
             base, days = penalty_base(line.terms, row), _penalty_days(line, row, to_on)
             if base > 0 and days > 0:
-                row.penalty_runs.append((base, days))
+                row.penalty_runs = _run_on(row.penalty_runs, base, days)
                 row.penalty_exact += penalty_interest(Fraction(base), rate, days, year)
     line.on = to_on
+
+
+def _run_on(runs: tuple[tuple[int, int], ...], base: int, days: int) -> tuple[tuple[int, int], ...]:
+    """Add days to the last run of the same base, or begin another: however often one looks."""
+    if runs and runs[-1][0] == base:
+        return (*runs[:-1], (base, runs[-1][1] + days))
+    return (*runs, (base, days))
 
 
 def penalty_base(terms: Terms, row: Row) -> int:
@@ -232,7 +239,7 @@ def _write_off(line: Timeline, fact: MoneyFact) -> None:
     line.closed = True
     for row in line.rows:
         row.principal_due, row.interest_due = row.principal_paid, row.interest_paid
-        row.penalty_exact, row.penalty_runs = Fraction(row.penalty_paid), []
+        row.penalty_exact, row.penalty_runs = Fraction(row.penalty_paid), ()
     for charge in line.charges:
         book_charge(line, charge, charge.paid - charge.due)
         charge.due = charge.paid

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from copy import copy
-from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 from fractions import Fraction
+from typing import NamedTuple
 
 import msgspec
 
@@ -65,8 +65,7 @@ class MoneyFact(msgspec.Struct, frozen=True, kw_only=True):
     party_ref: str = ""
 
 
-@dataclass(slots=True)
-class Charge:
+class Charge(msgspec.Struct):
     """An amount the lender charged, with its own due date; minor units."""
 
     fact_id: str
@@ -76,13 +75,13 @@ class Charge:
     paid: int = 0
 
 
-@dataclass(slots=True)
-class Row:
+class Row(msgspec.Struct):
     """
     One instalment on its way: due, paid, and the penalty that its lateness earned.
 
     `penalty_runs`: overdue principal and for how many days, as penalty interest was earned on it.
-    `carried`: of the interest, what was earned under an earlier plan.
+    `carried`: of the interest, what is earned whatever the date: under an earlier plan, or before
+    the rest was forgiven.
     """
 
     number: int
@@ -94,9 +93,9 @@ class Row:
     principal_paid: int = 0
     interest_paid: int = 0
     penalty_exact: Fraction = Fraction(0)
-    penalty_runs: list[tuple[int, int]] = field(default_factory=list)
+    penalty_runs: tuple[tuple[int, int], ...] = ()
     penalty_paid: int = 0
-    charges: list[Charge] = field(default_factory=list)
+    charges: tuple[Charge, ...] = ()
     paid_on: date | None = None
     paid_in_advance: int = 0
     paid_late: int = 0
@@ -131,32 +130,26 @@ class Row:
 
     def copied(self) -> Row:
         """Return a row that can go its own way."""
-        return Row(
-            self.number,
-            self.start_on,
-            self.due_on,
-            self.principal_due,
-            self.interest_due,
-            self.period,
-            self.principal_paid,
-            self.interest_paid,
-            self.penalty_exact,
-            self.penalty_runs[:],
-            self.penalty_paid,
-            [copy(charge) for charge in self.charges] if self.charges else [],
-            self.paid_on,
-            self.paid_in_advance,
-            self.paid_late,
-            self.carried,
-        )
+        twin = copy(self)
+        if self.charges:
+            twin.charges = tuple(copy(charge) for charge in self.charges)
+        return twin
 
     def charged(self, component: Component) -> int:
         """Return the charges of one component, minor units."""
         return sum(c.due for c in self.charges if c.component is component)
 
 
-@dataclass(slots=True)
-class Timeline:
+class Owed(NamedTuple):
+    """What a loan owes, by component, minor units."""
+
+    principal: int
+    interest: int
+    penalty: int
+    charges: int
+
+
+class Timeline(msgspec.Struct):
     """
     A loan on one date: its rows, what each fact did, and what is owed.
 
@@ -170,10 +163,10 @@ class Timeline:
     on: date
     plan: Plan
     rows: list[Row]
-    loan_charges: list[Charge] = field(default_factory=list)
-    pauses: list[tuple[date, date]] = field(default_factory=list)
-    paid_out: list[tuple[date, int]] = field(default_factory=list)
-    forborne_on: list[date] = field(default_factory=list)
+    loan_charges: list[Charge] = msgspec.field(default_factory=list)
+    pauses: list[tuple[date, date]] = msgspec.field(default_factory=list)
+    paid_out: list[tuple[date, int]] = msgspec.field(default_factory=list)
+    forborne_on: list[date] = msgspec.field(default_factory=list)
     creditor_ref: str = ""
     income_stopped: tuple[int, int] | None = None
     unallocated: int = 0
@@ -183,8 +176,8 @@ class Timeline:
     closed: bool = False
     charged_off_principal: int | None = None
     charged_off_on: date | None = None
-    books: dict[str, int] = field(default_factory=dict)
-    allocations: dict[str, tuple[Allocation, ...]] = field(default_factory=dict)
+    books: dict[str, int] = msgspec.field(default_factory=dict)
+    allocations: dict[str, tuple[Allocation, ...]] = msgspec.field(default_factory=dict)
 
     def copied(self) -> Timeline:
         """Return a timeline that can go its own way."""
@@ -199,17 +192,17 @@ class Timeline:
     @property
     def principal_outstanding(self) -> int:
         """Principal not yet repaid, minor units."""
-        return sum(row.principal_unpaid for row in self.rows)
+        return self.owed().principal
 
     @property
     def charges_outstanding(self) -> int:
         """Charges unpaid, due or not, minor units."""
-        return sum(charge.due - charge.paid for charge in self.charges)
+        return self.owed().charges
 
     @property
     def charges(self) -> list[Charge]:
         """Every charge, of the loan and of its instalments."""
-        return [*self.loan_charges, *(c for row in self.rows for c in row.charges)]
+        return [*self.loan_charges, *(c for row in self.rows if row.charges for c in row.charges)]
 
     def penalty_due(self, row: Row) -> int:
         """Penalty interest of one row: nothing inside grace, from the due date after it."""
@@ -222,25 +215,37 @@ class Timeline:
     @property
     def penalty_outstanding(self) -> int:
         """Penalty interest accrued and unpaid, minor units."""
-        return sum(max(0, self.penalty_due(row) - row.penalty_paid) for row in self.rows)
+        return self.owed().penalty
 
     @property
     def interest_owed(self) -> int:
         """Interest owed if the loan ended today: earned, or all of it without a rebate."""
-        rebate = self.terms.rebate_unearned
-        return sum(
-            max(row.interest_paid, interest_earned(row, self.on, self.terms))
-            if rebate
-            else row.interest_due
-            for row in self.rows
-        ) - sum(row.interest_paid for row in self.rows)
+        return self.owed().interest
 
     @property
     def payoff(self) -> int:
         """What settles the loan on this date; minor units."""
-        owed = self.principal_outstanding + max(0, self.interest_owed)
-        owed += self.penalty_outstanding + self.charges_outstanding
-        return owed - self.unallocated if self.terms.overpayment == "CREDIT" else owed
+        owed = self.owed()
+        total = owed.principal + max(0, owed.interest) + owed.penalty + owed.charges
+        return total - self.unallocated if self.terms.overpayment == "CREDIT" else total
+
+    def owed(self) -> Owed:
+        """Return what is owed if the loan ended today, in one pass over the rows."""
+        on, rebate = self.on, self.terms.rebate_unearned
+        principal = interest = penalty = 0
+        charges = sum(charge.due - charge.paid for charge in self.loan_charges)
+        for row in self.rows:
+            principal += row.principal_due - row.principal_paid
+            if row.due_on <= on or not rebate:
+                earned = row.interest_due
+            else:
+                earned = interest_earned(row, on, self.terms)
+            interest += max(0, earned - row.interest_paid) if rebate else earned - row.interest_paid
+            if row.penalty_exact:
+                penalty += max(0, self.penalty_due(row) - row.penalty_paid)
+            if row.charges:
+                charges += row.charges_unpaid
+        return Owed(principal, interest, penalty, charges)
 
     @property
     def days_past_due(self) -> int:

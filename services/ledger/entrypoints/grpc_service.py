@@ -29,6 +29,7 @@ from services.ledger.domain.effects import effects
 from services.ledger.domain.explain import explain
 from services.ledger.domain.loan_account import LoanAccount, fold
 from services.ledger.domain.refusals import BusinessDateNotSet, LoanNotFound
+from services.ledger.entrypoints.batches import post_batch
 from shared.kernel.dates import parse_date
 from shared.runtime.requests import an_id, an_instant
 
@@ -116,6 +117,12 @@ class LedgerService(LedgerServiceServicer):
             allocations=[wire_loan.allocation_message(slot) for slot in slots],
             loan=wire_loan.loan_message(account, first.business_on),
         )
+
+    async def BatchPostRepayments(
+        self, request: Any, context: Any
+    ) -> pb.BatchPostRepaymentsResponse:
+        """Take many repayments in."""
+        return await post_batch(self.writer, request, self.now())
 
     async def ReverseRepayment(self, request: Any, context: Any) -> loan_pb2.Loan:
         """Take a repayment back."""

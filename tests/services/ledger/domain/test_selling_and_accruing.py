@@ -9,7 +9,7 @@ import msgspec
 
 from services.ledger.domain import commands as cmd
 from services.ledger.domain.books import accrued, sub_ledger
-from services.ledger.domain.terms import Restructuring
+from services.ledger.domain.terms import Prepayment, RepaymentMethod, Restructuring
 from services.ledger.domain.waterfall import Component
 from tests.services.ledger.domain.desk import TERMS, Desk
 
@@ -79,6 +79,32 @@ def test_interest_earned_before_a_new_plan_is_owed_after_it() -> None:
 
     assert before == 1_206_000
     assert desk.account.timeline(desk.on).payoff == before
+
+
+def test_interest_earned_before_the_principal_was_paid_back_stays_owed() -> None:
+    """Principal paid back early and 0.03 of earned interest not: it is owed, then paid."""
+    terms = msgspec.structs.replace(
+        TERMS,
+        principal_minor=100,
+        rate_annual=Decimal("0.9"),
+        method=RepaymentMethod.LEVEL_INSTALMENT,
+        instalments=3,
+        first_due_on=date(2026, 3, 8),
+        instalment_multiple_minor=100,
+        prepayment=Prepayment.SHORTEN,
+    )
+    desk = Desk(terms)
+    desk.go_to(date(2026, 1, 19))
+    desk.repay("1.01")
+    left = desk.account.timeline(desk.on).payoff
+    desk.go_to(date(2026, 3, 22))
+    late = desk.account.standing
+    desk.repay("0.03")
+
+    assert left == 3
+    assert late.arrears_minor == 3
+    assert late.buckets["m"] == "M1"
+    assert desk.account.status == "SETTLED"
 
 
 def test_income_is_earned_by_days_and_taken_back_at_charge_off() -> None:
