@@ -1,4 +1,4 @@
-"""Put a ledger together: one writer, one log, its followers, its API."""
+"""Put a ledger together: one writer, one log, its API; the followers have their own process."""
 
 from __future__ import annotations
 
@@ -9,17 +9,14 @@ import grpc
 from lending.ledger.v1 import ledger_service_pb2 as pb
 from lending.ledger.v1.ledger_service_pb2_grpc import add_LedgerServiceServicer_to_server
 
-from services.ledger.adapters.event_mapper import decode
 from services.ledger.adapters.event_store import open_event_store
+from services.ledger.adapters.follower_process import FollowerProcess
 from services.ledger.adapters.loan_lists import LoanLists
 from services.ledger.adapters.read_models import ReadModels
-from services.ledger.adapters.relay import Relay
 from services.ledger.application.accruing import Accruals
 from services.ledger.application.ageing import Ageing
-from services.ledger.application.following import Follower
 from services.ledger.application.listing import LoanList
 from services.ledger.application.posting import Writer
-from services.ledger.application.projecting import Projection
 from services.ledger.config import LedgerSettings
 from services.ledger.entrypoints.grpc_service import LedgerService
 from shared.runtime.database import open_database
@@ -34,25 +31,19 @@ async def serve_ledger(settings: LedgerSettings, stop: asyncio.Event | None = No
     store = open_event_store(settings.database_url)
     models = ReadModels(open_database(settings.read_url()))
     await models.create()
-    projection = Projection(store, Follower(store, decode), models)
-    relay = Relay(Follower(store, decode), models, settings.nats_url)
-
-    def wake() -> None:
-        projection.woken.set()
-        relay.woken.set()
-
-    writer = Writer(store, wake)
+    followers = FollowerProcess(settings, store, models)
+    writer = Writer(store, followers.wake)
     writer.load_business_date()
-    accruals = Accruals(writer, projection, models)
-    ageing = Ageing(writer, projection, models, accruals, asyncio.Lock())
-    loans = LoanList(writer, projection, LoanLists(models.engine))
-    service = LedgerService(writer, projection, models, ageing, loans)
+    accruals = Accruals(writer, followers, models)
+    ageing = Ageing(writer, followers, models, accruals, asyncio.Lock())
+    loans = LoanList(writer, followers, LoanLists(models.engine))
+    service = LedgerService(writer, followers, models, ageing, loans)
 
     def register(server: grpc.aio.Server) -> Sequence[str]:
         add_LedgerServiceServicer_to_server(service, server)
         return [pb.DESCRIPTOR.services_by_name["LedgerService"].full_name]
 
-    work = [writer.run, projection.run, relay.run]
+    work = [writer.run, followers.run]
     await serve(settings, service="ledger", register=register, background=work, stop=stop)
     store.close()
     await models.engine.dispose()

@@ -6,6 +6,7 @@ import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import structlog
 from opentelemetry import propagate, trace
@@ -71,9 +72,20 @@ def current_traceparent() -> str:
 def span(name: str, traceparent: str = "", **attributes: str) -> Iterator[trace.Span]:
     """Open a span; it continues the given traceparent, else the work in hand."""
     context = _propagator.extract({"traceparent": traceparent}) if traceparent else None
-    tracer = trace.get_tracer("duebook")
-    with tracer.start_as_current_span(name, context=context, attributes=attributes) as opened:
+    with _tracer().start_as_current_span(name, context=context, attributes=attributes) as opened:
         yield opened
+
+
+def _tracer() -> trace.Tracer:
+    """Return the tracer of the provider in force; making one costs more than a span."""
+    provider = trace.get_tracer_provider()
+    if _TRACERS.get("provider") is not provider:
+        _TRACERS.update(provider=provider, tracer=provider.get_tracer("duebook"))
+    tracer: trace.Tracer = _TRACERS["tracer"]
+    return tracer
+
+
+_TRACERS: dict[str, Any] = {}
 
 
 def _add_trace(_: object, __: str, entry: structlog.types.EventDict) -> structlog.types.EventDict:

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from typing import Protocol
 
 from services.ledger.application.posting import Writer
-from services.ledger.application.projecting import Projection
+from services.ledger.application.projecting import CaughtUp
 from services.ledger.domain.accruals import accrual, month_ends
 from services.ledger.domain.book_events import AccrualPosted
 
@@ -25,7 +25,7 @@ class Accruals:
     """Posts the accrual journals."""
 
     writer: Writer
-    projection: Projection
+    followers: CaughtUp
     loans: AccruingLoans
 
     async def close_months(self, to: date, request_id: str, now: datetime) -> None:
@@ -38,7 +38,7 @@ class Accruals:
         ends = month_ends(on, to) if on else []
         if not ends:
             return
-        await self.projection.caught_up()
+        await self.followers.caught_up()
         by_currency: dict[str, list[str]] = {}
         for currency, loan_id in await self.loans.accruing():
             by_currency.setdefault(currency, []).append(loan_id)

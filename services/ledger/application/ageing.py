@@ -9,7 +9,7 @@ from typing import Protocol
 
 from services.ledger.application.accruing import Accruals
 from services.ledger.application.posting import Writer
-from services.ledger.application.projecting import Projection
+from services.ledger.application.projecting import CaughtUp
 from services.ledger.domain.book_events import BusinessDateAdvanced
 from services.ledger.domain.commands import AgeLoan
 from services.ledger.domain.refusals import DateOutOfOrder
@@ -27,7 +27,7 @@ class Ageing:
     """Moves the business date."""
 
     writer: Writer
-    projection: Projection
+    followers: CaughtUp
     due: DueLoans
     accruals: Accruals
     turn: asyncio.Lock
@@ -76,7 +76,7 @@ class Ageing:
         return closed
 
     async def _loans(self, to: date) -> list[str]:
-        await self.projection.caught_up()
+        await self.followers.caught_up()
         return await self.due.due_for_ageing(to)
 
     async def _age(self, loan_id: str, to: date, request_id: str, now: datetime) -> None:

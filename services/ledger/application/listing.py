@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 from typing import Any, NamedTuple, Protocol
 
 from services.ledger.application.posting import Writer
-from services.ledger.application.projecting import Projection
+from services.ledger.application.projecting import CaughtUp
 from services.ledger.application.reading import see_loan
 from services.ledger.application.rows import days_past_due, microseconds, summary_row
 from services.ledger.domain.refusals import LoanNotFound
@@ -81,7 +81,7 @@ class LoanList:
     """Lists loans."""
 
     writer: Writer
-    projection: Projection
+    followers: CaughtUp
     summaries: Summaries
 
     async def page(self, filter_text: str, order_by: str, token: str, size: int) -> Listed:
@@ -103,7 +103,7 @@ class LoanList:
         place = place_of(token, query) if token else None
         known_at = place.known_at if place else self.writer.settled_at(datetime.now(UTC))
         on = date.fromisoformat(place.effective_on) if place else self._today()
-        await self.projection.caught_up()
+        await self.followers.caught_up()
         after = (place.key, place.last_id) if place else None
         window = Window(conditions, order, after, microseconds(known_at), on, size + 1)
         rows = [_dated(row, on) for row in await self.summaries.unchanged(window)]

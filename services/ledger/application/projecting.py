@@ -22,6 +22,13 @@ class ReadModelsBehind(Unavailable):
     """The read models have not reached the log in time: ask again."""
 
 
+class CaughtUp(Protocol):
+    """Lets a reader wait for what was just posted."""
+
+    async def caught_up(self) -> None:
+        """Wait until everything committed before this call can be read."""
+
+
 class Tables(Protocol):
     """Where rows and position are written together."""
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 
 import typer
+import uvloop
 from rich.console import Console
 from rich.table import Table
 
 from services.ledger.application.verifying import Verdict
 from services.ledger.compose import serve_ledger
+from services.ledger.compose_follow import follow_log
 from services.ledger.compose_replay import replay_book
 from services.ledger.config import LedgerSettings
 from shared.runtime.grpc_server import run
@@ -28,6 +30,12 @@ def serve(context: typer.Context) -> None:
     """Serve the gRPC API until SIGTERM or Ctrl-C."""
     if context.invoked_subcommand is None:
         run(lambda: serve_ledger(LedgerSettings()))
+
+
+@app.command(hidden=True)
+def follow() -> None:
+    """Follow the log into read models and the event stream; started by the ledger itself."""
+    uvloop.run(follow_log(LedgerSettings()))
 
 
 @app.command()

@@ -19,7 +19,7 @@ from services.ledger.application.ageing import Ageing
 from services.ledger.application.listing import LoanList
 from services.ledger.application.ports import Logged
 from services.ledger.application.posting import Writer
-from services.ledger.application.projecting import Projection
+from services.ledger.application.projecting import CaughtUp
 from services.ledger.application.reading import Seen, compare, line_seen, preview, see_loan
 from services.ledger.domain.book_events import RequestAnswered
 from services.ledger.domain.commands import Asked
@@ -42,13 +42,13 @@ class LedgerService(LedgerServiceServicer):
     def __init__(
         self,
         writer: Writer,
-        projection: Projection,
+        followers: CaughtUp,
         models: ReadModels,
         ageing: Ageing,
         loans: LoanList,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self.writer, self.projection, self.models = writer, projection, models
+        self.writer, self.followers, self.models = writer, followers, models
         self.ageing, self.loans, self.now = ageing, loans, now
 
     async def _post(self, read: Callable[[Any, datetime], Asked], request: Any) -> RequestAnswered:
@@ -242,7 +242,7 @@ class LedgerService(LedgerServiceServicer):
         on = self._date(request.effective_on)
         if on is None:
             raise BusinessDateNotSet("the ledger has no business date yet")
-        await self.projection.caught_up()
+        await self.followers.caught_up()
         rows = await self.models.trial_balance(on)
         accounts = [
             wire_loan.balance_message(name, currency, total) for name, currency, total in rows
