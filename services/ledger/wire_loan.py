@@ -16,7 +16,7 @@ from services.ledger.domain.difference import Step
 from services.ledger.domain.effects import Effects
 from services.ledger.domain.events import Fact
 from services.ledger.domain.loan_account import LoanAccount
-from services.ledger.domain.timeline import Allocation, Timeline
+from services.ledger.domain.timeline import Allocation, Row, Timeline
 from services.ledger.wire_events import delinquency_message, told
 from services.ledger.wire_terms import terms_message
 
@@ -41,28 +41,37 @@ def loan_message(account: LoanAccount, on: date | None) -> loan_pb2.Loan:
     return message
 
 
+def _instalment(line: Timeline, row: Row) -> loan_pb2.Instalment:
+    """Return a row as its message; what nothing was paid of is the short form of it."""
+    message = loan_pb2.Instalment(
+        number=row.number,
+        due_on=row.due_on.isoformat(),
+        principal_due_minor=row.principal_due,
+        interest_due_minor=row.interest_due,
+    )
+    if row.penalty_exact or row.penalty_paid:
+        message.penalty_due_minor = line.penalty_due(row)
+        message.penalty_paid_minor = row.penalty_paid
+    if row.charges:
+        message.charges_due_minor = sum(c.due for c in row.charges)
+        message.charges_paid_minor = sum(c.paid for c in row.charges)
+    if row.paid or row.paid_on:
+        message.principal_paid_minor = row.principal_paid
+        message.interest_paid_minor = row.interest_paid
+        message.paid_on = row.paid_on.isoformat() if row.paid_on else ""
+        message.paid_in_advance_minor = row.paid_in_advance
+        message.paid_late_minor = row.paid_late
+    return message
+
+
 def _fill_balances(message: loan_pb2.Loan, line: Timeline) -> None:
-    for row in line.rows:
-        message.instalments.add(
-            number=row.number,
-            due_on=row.due_on.isoformat(),
-            principal_due_minor=row.principal_due,
-            interest_due_minor=row.interest_due,
-            principal_paid_minor=row.principal_paid,
-            interest_paid_minor=row.interest_paid,
-            paid_on=row.paid_on.isoformat() if row.paid_on else "",
-            charges_due_minor=sum(c.due for c in row.charges),
-            charges_paid_minor=sum(c.paid for c in row.charges),
-            penalty_due_minor=line.penalty_due(row),
-            penalty_paid_minor=row.penalty_paid,
-            paid_in_advance_minor=row.paid_in_advance,
-            paid_late_minor=row.paid_late,
-        )
+    message.instalments.extend([_instalment(line, row) for row in line.rows])
     standing = standing_of(line)
-    message.principal_outstanding_minor = line.principal_outstanding
+    owed = line.owed()
+    message.principal_outstanding_minor = owed.principal
     message.interest_overdue_minor = standing.interest_overdue_minor
-    message.penalty_outstanding_minor = line.penalty_outstanding
-    message.fees_outstanding_minor = line.charges_outstanding
+    message.penalty_outstanding_minor = owed.penalty
+    message.fees_outstanding_minor = owed.charges
     message.unallocated_minor = line.unallocated
     message.recovered_minor = line.recovered
     message.payoff_minor = line.payoff

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import msgspec
@@ -152,6 +153,7 @@ def _posting(name: str) -> str:
     return name or "cash/1"
 
 
+@lru_cache(maxsize=1024)
 def terms_message(given: Terms) -> loan_pb2.Terms:
     """Return terms as their message."""
     pb = loan_pb2

@@ -33,21 +33,31 @@ class PortInUse(Exception):
 class Edge(grpc.aio.ServerInterceptor):
     """Wraps every unary call: one span, one count, refusals as status, nothing leaks."""
 
-    async def intercept_service(self, continuation: Any, details: Any) -> Any:
-        """Wrap the handler of a unary call; streams pass through."""
-        handler = await continuation(details)
-        if handler is None or handler.unary_unary is None:
-            return handler
-        metadata = dict(details.invocation_metadata or ())
-        wrapped = self._wrap(handler.unary_unary, details.method, metadata.get("traceparent", ""))
-        return grpc.unary_unary_rpc_method_handler(
-            wrapped, handler.request_deserializer, handler.response_serializer
-        )
+    def __init__(self) -> None:
+        self.handlers: dict[str, Any] = {}
 
-    def _wrap(self, inner: Any, method: str, traceparent: str) -> Any:
+    async def intercept_service(self, continuation: Any, details: Any) -> Any:
+        """Wrap the handler of a unary call, once; streams pass through."""
+        handler = self.handlers.get(details.method)
+        if handler is None:
+            handler = await continuation(details)
+            if handler is None:
+                return None
+            if handler.unary_unary is not None:
+                handler = grpc.unary_unary_rpc_method_handler(
+                    self._wrap(handler.unary_unary, details.method),
+                    handler.request_deserializer,
+                    handler.response_serializer,
+                )
+            self.handlers[details.method] = handler
+        return handler
+
+    def _wrap(self, inner: Any, method: str) -> Any:
+        seconds, counted = CALL_SECONDS.labels(method), CALLS.labels(method, "OK")
+
         async def call(request: Any, context: grpc.aio.ServicerContext) -> Any:
             started, code = perf_counter(), "OK"
-            with span(method, traceparent):
+            with span(method, _traceparent(context)):
                 try:
                     return await inner(request, context)
                 except LendingError as refusal:
@@ -61,10 +71,18 @@ class Edge(grpc.aio.ServerInterceptor):
                     structlog.get_logger().exception("call failed", method=method)
                     await context.abort(grpc.StatusCode.INTERNAL, "internal error; see the log")
                 finally:
-                    CALLS.labels(method, code).inc()
-                    CALL_SECONDS.labels(method).observe(perf_counter() - started)
+                    (counted if code == "OK" else CALLS.labels(method, code)).inc()
+                    seconds.observe(perf_counter() - started)
 
         return call
+
+
+def _traceparent(context: grpc.aio.ServicerContext) -> str:
+    """Return the caller's trace; empty where there is none."""
+    for key, value in context.invocation_metadata() or ():
+        if key == "traceparent":
+            return str(value)
+    return ""
 
 
 async def serve(

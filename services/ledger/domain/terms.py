@@ -58,7 +58,7 @@ class Restructuring(StrEnum):
     RE_AMORTISE = "RE_AMORTISE"
 
 
-class Terms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Terms(msgspec.Struct, frozen=True, cache_hash=True, kw_only=True, omit_defaults=True):
     """
     One contract: amounts in minor units of `currency`, rates as fractions of one per year.
 
