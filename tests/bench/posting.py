@@ -19,12 +19,13 @@ from lending.ledger.v1.ledger_service_pb2_grpc import LedgerServiceStub
 
 from services.ledger.wire_terms import terms_message
 from shared.runtime.nats_server import start_nats
+from tests.bench import batches
 from tests.bench.floors import durable_inserts
 from tests.bench.measures import Measure
 from tests.services.ledger.domain.desk import TERMS
 from tests.system.processes import ROOT, Service, free_port
 
-LOANS = 400
+LOANS = 2_000
 STARTS_ON = "2026-01-05"
 _ids = itertools.count()
 
@@ -70,7 +71,8 @@ async def open_book(stub: Any) -> None:
     await stub.AdvanceBusinessDate(pb.AdvanceBusinessDateRequest(request_id="day", to=STARTS_ON))
     terms = terms_message(TERMS)
     money = Money(amount_minor=TERMS.principal_minor, currency="CNY")
-    for k in range(LOANS):
+
+    async def lend(k: int) -> None:
         name = f"L-{k}"
         await stub.OpenLoan(
             pb.OpenLoanRequest(
@@ -82,6 +84,9 @@ async def open_book(stub: Any) -> None:
                 request_id=f"out-{k}", loan_id=name, value_on=STARTS_ON, amount=money
             )
         )
+
+    for first in range(0, LOANS, 500):
+        await asyncio.gather(*[lend(k) for k in range(first, first + 500)])
 
 
 async def measure(
@@ -106,7 +111,11 @@ async def measure(
         ):
             stubs = LedgerServiceStub(ours), LedgerServiceStub(empty)
             await open_book(stubs[0])
-            return await _turns(store, stubs, folder, runs, seconds, say)
+            found = await _turns(store, stubs, folder, runs, seconds, say)
+            return [
+                *found,
+                await batches.measure(store, url, stubs[0], repayment, folder, runs, say),
+            ]
     finally:
         ledger.stop()
         for process in (echo, nats):
