@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PROTOS := $(shell find protos/lending -name '*.proto')
 
-.PHONY: help setup lock run demo replay cases laws bench test released clean
+.PHONY: help setup lock run demo replay cases laws bench durable test released clean
 
 help: ## List the commands.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -46,6 +46,9 @@ laws: setup ## Try the ledger's laws on fifty times as many random loans.
 
 bench: setup ## Measure against floors of the same run, into build/bench.json; QUICK=1 in under 3 minutes.
 	$(BIN)/python -m tests.bench $(if $(QUICK),--quick)
+
+durable: setup ## Kill the ledger 200 times under load on each store, and count every id; TIMES=n.
+	$(BIN)/python -m tests.simulation $(if $(TIMES),--times $(TIMES))
 
 test: setup ## Set everything up and pass all tests.
 	$(BIN)/ruff check .

@@ -7,13 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
-from eventsourcing.persistence import ApplicationRecorder, IntegrityError, StoredEvent
+from eventsourcing.persistence import (
+    ApplicationRecorder,
+    IntegrityError,
+    PersistenceError,
+    StoredEvent,
+)
 from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
 from eventsourcing.sqlite import SQLiteApplicationRecorder, SQLiteDatastore
 from sqlalchemy.engine import make_url
 
 from services.ledger.adapters.event_mapper import decode, encode, topic_of
-from services.ledger.application.ports import Logged, StreamChanged
+from services.ledger.application.ports import Logged, LogUnavailable, StreamChanged
 from shared.runtime.database import refuse_others
 
 APPLICATION_ID = 0x44554542
@@ -35,6 +40,7 @@ class EventStore:
             streams: Originator id, version before the first new event, new events.
         Raises:
             StreamChanged: one of the versions exists; nothing was stored.
+            LogUnavailable: the store did not answer; stored or not, the same request tells.
         """
         rows = [
             StoredEvent(
@@ -50,10 +56,15 @@ class EventStore:
             self.recorder.insert_events(rows)
         except IntegrityError as conflict:
             raise StreamChanged(str(conflict)) from conflict
+        except PersistenceError as failure:
+            raise LogUnavailable("it is not known whether the log has it") from failure
 
     def stream(self, originator_id: str, version_max: int | None = None) -> list[msgspec.Struct]:
         """Return the events of one stream, oldest first."""
-        rows = self.recorder.select_events(originator_id, lte=version_max)
+        try:
+            rows = self.recorder.select_events(originator_id, lte=version_max)
+        except PersistenceError as failure:
+            raise LogUnavailable("the log did not answer") from failure
         return [decode(row.topic, row.state) for row in rows]
 
     def stored(self, originator_id: str) -> list[Logged]:

@@ -7,9 +7,15 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
+from shared.kernel.errors import Unavailable
+
 
 class StreamChanged(Exception):
     """Another event has the version that we were about to store; nothing was stored."""
+
+
+class LogUnavailable(Unavailable):
+    """The log did not answer: send the same request again, with the same id."""
 
 
 class Logged(NamedTuple):

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 import msgspec
+import structlog
 
 from services.ledger.application.asks import Ask, BatchRefused, TooManyWaiting, Weighed, Work
-from services.ledger.application.ports import Log, StreamChanged
+from services.ledger.application.ports import Log, LogUnavailable, StreamChanged
 from services.ledger.domain import commands as cmd
 from services.ledger.domain.book_events import BusinessDateAdvanced, RequestAnswered
 from services.ledger.domain.decide import decide
@@ -141,9 +142,11 @@ class Writer:
         try:
             commit(asks)
         except Exception as failure:
+            if not isinstance(failure, LogUnavailable):
+                structlog.get_logger().exception("a commit failed", asks=len(asks))
             self.accounts.clear()
             for ask in asks:
-                ask.outcome = failure
+                ask.outcome, ask.events = failure, ()
 
     async def close_day(self, event: BusinessDateAdvanced) -> None:
         """Record that days are closed; only called when every loan was aged up to the date."""
@@ -201,6 +204,8 @@ class Writer:
             try:
                 streams += self._decided(ask, fresh)
                 asked[request_id] = ask
+            except LogUnavailable:
+                raise
             except LendingError as refusal:
                 ask.outcome = self._first_answer(ask) or refusal
                 if whole:
@@ -257,6 +262,8 @@ class Writer:
         try:
             self.log.append(self._decided(ask, fresh))
             self._remember(fresh)
+        except LogUnavailable:
+            raise
         except LendingError as refusal:
             ask.outcome = refusal
         except StreamChanged:
