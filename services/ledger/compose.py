@@ -6,19 +6,25 @@ import asyncio
 from collections.abc import Sequence
 
 import grpc
+from lending.ledger.v1 import audit_service_pb2
 from lending.ledger.v1 import ledger_service_pb2 as pb
+from lending.ledger.v1.audit_service_pb2_grpc import add_LedgerAuditServiceServicer_to_server
 from lending.ledger.v1.ledger_service_pb2_grpc import add_LedgerServiceServicer_to_server
 
 from services.ledger.adapters.event_store import open_event_store
-from services.ledger.adapters.follower_process import FollowerProcess
+from services.ledger.adapters.follower_process import HURRY, FollowerProcess
 from services.ledger.adapters.loan_lists import LoanLists
 from services.ledger.adapters.read_models import ReadModels
+from services.ledger.adapters.seals import Seals
 from services.ledger.application.accruing import Accruals
 from services.ledger.application.ageing import Ageing
 from services.ledger.application.listing import LoanList
 from services.ledger.application.posting import Writer
+from services.ledger.application.proving import Prover
 from services.ledger.config import LedgerSettings
+from services.ledger.entrypoints.audit_service import AuditService
 from services.ledger.entrypoints.grpc_service import LedgerService
+from shared.audit.checkpoints import load_signer
 from shared.runtime.database import open_database
 from shared.runtime.grpc_server import serve
 from shared.runtime.telemetry import configure_logging, configure_tracing
@@ -39,9 +45,16 @@ async def serve_ledger(settings: LedgerSettings, stop: asyncio.Event | None = No
     loans = LoanList(writer, followers, LoanLists(models.engine))
     service = LedgerService(writer, followers, models, ageing, loans)
 
+    signer = load_signer(settings.log_origin, settings.signing_key_path())
+    prover = Prover(store, Seals(models.engine), lambda: followers.wake(HURRY))
+
     def register(server: grpc.aio.Server) -> Sequence[str]:
         add_LedgerServiceServicer_to_server(service, server)
-        return [pb.DESCRIPTOR.services_by_name["LedgerService"].full_name]
+        add_LedgerAuditServiceServicer_to_server(AuditService(prover, signer.verifier), server)
+        return [
+            pb.DESCRIPTOR.services_by_name["LedgerService"].full_name,
+            audit_service_pb2.DESCRIPTOR.services_by_name["LedgerAuditService"].full_name,
+        ]
 
     work = [writer.run, followers.run]
     await serve(settings, service="ledger", register=register, background=work, stop=stop)

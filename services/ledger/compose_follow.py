@@ -8,15 +8,19 @@ import os
 import signal
 import sys
 from contextlib import suppress
+from datetime import UTC, datetime
 
 from services.ledger.adapters.event_mapper import decode
 from services.ledger.adapters.event_store import open_event_store
 from services.ledger.adapters.follower_process import HURRY
 from services.ledger.adapters.read_models import ReadModels
 from services.ledger.adapters.relay import Relay
+from services.ledger.adapters.seals import Seals
 from services.ledger.application.following import Follower
 from services.ledger.application.projecting import Projection
+from services.ledger.application.sealing import Sealer
 from services.ledger.config import LedgerSettings
+from shared.audit.checkpoints import load_signer
 from shared.runtime.database import open_database
 from shared.runtime.telemetry import configure_logging, configure_tracing
 
@@ -34,8 +38,11 @@ async def follow_log(settings: LedgerSettings) -> None:
     await models.create()
     projection = Projection(store, Follower(store, decode), models)
     relay = Relay(Follower(store, decode), models, settings.nats_url)
+    signer = load_signer(settings.log_origin, settings.signing_key_path())
+    sealer = Sealer(store, Seals(models.engine), signer, lambda: datetime.now(UTC))
     stop = asyncio.Event()
-    work = [projection.run(stop), relay.run(stop), _listen(projection, relay, stop)]
+    followers = (projection, relay, sealer)
+    work = [*(one.run(stop) for one in followers), _listen(followers, stop)]
     try:
         await asyncio.gather(*work)
     finally:
@@ -43,7 +50,7 @@ async def follow_log(settings: LedgerSettings) -> None:
         await models.engine.dispose()
 
 
-async def _listen(projection: Projection, relay: Relay, stop: asyncio.Event) -> None:
+async def _listen(followers: tuple[Projection, Relay, Sealer], stop: asyncio.Event) -> None:
     """Wake the followers at each word of the ledger; stop when it says no more."""
     loop, words = asyncio.get_running_loop(), asyncio.StreamReader()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(words), sys.stdin)
@@ -56,13 +63,15 @@ async def _listen(projection: Projection, relay: Relay, stop: asyncio.Event) -> 
             reading.cancel()
             stop.set()
             break
-        if HURRY in reading.result():
-            projection.hurried.set()
-        projection.woken.set()
-        relay.woken.set()
-    projection.woken.set()
-    projection.hurried.set()
-    relay.woken.set()
+        _wake(followers, hurry=HURRY in reading.result())
+    _wake(followers, hurry=True)
+
+
+def _wake(followers: tuple[Projection, Relay, Sealer], *, hurry: bool) -> None:
+    for follower in followers:
+        if hurry and not isinstance(follower, Relay):
+            follower.hurried.set()
+        follower.woken.set()
 
 
 def _die_with_the_ledger() -> None:

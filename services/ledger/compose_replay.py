@@ -5,11 +5,19 @@ from __future__ import annotations
 from services.ledger.adapters.event_mapper import decode
 from services.ledger.adapters.event_store import open_event_store
 from services.ledger.adapters.read_models import ReadModels
+from services.ledger.adapters.seals import Seals
 from services.ledger.adapters.tables import METADATA
 from services.ledger.application.following import Follower
 from services.ledger.application.projecting import Projection
-from services.ledger.application.verifying import Verdict, compare, expected_rows, replay_log
+from services.ledger.application.verifying import (
+    Verdict,
+    compare,
+    expected_rows,
+    replay_log,
+    unsealed,
+)
 from services.ledger.config import LedgerSettings
+from shared.audit.checkpoints import load_signer
 from shared.runtime.database import open_database
 
 
@@ -31,6 +39,10 @@ async def replay_book(settings: LedgerSettings) -> list[Verdict]:
     days = [str(day) for day in await models.unbalanced_days()]
     dates = len({row["effective_on"] for row in replayed.journal})
     verdicts.append(Verdict("trial balance is zero, by date", dates, days))
+    sealed = await Seals(models.engine).checkpoint()
+    if sealed is not None:
+        signer = load_signer(settings.log_origin, settings.signing_key_path())
+        verdicts.append(unsealed(store, sealed.note, signer.verifier))
     store.close()
     await models.engine.dispose()
     return verdicts

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
@@ -22,6 +24,24 @@ class LedgerSettings(ServiceSettings):
     read_database_url: str = Field(
         "", description="The read models; empty: beside the log (…-read.db) or the same database."
     )
+
+    log_origin: str = Field(
+        "duebook.local/ledger", description="Name of this log in its signed checkpoints."
+    )
+    signing_key_file: str = Field(
+        "",
+        description="Secret key of the checkpoints, made where missing; empty: beside the log."
+        " Keep it where the database's keeper cannot read it.",
+    )
+
+    def signing_key_path(self) -> Path:
+        """Return where the secret key of the checkpoints is."""
+        if self.signing_key_file:
+            return Path(self.signing_key_file)
+        if self.database_url.startswith("sqlite"):
+            beside = self.database_url.partition("///")[2]
+            return Path(beside.removesuffix(".db") + "-signing.key")
+        return Path("data/ledger-signing.key")
 
     def read_url(self) -> str:
         """Return where the read models live."""

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Date, Integer, MetaData, String, Table
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Date,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
 
 METADATA = MetaData()
 
@@ -61,4 +72,30 @@ MESSAGE_SEQUENCES = Table(
     METADATA,
     Column("loan_id", String(40), primary_key=True),
     Column("sequence", BigInteger, nullable=False),
+)
+
+SEALED_NODES = Table(
+    "sealed_nodes",
+    METADATA,
+    Column("level", Integer, primary_key=True),
+    Column("number", BigInteger, primary_key=True),
+    Column("hash", LargeBinary, nullable=False),
+)
+
+SEALED_LEAVES = Table(
+    "sealed_leaves",
+    METADATA,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("position", BigInteger, nullable=False),
+    Column("originator_id", String(80), nullable=False),
+    Column("version", BigInteger, nullable=False),
+    UniqueConstraint("originator_id", "version"),
+)
+
+CHECKPOINTS = Table(
+    "checkpoints",
+    METADATA,
+    Column("size", BigInteger, primary_key=True, autoincrement=False),
+    Column("note", Text, nullable=False),
+    Column("sealed_at_us", BigInteger, nullable=False),
 )

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from datetime import date
 from typing import NamedTuple
 
+from services.ledger.application.ports import Log
 from services.ledger.domain import commands as cmd
 from services.ledger.domain.book_events import RequestAnswered
 from services.ledger.domain.events import Fact
 from services.ledger.domain.loan_account import LoanAccount
+from services.ledger.domain.refusals import RequestIdReused
 from shared.kernel.errors import Exhausted, Refused
 
 
@@ -57,3 +59,19 @@ class Weighed(NamedTuple):
     before: LoanAccount | None
     events: tuple[Fact, ...]
     business_on: date | None
+
+
+def first_answer(log: Log, ask: Ask) -> RequestAnswered | Exception | None:
+    """Return what the request id was answered before; a refusal if its body differed."""
+    if not ask.body_sha256:
+        return None
+    stored = log.stream(f"request/{ask.command.request_id}")
+    if not stored:
+        return None
+    first = stored[0]
+    assert isinstance(first, RequestAnswered)
+    if first.body_sha256 != ask.body_sha256:
+        return RequestIdReused(
+            "the request id was used with another body", field="request_id", expected="a new id"
+        )
+    return first

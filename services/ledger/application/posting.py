@@ -12,13 +12,20 @@ from datetime import date, datetime, timedelta
 import msgspec
 import structlog
 
-from services.ledger.application.asks import Ask, BatchRefused, TooManyWaiting, Weighed, Work
+from services.ledger.application.asks import (
+    Ask,
+    BatchRefused,
+    TooManyWaiting,
+    Weighed,
+    Work,
+    first_answer,
+)
 from services.ledger.application.ports import Log, LogUnavailable, StreamChanged
 from services.ledger.domain import commands as cmd
 from services.ledger.domain.book_events import BusinessDateAdvanced, RequestAnswered
 from services.ledger.domain.decide import decide
 from services.ledger.domain.loan_account import LoanAccount, fold
-from services.ledger.domain.refusals import LoanChangedMeanwhile, RequestIdReused
+from services.ledger.domain.refusals import LoanChangedMeanwhile
 from shared.kernel.errors import LendingError
 
 BATCH_MAX = 256
@@ -164,7 +171,7 @@ class Writer:
         left = []
         for ask in asks:
             if not isinstance(ask.outcome, Exception):
-                ask.outcome, ask.events = self._first_answer(ask), ()
+                ask.outcome, ask.events = first_answer(self.log, ask), ()
                 if ask.outcome is None:
                     left.append(ask)
         if not self._try(left):
@@ -176,7 +183,7 @@ class Writer:
         """Store all commands in one transaction, or none; those answered before stay so."""
         left = []
         for ask in asks:
-            ask.outcome = self._first_answer(ask)
+            ask.outcome = first_answer(self.log, ask)
             if ask.outcome is None:
                 left.append(ask)
         for _ in range(2):
@@ -207,7 +214,7 @@ class Writer:
             except LogUnavailable:
                 raise
             except LendingError as refusal:
-                ask.outcome = self._first_answer(ask) or refusal
+                ask.outcome = first_answer(self.log, ask) or refusal
                 if whole:
                     return False
         try:
@@ -219,7 +226,7 @@ class Writer:
         self._remember(fresh)
         for ask in asks:
             if ask.outcome is None:
-                ask.outcome = self._first_answer(ask)
+                ask.outcome = first_answer(self.log, ask)
         return True
 
     def account(self, loan_id: str) -> LoanAccount | None:
@@ -253,7 +260,7 @@ class Writer:
 
     def _commit_alone(self, ask: Ask) -> None:
         """Answer one request after a conflict: its first answer, or a fresh decision."""
-        first = self._first_answer(ask)
+        first = first_answer(self.log, ask)
         if first is not None:
             ask.outcome = first
             return
@@ -269,22 +276,7 @@ class Writer:
         except StreamChanged:
             self._forget(fresh)
             changed = LoanChangedMeanwhile("another writer was first", loan=ask.command.loan_id)
-            ask.outcome = self._first_answer(ask) or changed
-
-    def _first_answer(self, ask: Ask) -> RequestAnswered | Exception | None:
-        """Return what the request id was answered before; a refusal if its body differed."""
-        if not ask.body_sha256:
-            return None
-        stored = self.log.stream(f"request/{ask.command.request_id}")
-        if not stored:
-            return None
-        first = stored[0]
-        assert isinstance(first, RequestAnswered)
-        if first.body_sha256 != ask.body_sha256:
-            return RequestIdReused(
-                "the request id was used with another body", field="request_id", expected="a new id"
-            )
-        return first
+            ask.outcome = first_answer(self.log, ask) or changed
 
     def _remember(self, fresh: dict[str, LoanAccount | None]) -> None:
         for loan_id, account in fresh.items():

@@ -1,0 +1,97 @@
+"""Where the sealed log's tree is kept: subtrees, places of leaves, signed checkpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from sqlalchemy import and_, insert, or_, select
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.ledger.adapters.tables import CHECKPOINTS, SEALED_LEAVES, SEALED_NODES
+from services.ledger.application.ports import Logged
+from shared.audit.merkle import Node
+
+ROWS_MAX = 5_000
+
+
+class Sealed(NamedTuple):
+    """A signed checkpoint as it is kept."""
+
+    size: int
+    note: str
+    sealed_at_us: int
+
+
+class Place(NamedTuple):
+    """Which leaf an event is, and where it stands in the log."""
+
+    number: int
+    position: int
+
+
+@dataclass(slots=True)
+class Seals:
+    """Reads and writes the tree of one log."""
+
+    engine: AsyncEngine
+
+    async def checkpoint(self, size: int = 0) -> Sealed | None:
+        """Return the checkpoint of a size, or the last one; None when there is none."""
+        query = select(CHECKPOINTS).order_by(CHECKPOINTS.c.size.desc()).limit(1)
+        if size:
+            query = query.where(CHECKPOINTS.c.size == size)
+        async with self.engine.connect() as connection:
+            row = (await connection.execute(query)).first()
+            return Sealed(*row) if row else None
+
+    async def size(self) -> tuple[int, int]:
+        """Return how many leaves are sealed, and the position of the last one."""
+        rows = SEALED_LEAVES.c
+        query = select(rows.number, rows.position).order_by(rows.number.desc()).limit(1)
+        async with self.engine.connect() as connection:
+            row = (await connection.execute(query)).first()
+            return (row[0] + 1, row[1]) if row else (0, 0)
+
+    async def place(self, originator_id: str, version: int) -> Place | None:
+        """Return the place of an event; None when it is not sealed."""
+        rows = SEALED_LEAVES.c
+        query = select(rows.number, rows.position).where(
+            rows.originator_id == originator_id, rows.version == version
+        )
+        async with self.engine.connect() as connection:
+            row = (await connection.execute(query)).first()
+            return Place(*row) if row else None
+
+    async def nodes(self, wanted: Sequence[Node]) -> dict[Node, bytes]:
+        """Return the hashes of subtrees, all read at once."""
+        rows = SEALED_NODES.c
+        either = [and_(rows.level == level, rows.number == number) for level, number in wanted]
+        if not either:
+            return {}
+        query = select(SEALED_NODES).where(or_(*either))
+        async with self.engine.connect() as connection:
+            found = await connection.execute(query)
+            return {(level, number): bytes(value) for level, number, value in found}
+
+    async def append(
+        self, size: int, rows: Sequence[Logged], nodes: list[tuple[Node, bytes]], note: str, at: int
+    ) -> None:
+        """Write new leaves, the subtrees that they complete, and the checkpoint, or nothing."""
+        leaves = [
+            {
+                "number": size + k,
+                "position": row.position,
+                "originator_id": row.originator_id,
+                "version": row.version,
+            }
+            for k, row in enumerate(rows)
+        ]
+        hashes = [{"level": n[0], "number": n[1], "hash": value} for n, value in nodes]
+        async with self.engine.begin() as connection:
+            await connection.execute(insert(SEALED_LEAVES), leaves)
+            for start in range(0, len(hashes), ROWS_MAX):
+                await connection.execute(insert(SEALED_NODES), hashes[start : start + ROWS_MAX])
+            kept = Sealed(size + len(rows), note, at)
+            await connection.execute(insert(CHECKPOINTS), kept._asdict())

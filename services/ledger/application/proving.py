@@ -1,0 +1,130 @@
+"""Prove that an event is in the log as it was sealed, and that the log only ever grew."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from time import monotonic
+from typing import NamedTuple, Protocol
+
+from services.ledger.application.ports import Log
+from services.ledger.application.sealing import leaf_of
+from shared.audit import merkle
+from shared.audit.merkle import Node
+from shared.kernel.errors import InvalidArgument, NotFound, Unavailable
+
+SEALED_WITHIN_SECONDS, LOOK_SECONDS = 5.0, 0.01
+
+
+class EventNotFound(NotFound):
+    """The loan has no event of this version."""
+
+
+class NotSealedYet(Unavailable):
+    """The event is stored and its seal is not written yet: ask again."""
+
+
+class SizeUnknown(InvalidArgument):
+    """The log has no signed checkpoint of this size, or has not grown to it."""
+
+
+class Place(Protocol):
+    """Which leaf an event is, and where it stands in the log."""
+
+    number: int
+    position: int
+
+
+class Sealed(Protocol):
+    """A signed checkpoint."""
+
+    size: int
+    note: str
+    sealed_at_us: int
+
+
+class Tree(Protocol):
+    """The tree as it is kept."""
+
+    async def checkpoint(self, size: int = 0) -> Sealed | None:
+        """Return the checkpoint of a size, or the last one."""
+
+    async def place(self, originator_id: str, version: int) -> Place | None:
+        """Return the place of an event; None when it is not sealed."""
+
+    async def nodes(self, wanted: Sequence[Node]) -> dict[Node, bytes]:
+        """Return the hashes of subtrees."""
+
+
+class EventProof(NamedTuple):
+    """A leaf, its number, and the hashes that lead from it to the checkpoint's root."""
+
+    number: int
+    leaf: bytes
+    path: list[bytes]
+    checkpoint: Sealed
+
+
+@dataclass(slots=True)
+class Prover:
+    """Answers auditors from the log and its tree."""
+
+    log: Log
+    tree: Tree
+    hurry: Callable[[], None]
+
+    async def checkpoint(self, size: int = 0) -> Sealed:
+        """
+        Return the last signed checkpoint, or that of a size.
+
+        Raises:
+            SizeUnknown: there is none.
+        """
+        found = await self.tree.checkpoint(size)
+        if found is None:
+            raise SizeUnknown(f"no checkpoint of size {size}", field="size", expected="0 for last")
+        return found
+
+    async def event(self, loan_id: str, version: int) -> EventProof:
+        """
+        Prove one event of a loan, under the last checkpoint.
+
+        Raises:
+            EventNotFound: there is no such event.
+            NotSealedYet: it was stored a moment ago; ask again.
+        """
+        stored = await asyncio.to_thread(self.log.stored, f"loan/{loan_id}")
+        row = next((row for row in stored if row.version == version), None)
+        if row is None:
+            raise EventNotFound(f"loan {loan_id} has no event {version}", field="version")
+        until = monotonic() + SEALED_WITHIN_SECONDS
+        while (place := await self.tree.place(row.originator_id, version)) is None:
+            if monotonic() > until:
+                raise NotSealedYet("the seal of the event is not written yet", field="version")
+            self.hurry()
+            await asyncio.sleep(LOOK_SECONDS)
+        sealed = await self.checkpoint()
+        path = await self._proof(lambda get: merkle.inclusion(place.number, sealed.size, get))
+        leaf = leaf_of(row._replace(position=place.position))
+        return EventProof(place.number, leaf, path, sealed)
+
+    async def consistency(self, first: int, second: int) -> list[bytes]:
+        """
+        Prove that the log of the second size begins with the log of the first.
+
+        Raises:
+            SizeUnknown: the sizes are not in order, or the log has not grown so far.
+        """
+        last = await self.checkpoint()
+        if not 0 <= first <= second <= last.size:
+            raise SizeUnknown(
+                f"{first} and {second} of {last.size}",
+                field="second_size",
+                expected=f"0 to first_size to second_size to {last.size}",
+            )
+        return await self._proof(lambda get: merkle.consistency(first, second, get))
+
+    async def _proof(self, ask: Callable[[merkle.Get], list[bytes]]) -> list[bytes]:
+        nodes = await self.tree.nodes(merkle.needed(ask))
+        return ask(nodes.__getitem__)

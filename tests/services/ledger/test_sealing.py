@@ -1,0 +1,112 @@
+"""The sealed log: every event proven under a signed root; every change of the file noticed."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+
+from services.ledger.adapters.seals import Seals
+from services.ledger.application.proving import EventNotFound, Prover, SizeUnknown
+from services.ledger.application.sealing import Sealer
+from services.ledger.application.verifying import unsealed
+from shared.audit.checkpoints import load_signer, read_checkpoint
+from shared.audit.merkle import consistent, included, leaf_hash
+from tests.services.ledger.book import Book, open_book
+
+
+def sealer_of(book: Book, folder: Path) -> Sealer:
+    """Return a sealer of a book's log, with a key of the folder."""
+    signer = load_signer("duebook.test/ledger", folder / "signing.key")
+    return Sealer(book.writer.log, Seals(book.models.engine), signer, lambda: datetime.now(UTC))
+
+
+async def seal(book: Book, folder: Path) -> Sealer:
+    """Seal everything there is, as a process does that has just started."""
+    sealer = sealer_of(book, folder)
+    await sealer.begin()
+    while await sealer.step():
+        pass
+    return sealer
+
+
+async def sealed_twice(folder: Path, look) -> object:
+    """Build a book, seal it in two parts through a restart, and look at it."""
+    async with open_book(folder) as book:
+        await book.go_to(date(2026, 1, 5))
+        for k in range(3):
+            await book.lend(f"L-{k}")
+        await seal(book, folder)
+        for k in range(20):
+            await book.repay(f"L-{k % 3}", 100)
+        sealer = await seal(book, folder)
+        prover = Prover(book.writer.log, Seals(book.models.engine), lambda: None)
+        return await look(book, prover, sealer)
+
+
+def test_every_event_is_proven_and_the_log_only_grew(tmp_path: Path) -> None:
+    """Each event of each loan under the last root; the first checkpoint is a beginning of it."""
+
+    async def look(book: Book, prover: Prover, sealer: Sealer) -> int:
+        proven = 0
+        for k in range(3):
+            for row in book.writer.log.stored(f"loan/L-{k}"):
+                proof = await prover.event(f"L-{k}", row.version)
+                said = read_checkpoint(proof.checkpoint.note, sealer.signer.verifier)
+                leaf = leaf_hash(proof.leaf)
+                assert included(proof.number, said.size, leaf, proof.path, said.root)
+                assert proof.leaf.endswith(row.state)
+                proven += 1
+        last = read_checkpoint((await prover.checkpoint()).note, sealer.signer.verifier)
+        sizes = [size for size in range(1, last.size) if await prover.tree.checkpoint(size)]
+        first = await prover.checkpoint(sizes[0])
+        old = read_checkpoint(first.note, sealer.signer.verifier)
+        path = await prover.consistency(old.size, last.size)
+        assert consistent(old.size, last.size, old.root, last.root, path)
+        with pytest.raises(EventNotFound):
+            await prover.event("L-0", 99)
+        with pytest.raises(SizeUnknown):
+            await prover.consistency(1, last.size + 1)
+        with pytest.raises(SizeUnknown):
+            await prover.checkpoint(last.size + 1)
+        return proven
+
+    assert asyncio.run(sealed_twice(tmp_path, look)) > 26
+
+
+TAMPERED = [
+    # what somebody does to the log's file
+    "UPDATE ledger_events SET state = CAST(replace(state, '100', '101') AS BLOB)",
+    "DELETE FROM ledger_events WHERE rowid = 9",
+    "UPDATE ledger_events SET originator_id = 'loan/L-X' WHERE originator_id = 'loan/L-2'",
+    "UPDATE ledger_events SET topic = 'lending.ledger.RecoveryPosted' WHERE rowid = 20",
+    "DELETE FROM ledger_events WHERE rowid > 30",
+]
+
+
+@pytest.mark.parametrize("change", TAMPERED)
+def test_a_changed_log_is_not_the_sealed_one(tmp_path: Path, change: str) -> None:
+    """Untouched it agrees with its checkpoint; edited, dropped, moved, cut short it does not."""
+
+    async def look(book: Book, prover: Prover, sealer: Sealer) -> tuple[list[str], list[str]]:
+        note = (await prover.checkpoint()).note
+        before = unsealed(book.writer.log, note, sealer.signer.verifier).different
+        with sqlite3.connect(tmp_path / "ledger.db") as file:
+            file.execute(change)
+        return before, unsealed(book.writer.log, note, sealer.signer.verifier).different
+
+    before, after = asyncio.run(sealed_twice(tmp_path, look))
+
+    assert before == []
+    assert after
+
+
+def test_a_signer_is_kept(tmp_path: Path) -> None:
+    """The same file is the same key; nobody else may read it."""
+    path = tmp_path / "keys" / "signing.key"
+
+    assert load_signer("a", path).verifier == load_signer("a", path).verifier
+    assert path.stat().st_mode & 0o777 == 0o600
