@@ -11,20 +11,14 @@ from time import perf_counter
 import msgspec
 
 from services.ledger.adapters.event_mapper import decode, encode, topic_of
-from services.ledger.adapters.event_store import open_event_store
-from services.ledger.adapters.read_models import ReadModels
-from services.ledger.application.ageing import Ageing
-from services.ledger.application.following import Follower
-from services.ledger.application.posting import Writer
-from services.ledger.application.projecting import Projection
 from services.ledger.domain import commands as cmd
 from services.ledger.domain.kept import KEEPER
 from services.ledger.domain.loan_account import evolve
 from services.ledger.domain.terms import RepaymentMethod
 from shared.kernel.dates import add_months
-from shared.runtime.database import open_database
 from tests.bench.floors import default_replay
 from tests.bench.measures import Measure
+from tests.services.ledger.book import open_book
 from tests.services.ledger.domain.desk import TERMS, Desk
 
 LONG = msgspec.structs.replace(
@@ -80,39 +74,22 @@ async def _aged(folder: Path, loans: int, due: int) -> float:
     """Return the seconds of an end-of-day in which so many of so many loans change."""
     folder.mkdir(parents=True)
     KEEPER.lines.clear()
-    store = open_event_store(f"sqlite+aiosqlite:///{folder}/ledger.db")
-    models = ReadModels(open_database(f"sqlite+aiosqlite:///{folder}/read.db"))
-    await models.create()
-    projection = Projection(store, Follower(store, decode), models)
-    writer = Writer(store, projection.woken.set)
-    ageing = Ageing(writer, projection, models, asyncio.Lock())
-    stop = asyncio.Event()
-    work = [asyncio.create_task(job(stop)) for job in (writer.run, projection.run)]
-    await ageing.advance(date(2026, 1, 5), "day-1", NOW)
-    terms = [
+    early, late = (
         msgspec.structs.replace(LONG, first_due_on=day)
         for day in (date(2026, 2, 5), date(2026, 2, 9))
-    ]
-    shared = {"recorded_at": NOW, "business_on": None}
-    paid = {"value_on": date(2026, 1, 5), "amount_minor": LONG.principal_minor, "currency": "CNY"}
-
-    async def lend(k: int) -> None:
-        name, agreed = f"L-{k}", terms[0] if k < due else terms[1]
-        opened = {"borrower_ref": "B", "product": "p", "terms": agreed}
-        await writer.ask(cmd.OpenLoan(loan_id=name, request_id=f"o-{k}", **opened, **shared))
-        await writer.ask(cmd.DisburseLoan(loan_id=name, request_id=f"d-{k}", **paid, **shared))
-
-    for first in range(0, loans, 2_000):
-        await asyncio.gather(*[lend(k) for k in range(first, min(loans, first + 2_000))])
-    await projection.caught_up()
-    started = perf_counter()
-    closed = await ageing.advance(date(2026, 2, 5), "day-2", NOW)
-    seconds = perf_counter() - started
-    assert closed.loans_changed == due
-    stop.set()
-    await asyncio.gather(*work)
-    store.close()
-    await models.engine.dispose()
+    )
+    async with open_book(folder) as book:
+        await book.go_to(date(2026, 1, 5))
+        for first in range(0, loans, 2_000):
+            numbers = range(first, min(loans, first + 2_000))
+            await asyncio.gather(
+                *[book.lend(f"L-{k}", early if k < due else late) for k in numbers]
+            )
+        await book.ageing.followers.caught_up()
+        started = perf_counter()
+        closed = await book.ageing.advance(date(2026, 2, 5), "day-2", datetime.now(UTC))
+        seconds = perf_counter() - started
+        assert closed.loans_changed == due
     return seconds
 
 
