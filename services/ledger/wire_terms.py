@@ -12,7 +12,13 @@ from lending.ledger.v1 import loan_pb2
 
 from services.ledger.domain.chart import POSTING_POLICIES
 from services.ledger.domain.policies import CN_CONSUMER, POLICIES, DelinquencyPolicy
-from services.ledger.domain.terms import Overpayment, Prepayment, RepaymentMethod, Terms
+from services.ledger.domain.terms import (
+    Overpayment,
+    Prepayment,
+    RepaymentMethod,
+    ShortMonth,
+    Terms,
+)
 from services.ledger.domain.waterfall import OLDEST_FIRST, WATERFALLS, FutureRule, Waterfall
 from shared.kernel.calendars import BusinessDayRule
 from shared.kernel.dates import DayCount, parse_date
@@ -90,6 +96,7 @@ def _plan(message: loan_pb2.Terms) -> dict[str, Any]:
             message.business_day_rule,
             "terms.business_day_rule",
         ),
+        short_month=chosen(ShortMonth, pb.ShortMonth, message.short_month, "terms.short_month"),
         cost_ceiling=message.cost_ceiling,
         fees_elsewhere_minor=message.fees_elsewhere_minor,
         penalty_on_interest=message.penalty_on_interest,
@@ -189,6 +196,7 @@ def terms_message(given: Terms) -> loan_pb2.Terms:
         delinquency_policy=given.delinquency.policy,
         calendar=given.calendar,
         business_day_rule=pb.BusinessDayRule.Value(f"BUSINESS_DAY_RULE_{given.business_day_rule}"),
+        short_month=pb.ShortMonth.Value(f"SHORT_MONTH_{given.short_month}"),
         cost_ceiling=given.cost_ceiling,
         fees_elsewhere_minor=given.fees_elsewhere_minor,
         penalty_on_interest=given.penalty_on_interest,

@@ -63,10 +63,21 @@ def month_end(day: date) -> date:
     return day.replace(day=calendar.monthrange(day.year, day.month)[1])
 
 
-def due_date(anchor: date, months: int, due_day: int) -> date:
-    """Return the due date `months` after the anchor's month, on `due_day` clamped; 31 ends it."""
-    there = add_months(anchor.replace(day=1), months)
-    return there.replace(day=min(due_day or anchor.day, month_end(there).day))
+def due_date(anchor: date, months: int, due_day: int, rolls: bool = False) -> date:
+    """
+    Return the due date `months` after the anchor's month, on `due_day`; 31 ends a month.
+
+    In a month without such a day it is the last one or, where it `rolls`, the first of the next:
+    then an anchor on the first stands for the month before it.
+    """
+    first = anchor.replace(day=1)
+    if rolls and anchor.day == 1 and due_day > 28:
+        first = add_months(first, -1)
+    there = add_months(first, months)
+    day = due_day or anchor.day
+    if rolls and day > month_end(there).day:
+        return add_months(there, 1)
+    return there.replace(day=min(day, month_end(there).day))
 
 
 def days_thirty_360(start: date, end: date) -> int:

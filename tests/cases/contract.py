@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from services.ledger.domain.policies import DelinquencyPolicy, Scheme
-from services.ledger.domain.terms import Overpayment, RepaymentMethod, Terms
+from services.ledger.domain.terms import Overpayment, RepaymentMethod, ShortMonth, Terms
 from services.ledger.domain.waterfall import (
     Component,
     DueBucket,
@@ -83,8 +83,9 @@ def _dates(
     count = _count(loan)
     at_month_end = product.get("month_end_due_date") == "LAST_DAY_OF_MONTH"
     due_day = 31 if at_month_end and start == month_end(start) else start.day
+    rolls = by_months and product.get("month_end_due_date") == "FIRST_DAY_OF_NEXT_MONTH"
     if by_months:
-        derived = [due_date(start, k * step, due_day) for k in range(1, count + 1)]
+        derived = [due_date(start, k * step, due_day, rolls) for k in range(1, count + 1)]
     else:
         derived = [start + timedelta(days=step * k) for k in range(1, count + 1)]
     agreed = given if given and len(given) == count else derived
@@ -94,6 +95,7 @@ def _dates(
         "days_per_instalment": 0 if by_months else step,
         "first_due_on": agreed[0],
         "due_day": due_day if by_months and agreed == derived else 0,
+        "short_month": ShortMonth.FIRST_OF_NEXT if rolls else ShortMonth.LAST_DAY,
         "due_dates": () if agreed == derived else tuple(agreed),
     }
 

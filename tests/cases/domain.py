@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from calendar import monthrange
 from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
@@ -15,6 +14,7 @@ from services.risk.domain.expected_loss import expected_loss, lifetime_loss, pro
 from services.risk.domain.exposure import concentration
 from services.risk.domain.stability import population_stability_index
 from shared.kernel import dates, rates
+from tests.cases.annual_rates import apr_eu, apr_us
 
 Case = dict[str, Any]
 NOT_APPLICABLE = {
@@ -134,52 +134,6 @@ def _equal_principal(given: Case) -> Case:
     }
 
 
-def _apr_us(given: Case) -> float:
-    per_year = float(given["w"])
-    whole, odd = _first_period(given)
-    regular = int(given.get("n_regular", given.get("n", 0)))
-    amounts = [given["payment"]] * regular
-    if "first_payment" in given:
-        amounts = [given["first_payment"], *amounts]
-    if "final_payment" in given:
-        amounts = [*amounts, given["final_payment"]]
-    advances = [rates.Flow(0, 0.0, float(given["advance"]))]
-    payments = [rates.Flow(whole + k, odd, float(a)) for k, a in enumerate(amounts)]
-    return rates.apr_actuarial(advances, payments, per_year) * 100
-
-
-def _first_period(given: Case) -> tuple[int, float]:
-    """Return whole unit periods and the odd part before the first payment, as App. J counts."""
-    if "t" in given:
-        return int(given["t"]), float(Fraction(str(given["f"])))
-    advance, due = _day(given["advance_date"]), _day(given["first_due"])
-    if 12 % int(given["w"]):
-        step = {52: 7, 26: 14, 24: 15}[int(given["w"])]
-        days = (due - advance).days
-        return days // step, days % step / step
-    step = 12 // int(given["w"])
-    months = (due.year - advance.year) * 12 + due.month - advance.month
-    while _months_before(due, months) < advance:
-        months -= 1
-    odd_days = (_months_before(due, months) - advance).days
-    return months // step, (months % step * 30 + odd_days) / (30 * step)
-
-
-def _months_before(day: date, months: int) -> date:
-    month = day.year * 12 + day.month - 1 - months
-    year, month = month // 12, month % 12 + 1
-    return date(year, month, min(day.day, monthrange(year, month)[1]))
-
-
-def _apr_eu(given: Case) -> float:
-    out = float(given["drawdown"]) - float(given.get("fee_withheld", 0))
-    flows: list[tuple[float, rates.Number]] = [(0.0, -out)]
-    for amount, when in given["repay"]:
-        years = (_day(when) - _day(given["date"])).days / 365 if isinstance(when, str) else when
-        flows.append((float(years), float(amount)))
-    return rates.irr_at(flows) * 100
-
-
 def _irr(given: Case) -> Any:
     return rates.irr(given["cashflows"])
 
@@ -276,8 +230,8 @@ FIGURES: dict[str, Callable[[Case], Any]] = {
     "amortisation_table": _amortisation,
     "dengebenxi": _level,
     "dengebenjin": _equal_principal,
-    "apr_actuarial_us": _apr_us,
-    "apr_eu": _apr_eu,
+    "apr_actuarial_us": apr_us,
+    "apr_eu": apr_eu,
     "irr": _irr,
     "xirr": lambda g: rates.xirr([(_day(d), a) for d, a in g["cashflows"]]),
     "flat_fee_to_irr": _flat_fee,

@@ -12,7 +12,8 @@ from services.ledger.domain import guard
 from services.ledger.domain import refusals as no
 from services.ledger.domain.aftermath import stamp
 from services.ledger.domain.loan_account import LoanAccount
-from services.ledger.domain.terms import PLANNED_AGAIN, RepaymentMethod, check_terms
+from services.ledger.domain.schedule import counted_from
+from services.ledger.domain.terms import ANY_DAY, PLANNED_AGAIN, RepaymentMethod, check_terms
 from services.ledger.domain.timeline import FactKind, Row
 
 
@@ -34,13 +35,13 @@ def restructured(command: cmd.RestructureLoan, account: LoanAccount) -> ev.Fact:
         line.terms,
         principal_minor=max(1, line.principal_outstanding),
         instalments=instalments,
-        first_due_on=first_due_on,
+        first_due_on=command.first_due_on or counted_from(line.terms, first_due_on),
         rate_annual=line.terms.rate_annual if command.rate_annual is None else command.rate_annual,
         due_dates=(),
         agreed=(),
         method=_planned(line.terms.method),
-        due_day=0,
         disbursements_max=1,
+        **(ANY_DAY if command.first_due_on else {}),
         **PLANNED_AGAIN,
     )
     check_terms(terms)

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from services.ledger.domain.periods import Draw, Period, periods_of
-from services.ledger.domain.terms import RepaymentMethod, Terms
+from services.ledger.domain.terms import RepaymentMethod, ShortMonth, Terms
 from shared.kernel.calendars import BusinessDayRule, calendar_named
 from shared.kernel.dates import add_months, due_date
 from shared.kernel.money import round_minor
@@ -46,6 +46,12 @@ def due_dates(terms: Terms) -> list[date]:
     return [calendar.adjust(day, terms.business_day_rule) for day in dates]
 
 
+def counted_from(terms: Terms, due_on: date) -> date:
+    """Return the date that a due date was before the business day rule moved it."""
+    pairs = zip(_counted_dates(terms), due_dates(terms), strict=True)
+    return next((counted for counted, due in pairs if due == due_on), due_on)
+
+
 def _counted_dates(terms: Terms) -> list[date]:
     """Return one date per instalment, each counted from the first."""
     if terms.due_dates:
@@ -56,7 +62,8 @@ def _counted_dates(terms: Terms) -> list[date]:
         dates = [terms.first_due_on + k * step for k in steps]
     elif terms.due_day:
         each = terms.months_per_instalment
-        dates = [due_date(terms.first_due_on, k * each, terms.due_day) for k in steps]
+        rolls = terms.short_month is ShortMonth.FIRST_OF_NEXT
+        dates = [due_date(terms.first_due_on, k * each, terms.due_day, rolls) for k in steps]
     else:
         each = terms.months_per_instalment
         dates = [add_months(terms.first_due_on, k * each) for k in steps]

@@ -39,6 +39,13 @@ class Overpayment(StrEnum):
     CREDIT = "CREDIT"
 
 
+class ShortMonth(StrEnum):
+    """Where a due date goes in a month that has no such day."""
+
+    LAST_DAY = "LAST_DAY"
+    FIRST_OF_NEXT = "FIRST_OF_NEXT"
+
+
 class Prepayment(StrEnum):
     """What money beyond the next due instalment does to the instalments that remain."""
 
@@ -63,7 +70,8 @@ class Terms(msgspec.Struct, frozen=True, cache_hash=True, kw_only=True, omit_def
     One contract: amounts in minor units of `currency`, rates as fractions of one per year.
 
     `months_per_instalment` or else `days_per_instalment` is above zero; `due_day` 0 is the day of
-    `first_due_on`, 31 the month's end; `due_dates`, when given, are the agreed dates themselves.
+    `first_due_on`, 31 the month's end; `short_month` says where it goes in a month without it;
+    `due_dates`, when given, are the agreed dates themselves.
     With AGREED `agreed` gives each instalment's principal and interest. A due date that the
     business day rule moves ends its period where it moves to. `fees_elsewhere_minor` is what the
     borrower pays to others for this loan, such as a guarantee fee; it counts in the ceiling.
@@ -84,6 +92,7 @@ class Terms(msgspec.Struct, frozen=True, cache_hash=True, kw_only=True, omit_def
     rounding: Rounding = Rounding.HALF_EVEN
     days_per_instalment: int = 0
     due_day: int = 0
+    short_month: ShortMonth = ShortMonth.LAST_DAY
     due_dates: tuple[date, ...] = ()
     agreed: tuple[tuple[int, int], ...] = ()
     interest_from: date | None = None
@@ -116,6 +125,9 @@ PLANNED_AGAIN: dict[str, Any] = {
     "interest_free_instalments": 0,
 }
 """What belonged to the beginning of a contract, and is over when its rest is planned again."""
+
+ANY_DAY: dict[str, Any] = {"due_day": 0, "short_month": ShortMonth.LAST_DAY}
+"""The day of the month is that of a first due date that is given."""
 
 
 def check_terms(terms: Terms) -> None:
@@ -165,6 +177,12 @@ def _check_dates(terms: Terms) -> None:
             "the period is given twice",
             field="terms.days_per_instalment",
             expected="either months_per_instalment or days_per_instalment",
+        )
+    if terms.short_month is not ShortMonth.LAST_DAY and terms.due_day == 0:
+        raise TermsInvalid(
+            "a short month asks for a day of the month",
+            field="terms.short_month",
+            expected="LAST_DAY, or a due_day above zero",
         )
     if terms.business_day_rule is not BusinessDayRule.NONE:
         calendar_named(terms.calendar)

@@ -18,7 +18,7 @@ from services.ledger.domain.policies import (
     EU_RETAIL_2,
     RBI_RETAIL,
 )
-from services.ledger.domain.terms import Overpayment, Prepayment, RepaymentMethod, Terms
+from services.ledger.domain.terms import Overpayment, Prepayment, RepaymentMethod, ShortMonth, Terms
 from services.ledger.domain.timeline import FactKind
 from services.ledger.domain.waterfall import (
     CIVIL_CODE_561,
@@ -55,7 +55,7 @@ TERMS = st.builds(
     instalments=st.integers(2, 24),
     months_per_instalment=st.integers(1, 3),
     first_due_on=st.dates(date(2026, 2, 15), date(2026, 3, 31)),
-    due_day=st.sampled_from([0, 0, 31]),
+    due_day=st.sampled_from([0, 0, 31, 30]),
     grace_days=st.integers(0, 10),
     penalty_rate_annual=st.decimals(0, 1, places=3),
     down_payment_rate=st.sampled_from([Decimal(0), Decimal(0), Decimal("0.25")]),
@@ -72,6 +72,12 @@ TERMS = st.builds(
     penalty_from_grace=st.booleans(),
     delinquency=st.sampled_from([CN_CONSUMER, ALL_SCHEMES, CN_CONSUMER_3, EU_RETAIL_2, RBI_RETAIL]),
     posting_policy=st.sampled_from(sorted(POSTING_POLICIES)),
+).flatmap(
+    lambda terms: st.builds(
+        msgspec.structs.replace,
+        st.just(terms),
+        short_month=st.sampled_from(ShortMonth) if terms.due_day else st.just(ShortMonth.LAST_DAY),
+    )
 )
 WHAT = ["wait", "repay", "repay", "backdate", "reverse", "charge", "dated", "plan", "off"]
 WHAT += ["pause", "resume", "holiday", "waive", "refund", "goodwill", "settle", "sell"]

@@ -13,7 +13,8 @@ from services.ledger.domain import refusals as no
 from services.ledger.domain.delinquency import standing_of
 from services.ledger.domain.explain import figures
 from services.ledger.domain.loan_account import LoanStatus
-from services.ledger.domain.terms import Overpayment, RepaymentMethod
+from services.ledger.domain.schedule import due_dates
+from services.ledger.domain.terms import Overpayment, RepaymentMethod, ShortMonth
 from shared.kernel.calendars import BusinessDayRule
 from shared.kernel.dates import DayCount
 from tests.services.ledger.domain.desk import TERMS, Desk
@@ -197,6 +198,46 @@ def test_due_dates_on_business_days() -> None:
     assert desk.account.standing.instalments_overdue == 2
 
 
+def test_a_change_of_rate_keeps_the_day_before_business_days_moved_it() -> None:
+    """Due on the last day, moved to Monday 2 February: the next one is still a last day."""
+    terms = msgspec.structs.replace(
+        TERMS,
+        calendar="target/1",
+        business_day_rule=BusinessDayRule.FOLLOWING,
+        due_day=31,
+        first_due_on=date(2026, 1, 31),
+    )
+    desk = Desk(terms)
+    before = [row.due_on for row in desk.account.timeline(desk.on).rows]
+    assert before[0] == date(2026, 2, 2)
+
+    desk.ask(cmd.RestructureLoan, effective_on=desk.on, rate_annual=Decimal("0.05"), **APPROVED)
+    assert [row.due_on for row in desk.account.timeline(desk.on).rows] == before
+
+
+@pytest.mark.parametrize(
+    ("short_month", "first_due_on", "wanted"),
+    [
+        (ShortMonth.LAST_DAY, date(2026, 2, 28), ["02-28", "03-31", "04-30", "05-31", "06-30"]),
+        (ShortMonth.FIRST_OF_NEXT, date(2026, 3, 1), ["03-01", "03-31", "05-01", "05-31", "07-01"]),
+    ],
+)
+def test_due_dates_in_short_months(
+    short_month: ShortMonth, first_due_on: date, wanted: list[str]
+) -> None:
+    """Due on the 31st: in a month without one on its last day, or on the first of the next."""
+    terms = msgspec.structs.replace(
+        TERMS, instalments=5, due_day=31, first_due_on=first_due_on, short_month=short_month
+    )
+    assert [f"{day:%m-%d}" for day in due_dates(terms)] == wanted
+
+    desk = Desk(terms)
+    desk.go_to(date(2026, 3, 10))
+    desk.ask(cmd.RestructureLoan, effective_on=desk.on, rate_annual=Decimal("0.05"), **APPROVED)
+    kept = [f"{row.due_on:%m-%d}" for row in desk.account.timeline(desk.on).rows]
+    assert kept == wanted, "a change of the rate alone moves no due date"
+
+
 def test_a_plan_that_ends_before_what_was_paid_ahead() -> None:
     """Rows stay in the order of their due dates, so that the oldest unpaid one is found."""
     desk = Desk()
@@ -221,6 +262,7 @@ def test_terms_that_contradict_themselves() -> None:
         {"days_per_instalment": 14},
         {"calendar": "moon/1", "business_day_rule": BusinessDayRule.FOLLOWING},
         {"cost_ceiling": "none/1"},
+        {"short_month": ShortMonth.FIRST_OF_NEXT},
         {"down_payment_rate": Decimal(1)},
     ]
     for terms in wrong:

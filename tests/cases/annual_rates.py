@@ -1,0 +1,111 @@
+"""Published annual percentage rates: what a case says, as the flows that the rate is of."""
+
+from __future__ import annotations
+
+import re
+from calendar import monthrange
+from datetime import date
+from fractions import Fraction
+from typing import Any
+
+from shared.kernel import rates
+
+Case = dict[str, Any]
+
+
+def _day(text: str) -> date:
+    return date.fromisoformat(text)
+
+
+def apr_us(given: Case) -> float:
+    """Return the actuarial rate in percent (Regulation Z, Appendix J)."""
+    payments = _payments(given)
+    per_year, whole, odd = _first_period(given, single=len(payments) == 1)
+    flows = [rates.Flow(whole + k, odd, amount) for k, amount in enumerate(payments)]
+    return rates.apr_actuarial([rates.Flow(0, 0.0, float(given["advance"]))], flows, per_year) * 100
+
+
+def _payments(given: Case) -> list[float]:
+    """Return every payment: an odd first one, the regular ones, an odd last one."""
+    odd = "first_payment" in given or "final_payment" in given
+    regular = int(given.get("n_regular", given.get("n", 0 if odd else 1)))
+    amounts = [float(given["payment"])] * regular
+    if "first_payment" in given:
+        amounts = [float(given["first_payment"]), *amounts]
+    if "final_payment" in given:
+        amounts = [*amounts, float(given["final_payment"])]
+    return amounts
+
+
+def _first_period(given: Case, single: bool) -> tuple[float, int, float]:
+    """Return unit periods a year, and whole ones and the odd part before the first payment."""
+    if "t" in given:
+        per_year = float(Fraction(str(given["w"])))
+        return per_year, int(given["t"]), float(Fraction(str(given.get("f", 0))))
+    if single and "w" not in given:
+        return _single_period(given)
+    per_year = float(Fraction(str(given["w"])))
+    advance, due = _day(given["advance_date"]), _day(given["first_due"])
+    if per_year in (52, 26, 24):
+        step = {52: 7, 26: 14, 24: 15}[int(per_year)]
+        days = (due - advance).days
+        return per_year, days // step, days % step / step
+    step = 12 // int(per_year)
+    months, odd_days = _months_between(advance, due)
+    return per_year, months // step, (months % step * 30 + odd_days) / (30 * step)
+
+
+def _single_period(given: Case) -> tuple[float, int, float]:
+    """
+    Return the unit period of a loan with one payment: its term, up to a year.
+
+    Source:
+        Regulation Z, Appendix J (b)(2)(iv), (b)(4)(ii): whole months, else days of 365.
+    """
+    due_text = given.get("first_due") or given.get("due") or given.get("payment_date")
+    if due_text is None:
+        return 365 / int(given["days"]), 1, 0.0
+    advance, due = _day(given["advance_date"]), _day(due_text)
+    months, odd_days = _months_between(advance, due)
+    if months < 12:
+        return (365 / (due - advance).days if odd_days else 12 / months), 1, 0.0
+    years, rest = divmod(months, 12)
+    if not odd_days:
+        return 1.0, years, rest / 12
+    return 1.0, years, (_months_before(due, 12 * years) - advance).days / 365
+
+
+def _months_between(advance: date, due: date) -> tuple[int, int]:
+    """Return whole months, counted back from the payment, and the odd days before them."""
+    months = (due.year - advance.year) * 12 + due.month - advance.month
+    while _months_before(due, months) < advance:
+        months -= 1
+    return months, (_months_before(due, months) - advance).days
+
+
+def _months_before(day: date, months: int) -> date:
+    month = day.year * 12 + day.month - 1 - months
+    year, month = month // 12, month % 12 + 1
+    return date(year, month, min(day.day, monthrange(year, month)[1]))
+
+
+def apr_eu(given: Case) -> float:
+    """Return the annual percentage rate of charge in percent (Directive 2008/48/EC, Annex I)."""
+    out = float(given["drawdown"]) - float(given.get("fee_withheld", 0))
+    flows: list[tuple[float, rates.Number]] = [(0.0, -out)]
+    for amount, when in given["repay"]:
+        flows.append((_years(given, when), float(amount)))
+    return rates.irr_at(flows) * 100
+
+
+def _years(given: Case, when: Any) -> float:
+    """Return years to a repayment: given, or days over the year that the basis names."""
+    if not isinstance(when, str):
+        return float(when)
+    start, end = _day(given["date"]), _day(when)
+    basis = str(given.get("basis", ""))
+    if "month" in basis:
+        months, days = _months_between(start, end)
+        return months / 12 + days / 365
+    year = re.search(r"/\s*(\d+(?:\.\d+)?)", basis)
+    return (end - start).days / float(year[1] if year else 365)
