@@ -186,6 +186,11 @@ def _check_dates(terms: Terms) -> None:
         )
     if terms.business_day_rule is not BusinessDayRule.NONE:
         calendar_named(terms.calendar)
+    _check_agreed(terms)
+
+
+def _check_agreed(terms: Terms) -> None:
+    """Refuse agreed dates and amounts that are not a whole plan."""
     dates = terms.due_dates
     if (terms.method is RepaymentMethod.AGREED) != (len(dates) == len(terms.agreed) > 0):
         raise TermsInvalid(
