@@ -18,7 +18,7 @@ from services.ledger.wire_terms import chosen, terms
 from shared.kernel.dates import parse_date
 from shared.kernel.errors import InvalidArgument
 from shared.kernel.money import AMOUNT_MINOR_MAX, AmountTooLarge, plain_decimal
-from shared.runtime.requests import FieldMissing, a_text, an_id
+from shared.runtime.requests import FieldMissing, a_loan, a_text, an_id
 from shared.runtime.telemetry import current_traceparent
 
 
@@ -35,7 +35,7 @@ def body_sha256(request: Message) -> str:
 def asked(request: Any, now: datetime) -> dict[str, Any]:
     """Return what every command copies from its request."""
     return {
-        "loan_id": an_id(request.loan_id, "loan_id"),
+        "loan_id": a_loan(request.loan_id),
         "request_id": an_id(request.request_id, "request_id"),
         "recorded_at": now,
         "business_on": None,

@@ -11,7 +11,12 @@ import msgspec
 from lending.ledger.v1 import loan_pb2
 
 from services.ledger.domain.chart import POSTING_POLICIES
-from services.ledger.domain.policies import CN_CONSUMER, POLICIES, DelinquencyPolicy
+from services.ledger.domain.policies import (
+    CN_CONSUMER,
+    POLICIES,
+    DelinquencyPolicy,
+    policy_in_force,
+)
 from services.ledger.domain.terms import (
     Overpayment,
     Prepayment,
@@ -123,7 +128,7 @@ def _policies(message: loan_pb2.Terms) -> dict[str, Any]:
         ),
         "prepayment": chosen(Prepayment, pb.Prepayment, message.prepayment, "terms.prepayment"),
         "rebate_unearned": not message.keep_unearned_interest,
-        "delinquency": _delinquency(message.delinquency_policy),
+        "delinquency": _delinquency(message.delinquency_policy, message.concluded_on),
         "posting_policy": _posting(message.posting_policy),
     }
 
@@ -140,14 +145,22 @@ def _waterfall(message: loan_pb2.Terms) -> Waterfall:
     return msgspec.structs.replace(WATERFALLS[name], future=rule)
 
 
-def _delinquency(name: str) -> DelinquencyPolicy:
-    if name and name not in POLICIES:
+def _delinquency(name: str, concluded: str) -> DelinquencyPolicy:
+    """Read a policy by its version or, without one, the version in force at the contract's date."""
+    if not name:
+        return CN_CONSUMER
+    if "/" in name:
+        found, when = POLICIES.get(name), ""
+    else:
+        on = parse_date(concluded, field="terms.concluded_on")
+        found, when = policy_in_force(name, on), f" in force on {on}"
+    if found is None:
         raise PolicyUnknown(
-            f"{name[:40]!r} is not a delinquency policy",
+            f"{name[:40]!r} is not a delinquency policy{when}",
             field="terms.delinquency_policy",
             expected=", ".join(POLICIES),
         )
-    return POLICIES[name] if name else CN_CONSUMER
+    return found
 
 
 def _posting(name: str) -> str:

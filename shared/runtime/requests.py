@@ -46,6 +46,11 @@ def an_id(text: str, field: str) -> str:
     return text
 
 
+def a_loan(text: str) -> str:
+    """Return a loan's id, given as such or as its resource name (AIP-122): loans/L-000042."""
+    return an_id(text.removeprefix("loans/"), "loan_id")
+
+
 def a_text(text: str, field: str) -> str:
     """Return a text that is there and has at most 200 characters."""
     if not text.strip():

@@ -201,6 +201,26 @@ POLICIES = {
 """The delinquency policies that a contract can name."""
 
 
+IN_FORCE = (
+    # effective from | policy
+    (date(2023, 7, 1), CN_CONSUMER_3),
+    (date(2020, 12, 31), EU_RETAIL),
+    (date(2021, 1, 1), EU_RETAIL_2),
+    (date(2021, 11, 12), RBI_RETAIL),
+)
+"""Order 2023-1 (2023-07-01); Reg. 2018/171; EBA/GL/2016/07; RBI/2021-22/125."""
+
+
+def policy_in_force(name: str, on: date) -> DelinquencyPolicy | None:
+    """Return the newest version of a policy on a date; None when none was in force yet."""
+    rows = [
+        (since, policy)
+        for since, policy in IN_FORCE
+        if since <= on and policy.policy.partition("/")[0] == name
+    ]
+    return max(rows, key=lambda row: row[0])[1] if rows else None
+
+
 def bucket_dates(scheme: Scheme, due_on: date) -> dict[str, date]:
     """Return the day-end from which an amount due on a date, and never paid, is in each bucket."""
     inclusive = scheme.convention is DpdConvention.INCLUSIVE

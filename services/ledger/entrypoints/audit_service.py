@@ -9,7 +9,7 @@ from lending.ledger.v1 import audit_service_pb2 as pb
 from lending.ledger.v1.audit_service_pb2_grpc import LedgerAuditServiceServicer
 
 from services.ledger.application.proving import Prover, Sealed
-from shared.runtime.requests import an_id
+from shared.runtime.requests import a_loan
 
 
 class AuditService(LedgerAuditServiceServicer):
@@ -24,7 +24,7 @@ class AuditService(LedgerAuditServiceServicer):
 
     async def ProveEvent(self, request: Any, context: Any) -> pb.EventProof:
         """Prove one event."""
-        loan_id = an_id(request.loan_id, "loan_id")
+        loan_id = a_loan(request.loan_id)
         proof = await self.prover.event(loan_id, request.version)
         return pb.EventProof(
             leaf_number=proof.number,

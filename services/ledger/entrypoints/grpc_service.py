@@ -31,7 +31,7 @@ from services.ledger.domain.loan_account import LoanAccount, fold
 from services.ledger.domain.refusals import BusinessDateNotSet, LoanNotFound
 from services.ledger.entrypoints.batches import post_batch
 from shared.kernel.dates import parse_date
-from shared.runtime.requests import an_id, an_instant
+from shared.runtime.requests import a_loan, an_id, an_instant
 
 PAGE_SIZE, PAGE_SIZE_MAX = 100, 1000
 
@@ -158,7 +158,7 @@ class LedgerService(LedgerServiceServicer):
         """Return the loan that a read on two clocks asks for."""
         on = self._date(request.effective_on) or date.min
         known_at = an_instant(request.known_at, "known_at") if request.known_at else None
-        loan_id = an_id(request.loan_id, "loan_id")
+        loan_id = a_loan(request.loan_id)
         return await asyncio.to_thread(see_loan, self.writer.log, loan_id, on, known_at=known_at)
 
     async def ExplainLoan(self, request: Any, context: Any) -> pb.ExplainLoanResponse:
@@ -171,7 +171,7 @@ class LedgerService(LedgerServiceServicer):
 
     async def CompareLoan(self, request: Any, context: Any) -> pb.CompareLoanResponse:
         """Attribute the difference between two looks."""
-        loan_id = an_id(request.loan_id, "loan_id")
+        loan_id = a_loan(request.loan_id)
         before, after = self._look(request.before), self._look(request.after)
         found = await asyncio.to_thread(compare, self.writer.log, loan_id, before, after)
         return wire_loan.difference_message(*found)
@@ -231,7 +231,7 @@ class LedgerService(LedgerServiceServicer):
 
     async def ListLoanEvents(self, request: Any, context: Any) -> pb.ListLoanEventsResponse:
         """List the stored events of a loan."""
-        loan_id = an_id(request.loan_id, "loan_id")
+        loan_id = a_loan(request.loan_id)
         rows = await asyncio.to_thread(self.writer.log.stored, f"loan/{loan_id}")
         if not rows:
             raise LoanNotFound(f"loan {loan_id} does not exist", field="loan_id")
