@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PROTOS := $(shell find protos/lending -name '*.proto')
 
-.PHONY: help setup lock run demo replay cases laws bench durable test released clean
+.PHONY: help setup lock run demo replay tamper cases laws bench durable test released clean
 
 help: ## List the commands.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -40,6 +40,9 @@ replay: setup ## Replay the whole book and compare it with the read models, row 
 
 cases: setup ## Run published cases, or those of FILES="a.jsonl b.jsonl".
 	@$(BIN)/python -m tests.cases $(or $(FILES),$(wildcard tests/cases/published/*.jsonl))
+
+tamper: setup ## Tamper with copies of a sealed book in every way listed, and print what finds what.
+	@$(BIN)/python -m tests.tamper
 
 laws: setup ## Try the ledger's laws on fifty times as many random loans.
 	LAWS_TIMES=50 $(BIN)/python -m pytest -n 2 tests/services/ledger/domain/test_laws.py tests/services/ledger/domain/test_two_clocks.py tests/services/ledger/domain/test_properties.py

@@ -1,37 +1,68 @@
-"""Put a replay together: the log on one side, the read models on the other."""
+"""Put an audit together: the log on one side, everything derived or kept of it on the other."""
 
 from __future__ import annotations
 
-from services.ledger.adapters.event_mapper import decode
-from services.ledger.adapters.event_store import open_event_store
+from collections.abc import Sequence
+
+from services.ledger.adapters.event_mapper import decode, encode
+from services.ledger.adapters.event_store import EventStore, open_event_store
 from services.ledger.adapters.read_models import ReadModels
 from services.ledger.adapters.seals import Seals
 from services.ledger.adapters.tables import METADATA
 from services.ledger.application.following import Follower
+from services.ledger.application.inspecting import Written, inspect
 from services.ledger.application.projecting import Projection
+from services.ledger.application.resealing import Resealing
 from services.ledger.application.verifying import (
     Verdict,
     compare,
     expected_rows,
     replay_log,
-    unsealed,
 )
 from services.ledger.config import LedgerSettings
+from services.ledger.wire_events import told
 from shared.audit.checkpoints import load_signer
 from shared.runtime.database import open_database
 
+WRITTEN = Written(decode, encode)
 
-async def replay_book(settings: LedgerSettings) -> list[Verdict]:
-    """Replay the whole book and compare it with its read models and its trial balances."""
+
+async def replay_book(settings: LedgerSettings, kept: Sequence[str] = ()) -> list[Verdict]:
+    """
+    Hold the whole book against its log, and the log against its seals.
+
+    Args:
+        settings: Where the log, the read models and the key are.
+        kept: Signed checkpoints that were kept elsewhere.
+    Returns:
+        One verdict per named check; a check that cannot be made says so as a difference.
+    """
     store = open_event_store(settings.database_url)
     models = ReadModels(open_database(settings.read_url()))
-    await models.create()
-    projection = Projection(store, Follower(store, decode), models)
-    projection.position = await models.position("read-models")
-    while await projection.step():
-        pass
-    replayed = replay_log(Follower(store, decode))
-    verdicts = replayed.verdicts()
+    try:
+        await models.create()
+        verdicts = await _replayed(store, models)
+        verdicts += inspect(store, WRITTEN)
+        signer = load_signer(settings.log_origin, settings.signing_key_path())
+        resealing = Resealing(Seals(models.engine), WRITTEN, [signer.verifier])
+        return verdicts + await resealing.run(store, kept)
+    finally:
+        store.close()
+        await models.engine.dispose()
+
+
+async def _replayed(store: EventStore, models: ReadModels) -> list[Verdict]:
+    """Replay the log, and compare what it says with the tables."""
+    try:
+        projection = Projection(store, Follower(store, decode), models)
+        projection.position = await models.position("read-models")
+        while await projection.step():
+            pass
+        replayed = replay_log(Follower(store, decode))
+    except Exception as failure:
+        said = f"{type(failure).__name__}: {failure}"
+        return [Verdict("the log can be replayed", 0, [said])]
+    verdicts = [Verdict("the log can be replayed", replayed.events), *replayed.verdicts()]
     for name, rows in expected_rows(replayed).items():
         table = METADATA.tables[name]
         key = tuple(column.name for column in table.primary_key.columns)
@@ -39,10 +70,26 @@ async def replay_book(settings: LedgerSettings) -> list[Verdict]:
     days = [str(day) for day in await models.unbalanced_days()]
     dates = len({row["effective_on"] for row in replayed.journal})
     verdicts.append(Verdict("trial balance is zero, by date", dates, days))
-    sealed = await Seals(models.engine).checkpoint()
-    if sealed is not None:
-        signer = load_signer(settings.log_origin, settings.signing_key_path())
-        verdicts.append(unsealed(store, sealed.note, signer.verifier))
-    store.close()
-    await models.engine.dispose()
-    return verdicts
+    return [*verdicts, await _messages(store, models)]
+
+
+async def _messages(store: EventStore, models: ReadModels) -> Verdict:
+    """Compare how many messages of each loan are said to be published with what the log tells."""
+    follower, reached = Follower(store, decode), await models.position("relay")
+    counted: dict[str, int] = {}
+    position = 0
+    while position < reached:
+        page = follower.page(position, min(1000, reached - position))
+        if page.reached == position:
+            break
+        for row in page.followed:
+            if row.logged.position <= reached and (said := len(told(row.event))):
+                counted[row.event.loan_id] = counted.get(row.event.loan_id, 0) + said
+        position = page.reached
+    published = await models.message_sequences()
+    return compare(
+        "messages counted as the log tells them",
+        ("loan_id",),
+        [{"loan_id": loan, "sequence": n} for loan, n in counted.items()],
+        [{"loan_id": loan, "sequence": n} for loan, n in published.items()],
+    )

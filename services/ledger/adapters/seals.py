@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from sqlalchemy import and_, insert, or_, select
+from sqlalchemy import and_, func, insert, or_, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.ledger.adapters.tables import CHECKPOINTS, SEALED_LEAVES, SEALED_NODES
@@ -74,6 +74,28 @@ class Seals:
         async with self.engine.connect() as connection:
             found = await connection.execute(query)
             return {(level, number): bytes(value) for level, number, value in found}
+
+    async def all_checkpoints(self) -> list[Sealed]:
+        """Return every checkpoint, the smallest first."""
+        async with self.engine.connect() as connection:
+            found = await connection.execute(select(CHECKPOINTS).order_by(CHECKPOINTS.c.size))
+            return [Sealed(*row) for row in found]
+
+    async def leaves(self) -> int:
+        """Return how many leaves are kept."""
+        async with self.engine.connect() as connection:
+            query = select(func.count()).select_from(SEALED_LEAVES)
+            return (await connection.execute(query)).scalar() or 0
+
+    async def hashes(self, level: int, first: int, last: int) -> dict[int, bytes]:
+        """Return the hashes of one level, from one number to another, both included."""
+        rows = SEALED_NODES.c
+        query = select(rows.number, rows.hash).where(
+            rows.level == level, rows.number.between(first, last)
+        )
+        async with self.engine.connect() as connection:
+            found = await connection.execute(query)
+            return {number: bytes(value) for number, value in found}
 
     async def append(
         self, size: int, rows: Sequence[Logged], nodes: list[tuple[Node, bytes]], note: str, at: int

@@ -53,7 +53,9 @@ class Projection:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Apply page after page until told to stop."""
-        self.position = await self.tables.position("read-models")
+        async with self.moved:
+            self.position = await self.tables.position("read-models")
+            self.moved.notify_all()
         while not stop.is_set():
             self.woken.clear()
             before = self.position

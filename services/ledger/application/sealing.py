@@ -53,6 +53,7 @@ class Sealer:
     tree: Sealing
     signer: Signer
     now: Callable[[], datetime]
+    page: int = PAGE
     size: int = 0
     position: int = 0
     edge: dict[Node, bytes] = field(default_factory=dict)
@@ -76,7 +77,7 @@ class Sealer:
 
     async def step(self) -> bool:
         """Seal one page; return whether there was one."""
-        rows = await asyncio.to_thread(self.log.log, self.position, PAGE)
+        rows = await asyncio.to_thread(self.log.log, self.position, self.page)
         if not rows:
             return False
         fresh = grown(self.size, [leaf_hash(leaf_of(row)) for row in rows], self.edge.__getitem__)

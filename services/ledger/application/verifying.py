@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from services.ledger.application.following import Accrued, Followed, Follower
-from services.ledger.application.ports import Log
 from services.ledger.application.rows import (
     accrual_rows,
     instalment_rows,
@@ -14,13 +13,16 @@ from services.ledger.application.rows import (
     line_of,
     summary_row,
 )
-from services.ledger.application.sealing import edge, leaf_of
 from services.ledger.domain.books import sub_ledger
 from services.ledger.domain.chart import INTEREST_RECEIVABLE, PENALTY_RECEIVABLE
-from services.ledger.domain.events import Financial, RecoveryPosted, RepaymentPosted
+from services.ledger.domain.delinquency import standing_of
+from services.ledger.domain.events import (
+    Financial,
+    RecoveryPosted,
+    RepaymentPosted,
+    TransitionRecorded,
+)
 from services.ledger.domain.loan_account import LoanAccount
-from shared.audit.checkpoints import CheckpointInvalid, read_checkpoint
-from shared.audit.merkle import Node, grown, leaf_hash, root
 
 PAGE = 2000
 ACCRUED = (INTEREST_RECEIVABLE, PENALTY_RECEIVABLE)
@@ -44,6 +46,7 @@ class Replayed:
     journal: list[dict[str, Any]] = field(default_factory=list)
     unbalanced: list[str] = field(default_factory=list)
     misallocated: list[str] = field(default_factory=list)
+    misjudged: list[str] = field(default_factory=list)
     posted: dict[str, dict[str, int]] = field(default_factory=dict)
     accrued: dict[tuple[str, str], int] = field(default_factory=dict)
     untied: list[str] = field(default_factory=list)
@@ -65,6 +68,10 @@ class Replayed:
             line = account.timeline(event.effective_on)
             if line is None or line.allocations.get(event.repayment_id) != event.allocations:
                 self.misallocated.append(place)
+        if isinstance(event, TransitionRecorded):
+            line = account.timeline(event.effective_on)
+            if line is None or standing_of(line) != event.standing:
+                self.misjudged.append(place)
 
     def _tie(self, event: Financial, account: LoanAccount, place: str) -> None:
         """Hold the postings of a loan so far against what its rows say."""
@@ -100,6 +107,7 @@ class Replayed:
         return [
             Verdict("events: postings sum to zero", self.events, self.unbalanced),
             Verdict("events: allocations recomputed", self.events, self.misallocated),
+            Verdict("events: lateness recomputed", self.events, self.misjudged),
             Verdict("control accounts tie out, after each event", self.events, self.untied),
             Verdict("receivables tie out, at each month end", self.months, self.untied_months),
         ]
@@ -146,23 +154,3 @@ def expected_rows(replayed: Replayed) -> dict[str, list[dict[str, Any]]]:
         "instalments": [row for account in accounts for row in instalment_rows(account)],
         "journal_lines": replayed.journal,
     }
-
-
-def unsealed(log: Log, note: str, verifier: str) -> Verdict:
-    """Compare the log, event by event from the first, with a signed checkpoint of it."""
-    try:
-        sealed = read_checkpoint(note, verifier)
-    except CheckpointInvalid as failure:
-        return Verdict("log as sealed", 0, [str(failure)])
-    nodes: dict[Node, bytes] = {}
-    size = position = 0
-    while size < sealed.size:
-        rows = log.log(position, min(PAGE, sealed.size - size))
-        if not rows:
-            return Verdict("log as sealed", size, [f"{sealed.size - size} events are gone"])
-        hashes = [leaf_hash(leaf_of(row)) for row in rows]
-        nodes.update(grown(size, hashes, nodes.__getitem__))
-        size, position = size + len(rows), rows[-1].position
-        nodes = {node: nodes[node] for node in edge(size)}
-    same = root(size, nodes.__getitem__) == sealed.root
-    return Verdict("log as sealed", size, [] if same else [f"another root over {size} events"])

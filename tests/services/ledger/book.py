@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -34,6 +34,7 @@ class Book:
     ageing: Ageing
     loans: LoanList
     count: int = 0
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     async def ask(self, kind: type[cmd.Asked], loan_id: str, /, **asked: object) -> None:
         self.count += 1
@@ -41,7 +42,7 @@ class Book:
             kind(
                 loan_id=loan_id,
                 request_id=f"r-{self.count}",
-                recorded_at=datetime.now(UTC),
+                recorded_at=self.now(),
                 business_on=None,
                 **asked,
             ),
@@ -62,14 +63,15 @@ class Book:
     async def go_to(self, on: date) -> None:
         """Close days up to a date."""
         self.count += 1
-        await self.ageing.advance(on, f"r-{self.count}", datetime.now(UTC))
+        await self.ageing.advance(on, f"r-{self.count}", self.now())
 
 
 @asynccontextmanager
-async def open_book(folder: Path) -> AsyncIterator[Book]:
-    """Open a ledger on the files of a folder."""
-    store = open_event_store(f"sqlite+aiosqlite:///{folder}/ledger.db")
-    models = ReadModels(open_database(f"sqlite+aiosqlite:///{folder}/ledger-read.db"))
+async def open_book(folder: Path, log_url: str = "", read_url: str = "") -> AsyncIterator[Book]:
+    """Open a ledger on the files of a folder, or on databases."""
+    store = open_event_store(log_url or f"sqlite+aiosqlite:///{folder}/ledger.db")
+    url = read_url or f"sqlite+aiosqlite:///{folder}/ledger-read.db"
+    models = ReadModels(open_database(url))
     await models.create()
     projection = Projection(store, Follower(store, decode), models)
     writer = Writer(store, projection.woken.set)

@@ -1,0 +1,78 @@
+"""Every kind of tampering, and which named check is to find it; none: it is not found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from tests.tamper import in_the_log as log
+from tests.tamper import in_the_seals as seals
+from tests.tamper.vault import Vault
+
+SEALED, TREE = "events as sealed, one by one", "the tree over the seals"
+SIGNED, KEPT = "checkpoints: signature and root", "log as it was kept elsewhere"
+WHEN, ORDER = "recorded when it was sealed", "recorded instants do not go back"
+GAPS, FORM = "versions of streams have no gap", "events are as this ledger writes them"
+ASKED, REPLAY = "every fact was asked, every answer kept", "the log can be replayed"
+ZERO, SLOTS = "events: postings sum to zero", "events: allocations recomputed"
+LATE = "events: lateness recomputed"
+MONTHS = "receivables tie out, at each month end"
+LOANS, ROWS, JOURNAL = "loan_summary", "instalments", "journal_lines"
+TRIAL, TOLD = "trial balance is zero, by date", "messages counted as the log tells them"
+
+
+class Tampering(NamedTuple):
+    """What somebody does, the checks that must find it, or what from outside would be needed."""
+
+    do: Callable[[Vault], None]
+    found_by: tuple[str, ...]
+    needs: str = ""
+
+    @property
+    def title(self) -> str:
+        """What is done, as a sentence."""
+        return (self.do.__doc__ or "").strip()
+
+
+TAMPERINGS = [
+    Tampering(log.one_cent_more, (SEALED, SIGNED, KEPT)),
+    Tampering(log.amount_and_postings, (SEALED, SIGNED, KEPT, SLOTS)),
+    Tampering(log.one_posting, (SEALED, ZERO)),
+    Tampering(log.accrual_lowered, (SEALED, MONTHS)),
+    Tampering(log.garbled, (SEALED, REPLAY, FORM)),
+    Tampering(log.dropped, (SEALED, KEPT, GAPS, ASKED)),
+    Tampering(log.dropped_and_renumbered, (SEALED, SIGNED, KEPT)),
+    Tampering(log.cut_short, (SEALED, SIGNED)),
+    Tampering(log.swapped, (SEALED, KEPT)),
+    Tampering(log.reordered, (SEALED, KEPT)),
+    Tampering(log.inserted, (ASKED,)),
+    Tampering(log.value_date_back, (SEALED, KEPT)),
+    Tampering(log.learned_earlier, (SEALED, KEPT)),
+    Tampering(log.given_to_another, (SEALED, KEPT, FORM, GAPS)),
+    Tampering(log.called_otherwise, (SEALED, KEPT)),
+    Tampering(log.delimiter_shifted, (SEALED, KEPT, FORM)),
+    Tampering(log.loan_gone, (SEALED, KEPT)),
+    Tampering(log.request_forgotten, (SEALED, KEPT, ASKED)),
+    Tampering(log.day_closed_otherwise, (SEALED, SIGNED)),
+    Tampering(log.approved_by_another, (SEALED, SIGNED)),
+    Tampering(log.lateness_edited, (SEALED, LATE)),
+    Tampering(log.clock_set_back, (WHEN, ORDER)),
+    Tampering(seals.leaf_made_to_fit, (TREE, SIGNED, KEPT)),
+    Tampering(seals.inner_node_edited, (TREE,)),
+    Tampering(seals.checkpoint_edited, (SIGNED,)),
+    Tampering(seals.last_checkpoint_gone, (SIGNED,)),
+    Tampering(seals.sealed_by_a_stranger, (SIGNED, KEPT)),
+    Tampering(seals.history_rewritten, (KEPT,)),
+    Tampering(seals.backup_restored, (KEPT,)),
+    Tampering(seals.forked_before, (KEPT,)),
+    Tampering(seals.arrears_hidden, (LOANS,)),
+    Tampering(seals.instalment_paid, (ROWS,)),
+    Tampering(seals.journal_cent, (JOURNAL, TRIAL)),
+    Tampering(seals.journal_balanced, (JOURNAL,)),
+    Tampering(seals.journal_lost, (JOURNAL,)),
+    Tampering(seals.message_swallowed, (TOLD,)),
+    Tampering(log.unsealed_tail_dropped, (), "the payer's receipt: sealing lags by some 0.2 s"),
+    Tampering(seals.rewritten_after, (), "a later checkpoint, kept elsewhere or cosigned"),
+    Tampering(log.forged_through_the_api, (), "the bank's statement"),
+]
+"""The last three leave no trace in the ledger; each says what from outside would find it."""
