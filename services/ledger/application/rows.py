@@ -15,10 +15,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 def line_of(account: LoanAccount) -> Timeline | None:
     """Return the loan on the latest date that any of its facts counts from."""
-    days = [fact.effective_on for fact in account.facts]
-    if account.disbursed_on is not None:
-        days.append(account.disbursed_on)
-    return account.timeline(max(days)) if days else None
+    return account.timeline(account.latest_on) if account.latest_on else None
 
 
 def summary_row(account: LoanAccount) -> dict[str, Any]:

@@ -66,7 +66,7 @@ class Replayed:
             self._tie(event, account, place)
         if isinstance(event, RepaymentPosted | RecoveryPosted):
             line = account.timeline(event.effective_on)
-            if line is None or line.allocations.get(event.repayment_id) != event.allocations:
+            if line is None or line.allocated(event.repayment_id) != event.allocations:
                 self.misallocated.append(place)
         if isinstance(event, TransitionRecorded):
             line = account.timeline(event.effective_on)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from itertools import takewhile
 from typing import Any
 
 import msgspec
@@ -40,7 +41,7 @@ def aftermath(
     old, new = before.timeline(today), after.timeline(today)
     assert new is not None
     events = [_with_outcome(fact, old, new)]
-    account = evolve(before, events[0])
+    account = after
     restated = _restated(before, account, fact, old, new, command)
     if restated is not None:
         events.append(restated)
@@ -50,7 +51,7 @@ def aftermath(
         events.append(moved)
         account = evolve(account, moved)
     open_still = account.status not in (LoanStatus.SETTLED, LoanStatus.WRITTEN_OFF)
-    owed_by_nobody = new.payoff <= 0 and open_still
+    owed_by_nobody = open_still and not new.owes(1)
     if owed_by_nobody and not isinstance(fact, ev.LoanChargedOff | ev.LoanWrittenOff):
         events.append(ev.LoanSettled(**stamp(command, fact.effective_on)))
     return events
@@ -80,7 +81,7 @@ def _with_outcome(fact: ev.Fact, old: Timeline | None, new: Timeline) -> ev.Fact
     }
     assert sum(amount for _, amount in moved) == 0, "a fact's postings sum to zero"
     if isinstance(fact, ev.RepaymentPosted | ev.RecoveryPosted):
-        changes["allocations"] = new.allocations[fact.repayment_id]
+        changes["allocations"] = new.allocated(fact.repayment_id)
     return msgspec.structs.replace(fact, **changes)
 
 
@@ -95,10 +96,9 @@ def _restated(
     """Say once what a fact that counts earlier changed in the days since; None if nothing."""
     if old is None:
         return None
-    superseded = [row for row in before.aged if row[1] > fact.effective_on]
-    reallocated = sorted(
-        name for name, slots in old.allocations.items() if new.allocations.get(name) != slots
-    )
+    superseded = list(takewhile(lambda row: row[1] > fact.effective_on, reversed(before.aged)))
+    superseded.reverse()
+    reallocated = _reallocated(old, new)
     if not superseded and not reallocated:
         return None
     days = [row[1] for row in superseded]
@@ -112,6 +112,14 @@ def _restated(
         days_past_due_max_after=_days_past_due_max(after, days),
         reallocated=tuple(reallocated),
     )
+
+
+def _reallocated(old: Timeline, new: Timeline) -> list[str]:
+    """Return the ids of the facts whose money went elsewhere, sorted."""
+    if new.allocations.shares(old.allocations):
+        return []
+    now = dict(new.allocations)
+    return sorted(name for name, slots in old.allocations if now.get(name) != slots)
 
 
 def _days_past_due_max(account: LoanAccount, days: list[date]) -> int:

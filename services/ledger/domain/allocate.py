@@ -7,6 +7,7 @@ from datetime import date
 from fractions import Fraction
 
 from services.ledger.domain.timeline import (
+    NO_PENALTY,
     Allocation,
     Charge,
     Row,
@@ -129,7 +130,7 @@ class Payment:
         """Date the day on which nothing of a row is unpaid; inside grace its penalty falls away."""
         if row.paid_on is None and row.unpaid <= 0:
             if (self.line.on - row.due_on).days <= self.line.terms.grace_days:
-                row.penalty_exact, row.penalty_runs = Fraction(0), ()
+                row.penalty_exact, row.penalty_runs = NO_PENALTY, ()
             row.paid_on = self.line.on
 
     def _loan_charges(self, stage: Stage) -> None:
@@ -167,7 +168,7 @@ class Payment:
 
 def _touches(row: Row, stage: Stage, payment: Payment) -> bool:
     """Say whether anything of a row may stand in a stage's buckets."""
-    if row.paid_on is not None and not row.charges and not row.penalty_exact:
+    if row.paid_on is not None and not row.charges and row.penalty_exact is NO_PENALTY:
         return False
     if row.charges and not payment.together:
         return True

@@ -9,7 +9,7 @@ import msgspec
 from services.ledger.domain.events import Posting
 
 
-class BusinessDateAdvanced(msgspec.Struct, frozen=True, kw_only=True):
+class BusinessDateAdvanced(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Every day up to this date is closed."""
 
     on: date
@@ -19,7 +19,7 @@ class BusinessDateAdvanced(msgspec.Struct, frozen=True, kw_only=True):
     loans_touched: int
 
 
-class AccrualPosted(msgspec.Struct, frozen=True, kw_only=True):
+class AccrualPosted(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """
     Income earned by a month end and not booked before, of all loans of one currency that accrue.
 
@@ -38,7 +38,7 @@ class AccrualPosted(msgspec.Struct, frozen=True, kw_only=True):
     posting_policy: str = "accrual/1"
 
 
-class RequestAnswered(msgspec.Struct, frozen=True, kw_only=True):
+class RequestAnswered(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A request had its effect; the same id gets the same answer for ever."""
 
     request_id: str

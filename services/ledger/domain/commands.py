@@ -11,7 +11,7 @@ from services.ledger.domain.terms import Restructuring, Terms
 from services.ledger.domain.waterfall import Component, PaymentSource
 
 
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
+class Asked(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """
     What every command states: the loan, the request, and when and by whom it was asked.
 
@@ -27,7 +27,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     version: int = 0
 
 
-class OpenLoan(Asked, frozen=True, kw_only=True):
+class OpenLoan(Asked, frozen=True, kw_only=True, gc=False):
     """Open an account under these terms."""
 
     borrower_ref: str
@@ -35,7 +35,7 @@ class OpenLoan(Asked, frozen=True, kw_only=True):
     terms: Terms
 
 
-class DisburseLoan(Asked, frozen=True, kw_only=True):
+class DisburseLoan(Asked, frozen=True, kw_only=True, gc=False):
     """Pay the principal out, or a part of it where the terms allow several disbursements."""
 
     value_on: date
@@ -43,7 +43,7 @@ class DisburseLoan(Asked, frozen=True, kw_only=True):
     currency: str
 
 
-class PostRepayment(Asked, frozen=True, kw_only=True):
+class PostRepayment(Asked, frozen=True, kw_only=True, gc=False):
     """Take money in."""
 
     value_on: date
@@ -52,7 +52,7 @@ class PostRepayment(Asked, frozen=True, kw_only=True):
     source: PaymentSource = PaymentSource.BORROWER
 
 
-class PostRecovery(Asked, frozen=True, kw_only=True):
+class PostRecovery(Asked, frozen=True, kw_only=True, gc=False):
     """Take money in after charge-off."""
 
     value_on: date
@@ -60,14 +60,14 @@ class PostRecovery(Asked, frozen=True, kw_only=True):
     currency: str
 
 
-class ReverseRepayment(Asked, frozen=True, kw_only=True):
+class ReverseRepayment(Asked, frozen=True, kw_only=True, gc=False):
     """Take a repayment back."""
 
     repayment_id: str
     reason: str
 
 
-class ApplyCharge(Asked, frozen=True, kw_only=True):
+class ApplyCharge(Asked, frozen=True, kw_only=True, gc=False):
     """Charge an amount; with `due_on` it belongs to the instalment of that date."""
 
     value_on: date
@@ -78,7 +78,7 @@ class ApplyCharge(Asked, frozen=True, kw_only=True):
     due_on: date | None = None
 
 
-class WaiveCharge(Asked, frozen=True, kw_only=True):
+class WaiveCharge(Asked, frozen=True, kw_only=True, gc=False):
     """Let go of what is unpaid of a charge."""
 
     charge_id: str
@@ -87,7 +87,7 @@ class WaiveCharge(Asked, frozen=True, kw_only=True):
     approved_by: str
 
 
-class RefundCredit(Asked, frozen=True, kw_only=True):
+class RefundCredit(Asked, frozen=True, kw_only=True, gc=False):
     """Pay a credit balance back."""
 
     value_on: date
@@ -96,7 +96,7 @@ class RefundCredit(Asked, frozen=True, kw_only=True):
     reason: str
 
 
-class PauseInterest(Asked, frozen=True, kw_only=True):
+class PauseInterest(Asked, frozen=True, kw_only=True, gc=False):
     """Let no interest be earned from one day to another, both included."""
 
     from_on: date
@@ -105,7 +105,7 @@ class PauseInterest(Asked, frozen=True, kw_only=True):
     approved_by: str
 
 
-class PauseDelinquency(Asked, frozen=True, kw_only=True):
+class PauseDelinquency(Asked, frozen=True, kw_only=True, gc=False):
     """Let the days from one to another not count as late."""
 
     from_on: date
@@ -113,14 +113,14 @@ class PauseDelinquency(Asked, frozen=True, kw_only=True):
     reason: str
 
 
-class ResumeDelinquency(Asked, frozen=True, kw_only=True):
+class ResumeDelinquency(Asked, frozen=True, kw_only=True, gc=False):
     """End the running pause."""
 
     on: date
     reason: str
 
 
-class RestructureLoan(Asked, frozen=True, kw_only=True):
+class RestructureLoan(Asked, frozen=True, kw_only=True, gc=False):
     """
     Replace the rest of the schedule.
 
@@ -136,7 +136,7 @@ class RestructureLoan(Asked, frozen=True, kw_only=True):
     kind: Restructuring = Restructuring.RESCHEDULE
 
 
-class TransferLoan(Asked, frozen=True, kw_only=True):
+class TransferLoan(Asked, frozen=True, kw_only=True, gc=False):
     """Sell the loan: another creditor, the same debt."""
 
     effective_on: date
@@ -147,21 +147,21 @@ class TransferLoan(Asked, frozen=True, kw_only=True):
     approved_by: str
 
 
-class ChargeOffLoan(Asked, frozen=True, kw_only=True):
+class ChargeOffLoan(Asked, frozen=True, kw_only=True, gc=False):
     """Take the loan off the books."""
 
     effective_on: date
     reason: str
 
 
-class UndoChargeOff(Asked, frozen=True, kw_only=True):
+class UndoChargeOff(Asked, frozen=True, kw_only=True, gc=False):
     """Take the loan back on the books."""
 
     reason: str
     approved_by: str
 
 
-class WriteOffLoan(Asked, frozen=True, kw_only=True):
+class WriteOffLoan(Asked, frozen=True, kw_only=True, gc=False):
     """Let go of the debt of a loan that was charged off."""
 
     effective_on: date
@@ -169,7 +169,7 @@ class WriteOffLoan(Asked, frozen=True, kw_only=True):
     approved_by: str
 
 
-class SettleLoan(Asked, frozen=True, kw_only=True):
+class SettleLoan(Asked, frozen=True, kw_only=True, gc=False):
     """Take money in as full settlement; the rest of the debt is let go."""
 
     value_on: date
@@ -179,7 +179,7 @@ class SettleLoan(Asked, frozen=True, kw_only=True):
     approved_by: str
 
 
-class PostGuaranteePayment(Asked, frozen=True, kw_only=True):
+class PostGuaranteePayment(Asked, frozen=True, kw_only=True, gc=False):
     """Take a guarantor's or insurer's payment in."""
 
     value_on: date
@@ -188,7 +188,7 @@ class PostGuaranteePayment(Asked, frozen=True, kw_only=True):
     guarantor_ref: str
 
 
-class AgeLoan(Asked, frozen=True, kw_only=True):
+class AgeLoan(Asked, frozen=True, kw_only=True, gc=False):
     """Record every change of standing up to a date."""
 
     to_on: date

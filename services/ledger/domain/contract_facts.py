@@ -11,10 +11,11 @@ from services.ledger.domain import events as ev
 from services.ledger.domain import guard
 from services.ledger.domain import refusals as no
 from services.ledger.domain.aftermath import stamp
+from services.ledger.domain.facts import FactKind
 from services.ledger.domain.loan_account import LoanAccount
 from services.ledger.domain.schedule import counted_from
 from services.ledger.domain.terms import ANY_DAY, PLANNED_AGAIN, RepaymentMethod, check_terms
-from services.ledger.domain.timeline import FactKind, Row
+from services.ledger.domain.timeline import Row
 
 
 def restructured(command: cmd.RestructureLoan, account: LoanAccount) -> ev.Fact:
@@ -99,7 +100,7 @@ def charged_off(command: cmd.ChargeOffLoan, account: LoanAccount) -> ev.Fact:
 def charge_off_undone(command: cmd.UndoChargeOff, account: LoanAccount) -> ev.Fact:
     """Take the loan back on the books, unless money was recovered."""
     off = guard.charge_off_of(account)
-    if any(f.kind is FactKind.RECOVERY for f in account.live_facts):
+    if any(f.kind is FactKind.RECOVERY for f in account.counting):
         raise no.RecoveriesPosted("money was recovered after the charge-off", field="loan_id")
     return ev.ChargeOffUndone(
         **stamp(command, off.effective_on, command.reason),

@@ -28,7 +28,7 @@ class TransitionType(StrEnum):
     CURED = "CURED"
 
 
-class Transition(msgspec.Struct, frozen=True):
+class Transition(msgspec.Struct, frozen=True, gc=False):
     """One change; scheme and buckets only for BUCKET_CHANGED."""
 
     type: TransitionType
@@ -37,7 +37,7 @@ class Transition(msgspec.Struct, frozen=True):
     bucket_to: str = ""
 
 
-class Standing(msgspec.Struct, frozen=True, kw_only=True):
+class Standing(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """
     How late a loan is on one date; amounts in minor units, days elapsed since the due date.
 

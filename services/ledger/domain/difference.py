@@ -10,8 +10,10 @@ import msgspec
 
 from services.ledger.domain.events import Fact
 from services.ledger.domain.explain import figures
+from services.ledger.domain.facts import MoneyFact
 from services.ledger.domain.loan_account import LoanAccount, fold
-from services.ledger.domain.timeline import MoneyFact
+from services.ledger.domain.replay import in_order
+from services.ledger.domain.trail import Trail
 
 
 class Look(NamedTuple):
@@ -81,7 +83,7 @@ def _passed(events: Sequence[Fact], before: Look, after: Look, seen: dict[str, i
         return []
     back = after.on < before.on
     low, high = sorted((before.on, after.on))
-    facts = sorted(account.facts, key=lambda f: (f.effective_on, f.version))
+    facts = in_order(account.facts)
     earlier = [f for f in facts if f.effective_on <= low]
     between = [f for f in facts if low < f.effective_on <= high]
     steps, now, kept = [], _figures(_with(account, earlier), low), earlier
@@ -100,7 +102,8 @@ def _passed(events: Sequence[Fact], before: Look, after: Look, seen: dict[str, i
 
 
 def _with(account: LoanAccount, facts: list[MoneyFact]) -> LoanAccount:
-    return msgspec.structs.replace(account, facts=tuple(facts))
+    counting = Trail(fact for fact in facts if fact.fact_id not in account.reversed_ids)
+    return msgspec.structs.replace(account, facts=Trail(facts), counting=counting)
 
 
 def _figures(account: LoanAccount | None, on: date) -> dict[str, int]:

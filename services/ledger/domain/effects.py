@@ -14,7 +14,7 @@ from services.ledger.domain.loan_account import LoanAccount, fold
 from services.ledger.domain.timeline import Row
 
 
-class RowChange(msgspec.Struct, frozen=True):
+class RowChange(msgspec.Struct, frozen=True, gc=False):
     """One instalment before and after; zeros where it is not there; minor units."""
 
     number: int
@@ -24,7 +24,7 @@ class RowChange(msgspec.Struct, frozen=True):
     unpaid: tuple[int, int]
 
 
-class Effects(msgspec.Struct, frozen=True):
+class Effects(msgspec.Struct, frozen=True, gc=False):
     """What a command does to one loan, on the business date."""
 
     events: tuple[str, ...]

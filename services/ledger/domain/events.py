@@ -12,14 +12,14 @@ from services.ledger.domain.timeline import Allocation
 from services.ledger.domain.waterfall import Component, PaymentSource
 
 
-class Posting(msgspec.Struct, frozen=True, array_like=True):
+class Posting(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One journal line: debit above zero, credit below, minor units."""
 
     account: str
     amount_minor: int
 
 
-class Fact(msgspec.Struct, frozen=True, kw_only=True):
+class Fact(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What every event states: its loan, its two clocks, who asked and why."""
 
     loan_id: str
@@ -31,14 +31,14 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True):
     traceparent: str = ""
 
 
-class Financial(Fact, frozen=True, kw_only=True):
+class Financial(Fact, frozen=True, kw_only=True, gc=False):
     """A fact that moves money in the books; its postings sum to zero."""
 
     postings: tuple[Posting, ...] = ()
     posting_policy: str = "cash/1"
 
 
-class LoanOpened(Fact, frozen=True, kw_only=True):
+class LoanOpened(Fact, frozen=True, kw_only=True, gc=False):
     """The account exists; nothing was paid out."""
 
     borrower_ref: str
@@ -46,13 +46,13 @@ class LoanOpened(Fact, frozen=True, kw_only=True):
     terms: Terms
 
 
-class LoanDisbursed(Financial, frozen=True, kw_only=True):
+class LoanDisbursed(Financial, frozen=True, kw_only=True, gc=False):
     """The principal, or a part of it, was paid out."""
 
     amount_minor: int
 
 
-class RepaymentPosted(Financial, frozen=True, kw_only=True):
+class RepaymentPosted(Financial, frozen=True, kw_only=True, gc=False):
     """Money came in; `allocations` sum to what was not left unallocated."""
 
     repayment_id: str
@@ -62,14 +62,14 @@ class RepaymentPosted(Financial, frozen=True, kw_only=True):
     source: PaymentSource = PaymentSource.BORROWER
 
 
-class RepaymentReversed(Financial, frozen=True, kw_only=True):
+class RepaymentReversed(Financial, frozen=True, kw_only=True, gc=False):
     """A repayment is taken back as of its value date."""
 
     repayment_id: str
     amount_minor: int
 
 
-class ChargeApplied(Financial, frozen=True, kw_only=True):
+class ChargeApplied(Financial, frozen=True, kw_only=True, gc=False):
     """The lender charged an amount; its id is the request's. No due date: due at once."""
 
     amount_minor: int
@@ -77,7 +77,7 @@ class ChargeApplied(Financial, frozen=True, kw_only=True):
     due_on: date | None = None
 
 
-class ChargeWaived(Financial, frozen=True, kw_only=True):
+class ChargeWaived(Financial, frozen=True, kw_only=True, gc=False):
     """What was unpaid of a charge is owed no more."""
 
     charge_id: str
@@ -85,13 +85,13 @@ class ChargeWaived(Financial, frozen=True, kw_only=True):
     approved_by: str
 
 
-class CreditRefunded(Financial, frozen=True, kw_only=True):
+class CreditRefunded(Financial, frozen=True, kw_only=True, gc=False):
     """A credit balance was paid back."""
 
     amount_minor: int
 
 
-class InterestPaused(Financial, frozen=True, kw_only=True):
+class InterestPaused(Financial, frozen=True, kw_only=True, gc=False):
     """From `from_on` to `until_on`, both included, no interest is earned; agreed before or then."""
 
     from_on: date
@@ -99,18 +99,18 @@ class InterestPaused(Financial, frozen=True, kw_only=True):
     approved_by: str
 
 
-class DelinquencyPaused(Financial, frozen=True, kw_only=True):
+class DelinquencyPaused(Financial, frozen=True, kw_only=True, gc=False):
     """From `from_on` to `until_on` days do not count as late; agreed before or then."""
 
     from_on: date
     until_on: date
 
 
-class DelinquencyResumed(Financial, frozen=True, kw_only=True):
+class DelinquencyResumed(Financial, frozen=True, kw_only=True, gc=False):
     """The running pause ends on the effective date."""
 
 
-class TermsRestructured(Financial, frozen=True, kw_only=True):
+class TermsRestructured(Financial, frozen=True, kw_only=True, gc=False):
     """The rest of the schedule was replaced; what was owed is carried over."""
 
     instalments: int
@@ -120,7 +120,7 @@ class TermsRestructured(Financial, frozen=True, kw_only=True):
     kind: Restructuring = Restructuring.RESCHEDULE
 
 
-class LoanTransferred(Financial, frozen=True, kw_only=True):
+class LoanTransferred(Financial, frozen=True, kw_only=True, gc=False):
     """The loan was sold: the creditor changes, the debt stays, the seller goes on collecting."""
 
     creditor_ref: str
@@ -128,13 +128,13 @@ class LoanTransferred(Financial, frozen=True, kw_only=True):
     approved_by: str
 
 
-class LoanChargedOff(Financial, frozen=True, kw_only=True):
+class LoanChargedOff(Financial, frozen=True, kw_only=True, gc=False):
     """The loan left the lender's books; the borrower's debt stays."""
 
     principal_minor: int
 
 
-class RecoveryPosted(Financial, frozen=True, kw_only=True):
+class RecoveryPosted(Financial, frozen=True, kw_only=True, gc=False):
     """Money came after charge-off."""
 
     repayment_id: str
@@ -142,21 +142,21 @@ class RecoveryPosted(Financial, frozen=True, kw_only=True):
     allocations: tuple[Allocation, ...]
 
 
-class ChargeOffUndone(Financial, frozen=True, kw_only=True):
+class ChargeOffUndone(Financial, frozen=True, kw_only=True, gc=False):
     """The charge-off is taken back as of its date."""
 
     charge_off_id: str
     approved_by: str
 
 
-class LoanWrittenOff(Financial, frozen=True, kw_only=True):
+class LoanWrittenOff(Financial, frozen=True, kw_only=True, gc=False):
     """The lender let go of the debt; nothing is owed any more."""
 
     amount_minor: int
     approved_by: str
 
 
-class SettlementPosted(Financial, frozen=True, kw_only=True):
+class SettlementPosted(Financial, frozen=True, kw_only=True, gc=False):
     """Money was taken as full settlement; `forgiven_minor` of the debt was let go."""
 
     repayment_id: str
@@ -165,18 +165,18 @@ class SettlementPosted(Financial, frozen=True, kw_only=True):
     approved_by: str
 
 
-class GuaranteeClaimPaid(Financial, frozen=True, kw_only=True):
+class GuaranteeClaimPaid(Financial, frozen=True, kw_only=True, gc=False):
     """A guarantor paid: the creditor of this part changes, the borrower's debt does not fall."""
 
     amount_minor: int
     guarantor_ref: str
 
 
-class LoanSettled(Fact, frozen=True, kw_only=True):
+class LoanSettled(Fact, frozen=True, kw_only=True, gc=False):
     """Nothing is owed any more."""
 
 
-class TransitionRecorded(Fact, frozen=True, kw_only=True):
+class TransitionRecorded(Fact, frozen=True, kw_only=True, gc=False):
     """How late the loan is has changed; `standing` is how late it is now."""
 
     standing: Standing
@@ -185,7 +185,7 @@ class TransitionRecorded(Fact, frozen=True, kw_only=True):
     delinquency_policy: str = "cn-consumer/1"
 
 
-class TimelineRestated(Fact, frozen=True, kw_only=True):
+class TimelineRestated(Fact, frozen=True, kw_only=True, gc=False):
     """A fact that counts earlier changed what was known of the days since."""
 
     cause_version: int

@@ -66,7 +66,7 @@ def paid(line: Timeline, number: int, component: Component) -> list[Node]:
     """Return one leaf per fact that paid this slot, by fact id."""
     return [
         given(f"{component} of {number} paid", slot.amount_minor, f"event:{fact_id}")
-        for fact_id, slots in line.allocations.items()
+        for fact_id, slots in line.allocations
         for slot in slots
         if slot.instalment == number and slot.component is component
     ]

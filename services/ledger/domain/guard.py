@@ -6,9 +6,10 @@ from datetime import date
 
 from services.ledger.domain import commands as cmd
 from services.ledger.domain import refusals as no
+from services.ledger.domain.facts import FactKind, MoneyFact
 from services.ledger.domain.loan_account import LoanAccount, LoanStatus
 from services.ledger.domain.terms import Overpayment
-from services.ledger.domain.timeline import FactKind, MoneyFact, Timeline
+from services.ledger.domain.timeline import Timeline
 from shared.kernel.errors import InvalidArgument
 
 
@@ -60,8 +61,8 @@ def after_charge_off(on: date, account: LoanAccount) -> None:
 
 def nothing_later(on: date, account: LoanAccount) -> None:
     """Refuse a date before one from which a fact of the loan counts."""
-    last = max((fact.effective_on for fact in account.facts), default=on)
-    if on < last:
+    last = account.latest_on if account.facts else None
+    if last is not None and on < last:
         raise no.DateOutOfOrder(
             "money counts after that date", field="effective_on", expected=f"from {last}"
         )
@@ -74,7 +75,7 @@ def charge_off_of(account: LoanAccount) -> MoneyFact:
     Raises:
         LoanNotChargedOff: there is none.
     """
-    found = [f for f in account.live_facts if f.kind is FactKind.CHARGE_OFF]
+    found = [f for f in account.counting if f.kind is FactKind.CHARGE_OFF]
     if account.status is not LoanStatus.CHARGED_OFF or not found:
         raise no.LoanNotChargedOff(f"loan {account.loan_id} is not charged off", field="loan_id")
     return found[-1]
@@ -104,7 +105,9 @@ def money_in(
         return
     assert command.business_on is not None
     line = line_on(command.value_on, account)
-    today = line_on(command.business_on, account)
+    today = line if command.business_on == line.on else line_on(command.business_on, account)
+    if all(owing.owes(command.amount_minor) for owing in (line, today)):
+        return
     ceiling = min(line.payoff, max(today.payoff, 0)) if today.on > line.on else line.payoff
     if command.amount_minor > ceiling:
         raise no.RepaymentAbovePayoff(

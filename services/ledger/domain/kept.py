@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import OrderedDict
 from datetime import date
+from operator import attrgetter
 from typing import NamedTuple
 
-from services.ledger.domain.replay import at, begin, in_order, proceed
+from services.ledger.domain.facts import MoneyFact
+from services.ledger.domain.replay import at, begin, proceed
 from services.ledger.domain.terms import Terms
-from services.ledger.domain.timeline import MoneyFact, Timeline
+from services.ledger.domain.timeline import Timeline
+from services.ledger.domain.trail import Trail
 
 KEPT_MAX = 4096
 
@@ -18,7 +22,7 @@ class _Kept(NamedTuple):
 
     terms: Terms
     disbursed: tuple[date, int | None]
-    facts: list[MoneyFact]
+    facts: Trail[MoneyFact]
     line: Timeline
     seen: Timeline
 
@@ -41,19 +45,27 @@ class Keeper:
         loan_id: str,
         terms: Terms,
         disbursed: tuple[date, int | None],
-        facts: list[MoneyFact],
+        counting: Trail[MoneyFact],
         on: date,
     ) -> Timeline:
-        """Return the loan on a date, not before its disbursal; nobody may change it."""
+        """
+        Return the loan on a date, not before its disbursal; nobody may change it.
+
+        Args:
+            loan_id: Names what is kept.
+            terms: The contract as first agreed.
+            disbursed: When the loan was first paid out and how much; None for all of it.
+            counting: The facts not taken back, in the order in which they count.
+            on: The date to look at.
+        """
         on = max(on, disbursed[0])
-        counting = in_order(facts)
         if counting and counting[-1].effective_on > on:
-            counting = [fact for fact in counting if fact.effective_on <= on]
+            counting = counting.first(bisect_right(counting, on, key=attrgetter("effective_on")))
         kept = self.lines.get(loan_id)
         if kept is None or not _goes_on(kept, terms, disbursed, counting, on):
             line, done = begin(terms, *disbursed), 0
         elif len(kept.facts) == len(counting):
-            return self._later(loan_id, kept, on)
+            return self._later(loan_id, kept._replace(facts=counting), on)
         else:
             done = len(kept.facts)
             soon = counting[done].effective_on
@@ -80,17 +92,15 @@ def _goes_on(
     kept: _Kept,
     terms: Terms,
     disbursed: tuple[date, int | None],
-    counting: list[MoneyFact],
+    counting: Trail[MoneyFact],
     on: date,
 ) -> bool:
     """Say whether the facts asked for begin with those that were counted."""
-    done = len(kept.facts)
     return (
         (kept.terms is terms or kept.terms == terms)
         and kept.disbursed == disbursed
-        and done <= len(counting)
         and kept.line.on <= on
-        and all(a is b or a == b for a, b in zip(kept.facts, counting, strict=False))
+        and counting.begins_with(kept.facts)
     )
 
 

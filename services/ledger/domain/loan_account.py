@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime
 from enum import StrEnum
@@ -12,10 +13,12 @@ import msgspec
 
 from services.ledger.domain import events as ev
 from services.ledger.domain.delinquency import Standing
+from services.ledger.domain.facts import FactKind, MoneyFact
 from services.ledger.domain.kept import KEEPER
 from services.ledger.domain.replay import at, begin, in_order, proceed
 from services.ledger.domain.terms import Terms
-from services.ledger.domain.timeline import FactKind, MoneyFact, Timeline
+from services.ledger.domain.timeline import Timeline
+from services.ledger.domain.trail import Trail
 
 
 class LoanStatus(StrEnum):
@@ -28,8 +31,13 @@ class LoanStatus(StrEnum):
     WRITTEN_OFF = "WRITTEN_OFF"
 
 
-class LoanAccount(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that deciding the next command needs; derived from events alone."""
+class LoanAccount(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """
+    Everything that deciding the next command needs; derived from events alone.
+
+    `facts` are in recorded order, `counting` are those not taken back, in the order in which they
+    count; `latest_on` is the last date from which one of the facts, or the disbursal, counts.
+    """
 
     loan_id: str
     borrower_ref: str
@@ -38,38 +46,33 @@ class LoanAccount(msgspec.Struct, frozen=True, kw_only=True):
     status: LoanStatus = LoanStatus.OPENED
     disbursed_on: date | None = None
     disbursed_minor: int | None = None
-    facts: tuple[MoneyFact, ...] = ()
+    facts: Trail[MoneyFact] = msgspec.field(default_factory=Trail)
+    counting: Trail[MoneyFact] = msgspec.field(default_factory=Trail)
+    latest_on: date | None = None
     reversed_ids: frozenset[str] = frozenset()
     standing: Standing = msgspec.field(default_factory=Standing)
     standing_on: date | None = None
-    aged: tuple[tuple[int, date, int], ...] = ()
+    aged: Trail[tuple[int, date, int]] = msgspec.field(default_factory=Trail)
     next_transition_on: date | None = None
     version: int = 0
     known_at: datetime | None = None
-
-    @property
-    def live_facts(self) -> list[MoneyFact]:
-        """The facts that were not taken back, in recorded order."""
-        return [fact for fact in self.facts if fact.fact_id not in self.reversed_ids]
 
     def timeline(self, effective_on: date) -> Timeline | None:
         """Return the loan on a date; None before it was disbursed."""
         if self.disbursed_on is None or effective_on < self.disbursed_on:
             return None
         disbursed = (self.disbursed_on, self.disbursed_minor)
-        return KEEPER.timeline(self.loan_id, self.terms, disbursed, self.live_facts, effective_on)
+        return KEEPER.timeline(self.loan_id, self.terms, disbursed, self.counting, effective_on)
 
     def lines_on(self, days: Iterable[date]) -> Iterator[Timeline]:
         """Yield the loan on each date in turn, oldest first, in one walk; each until the next."""
         if self.disbursed_on is None:
             return
         line = begin(self.terms, self.disbursed_on, self.disbursed_minor)
-        facts = in_order(self.live_facts)
-        done = 0
+        facts = deque(self.counting)
         for day in sorted(day for day in days if day >= self.disbursed_on):
-            counting = [fact for fact in facts[done:] if fact.effective_on <= day]
-            proceed(line, counting, day)
-            done += len(counting)
+            while facts and facts[0].effective_on <= day:
+                proceed(line, (facts.popleft(),), day)
             yield at(line, day)
 
     def repayment(self, repayment_id: str) -> MoneyFact | None:
@@ -114,7 +117,20 @@ def _with_fact(
     fact = MoneyFact(
         kind=kind, effective_on=event.effective_on, version=account.version + 1, **more
     )
-    return {"facts": (*account.facts, fact)}
+    on, latest = fact.effective_on, account.latest_on
+    if latest is None or on >= latest:
+        counting, latest = account.counting.grown(fact), on
+    else:
+        counting = Trail(in_order([*account.counting, fact]))
+    return {"facts": account.facts.grown(fact), "counting": counting, "latest_on": latest}
+
+
+def _taken_back(account: LoanAccount, fact_id: str) -> dict[str, object]:
+    """Let a fact count no more; it stays among the facts."""
+    return {
+        "reversed_ids": account.reversed_ids | {fact_id},
+        "counting": Trail(fact for fact in account.counting if fact.fact_id != fact_id),
+    }
 
 
 @_changes.register
@@ -127,6 +143,7 @@ def _(event: ev.LoanDisbursed, account: LoanAccount) -> dict[str, object]:
     return {
         "status": LoanStatus.ACTIVE,
         "disbursed_on": event.effective_on,
+        "latest_on": event.effective_on,
         "disbursed_minor": None if whole else amount,
     }
 
@@ -144,8 +161,7 @@ def _(event: ev.RepaymentPosted | ev.RecoveryPosted, account: LoanAccount) -> di
 
 @_changes.register
 def _(event: ev.RepaymentReversed, account: LoanAccount) -> dict[str, object]:
-    gone = account.reversed_ids | {event.repayment_id}
-    return {"reversed_ids": gone, "status": _reopened(account)}
+    return {"status": _reopened(account), **_taken_back(account, event.repayment_id)}
 
 
 @_changes.register
@@ -209,8 +225,7 @@ def _(event: ev.LoanChargedOff, account: LoanAccount) -> dict[str, object]:
 
 @_changes.register
 def _(event: ev.ChargeOffUndone, account: LoanAccount) -> dict[str, object]:
-    gone = account.reversed_ids | {event.charge_off_id}
-    return {"reversed_ids": gone, "status": LoanStatus.ACTIVE}
+    return {"status": LoanStatus.ACTIVE, **_taken_back(account, event.charge_off_id)}
 
 
 @_changes.register
@@ -246,7 +261,7 @@ def _(event: ev.TransitionRecorded, account: LoanAccount) -> dict[str, object]:
     return {
         "standing": event.standing,
         "standing_on": event.effective_on,
-        "aged": (*account.aged, aged),
+        "aged": account.aged.grown(aged),
         "next_transition_on": event.next_transition_on,
     }
 
@@ -254,4 +269,4 @@ def _(event: ev.TransitionRecorded, account: LoanAccount) -> dict[str, object]:
 @_changes.register
 def _(event: ev.TimelineRestated, account: LoanAccount) -> dict[str, object]:
     gone = set(event.superseded_versions)
-    return {"aged": tuple(row for row in account.aged if row[0] not in gone)}
+    return {"aged": Trail(row for row in account.aged if row[0] not in gone)}

@@ -8,9 +8,9 @@ from services.ledger.domain import guard
 from services.ledger.domain import refusals as no
 from services.ledger.domain.aftermath import stamp
 from services.ledger.domain.ceilings import check_ceiling, quote
+from services.ledger.domain.facts import FactKind
 from services.ledger.domain.loan_account import LoanAccount, LoanStatus
 from services.ledger.domain.terms import Overpayment
-from services.ledger.domain.timeline import FactKind
 
 
 def disbursed(command: cmd.DisburseLoan, account: LoanAccount) -> ev.Fact:
@@ -149,8 +149,8 @@ def settled(command: cmd.SettleLoan, account: LoanAccount) -> ev.Fact:
     guard.positive(command.amount_minor, no.RepaymentNotPositive)
     guard.being_repaid(account)
     guard.money_in(command, account)
-    last = max((fact.effective_on for fact in account.facts), default=command.value_on)
-    if command.value_on < last:
+    last = account.latest_on if account.facts else None
+    if last is not None and command.value_on < last:
         raise no.DateOutOfOrder(
             "something counts after that date", field="value_on", expected=f"from {last}"
         )

@@ -19,7 +19,7 @@ class DpdConvention(StrEnum):
     INCLUSIVE = "INCLUSIVE"
 
 
-class Scheme(msgspec.Struct, frozen=True):
+class Scheme(msgspec.Struct, frozen=True, gc=False):
     """
     One classification: the first day past due of each bucket, lowest first.
 
@@ -49,7 +49,7 @@ class Scheme(msgspec.Struct, frozen=True):
         return tuple(edge - shift for edge, _ in self.edges if edge - shift > 0)
 
 
-class Cure(msgspec.Struct, frozen=True, omit_defaults=True):
+class Cure(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """
     From `bucket` on, a loan of this scheme is better only once nothing is overdue any more.
 
@@ -65,7 +65,7 @@ class Cure(msgspec.Struct, frozen=True, omit_defaults=True):
     forborne_months: int = 0
 
 
-class DelinquencyPolicy(msgspec.Struct, frozen=True, omit_defaults=True, cache_hash=True):
+class DelinquencyPolicy(msgspec.Struct, frozen=True, omit_defaults=True, cache_hash=True, gc=False):
     """
     How lateness is counted: the schemes in force, and what does not count.
 

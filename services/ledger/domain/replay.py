@@ -16,13 +16,12 @@ from services.ledger.domain.books import (
     book_transfer,
     stop_income,
 )
+from services.ledger.domain.facts import FactKind, MoneyFact
 from services.ledger.domain.periods import Draw
 from services.ledger.domain.schedule import Plan
 from services.ledger.domain.terms import Overpayment, Prepayment, Terms
 from services.ledger.domain.timeline import (
     Charge,
-    FactKind,
-    MoneyFact,
     Row,
     Timeline,
     rows_of,
@@ -137,7 +136,7 @@ def _receive(line: Timeline, fact: MoneyFact) -> None:
     if line.unallocated:
         book(line, chart.UNALLOCATED, line.unallocated, chart.CASH)
     credit = line.unallocated if line.terms.overpayment is Overpayment.CREDIT else 0
-    pays_off = money >= line.payoff + credit
+    pays_off = not line.owes(money + 1 - credit)
     if pays_off:
         changes.forgive_unearned_interest(line)
     payment = Payment(line, money, fact.source)
@@ -148,8 +147,9 @@ def _receive(line: Timeline, fact: MoneyFact) -> None:
     else:
         changes.prepay(line, payment, stages)
     line.unallocated = payment.left
-    line.allocations[fact.fact_id] = payment.allocations()
-    book_payment(line, payment.allocations(), payment.left, fact.source)
+    slots = payment.allocations()
+    line.allocations = line.allocations.grown((fact.fact_id, slots))
+    book_payment(line, slots, payment.left, fact.source)
     line.received += fact.amount_minor
     if fact.kind is FactKind.RECOVERY:
         line.recovered += fact.amount_minor
@@ -176,9 +176,10 @@ def _use_credit(line: Timeline, fact: MoneyFact) -> None:
     used = line.unallocated - payment.left
     line.unallocated = payment.left
     if used:
-        line.allocations[f"credit@{fact.version}"] = payment.allocations()
+        slots = payment.allocations()
+        line.allocations = line.allocations.grown((f"credit@{fact.version}", slots))
         book(line, chart.UNALLOCATED, used, chart.CASH)
-        book_payment(line, payment.allocations(), 0, PaymentSource.BORROWER)
+        book_payment(line, slots, 0, PaymentSource.BORROWER)
 
 
 def _waive(line: Timeline, fact: MoneyFact) -> None:

@@ -65,7 +65,9 @@ class Restructuring(StrEnum):
     RE_AMORTISE = "RE_AMORTISE"
 
 
-class Terms(msgspec.Struct, frozen=True, cache_hash=True, kw_only=True, omit_defaults=True):
+class Terms(
+    msgspec.Struct, frozen=True, cache_hash=True, kw_only=True, omit_defaults=True, gc=False
+):
     """
     One contract: amounts in minor units of `currency`, rates as fractions of one per year.
 

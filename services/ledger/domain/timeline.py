@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from copy import copy
 from datetime import date
-from enum import StrEnum
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -13,11 +12,12 @@ import msgspec
 from services.ledger.domain.periods import Period
 from services.ledger.domain.schedule import Plan, schedule_of
 from services.ledger.domain.terms import Terms
-from services.ledger.domain.waterfall import Component, DueBucket, PaymentSource
+from services.ledger.domain.trail import Trail
+from services.ledger.domain.waterfall import Component, DueBucket
 from shared.kernel.money import round_minor
 
 
-class Allocation(msgspec.Struct, frozen=True, array_like=True):
+class Allocation(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One slot that money went to; instalment 0 is a charge of the loan."""
 
     instalment: int
@@ -25,47 +25,11 @@ class Allocation(msgspec.Struct, frozen=True, array_like=True):
     amount_minor: int
 
 
-class FactKind(StrEnum):
-    """The facts that change balances or how lateness is counted."""
-
-    DISBURSEMENT = "DISBURSEMENT"
-    REPAYMENT = "REPAYMENT"
-    CHARGE = "CHARGE"
-    WAIVER = "WAIVER"
-    REFUND = "REFUND"
-    RESTRUCTURE = "RESTRUCTURE"
-    INTEREST_PAUSE = "INTEREST_PAUSE"
-    DELINQUENCY_PAUSE = "DELINQUENCY_PAUSE"
-    DELINQUENCY_RESUME = "DELINQUENCY_RESUME"
-    CHARGE_OFF = "CHARGE_OFF"
-    RECOVERY = "RECOVERY"
-    WRITE_OFF = "WRITE_OFF"
-    SETTLEMENT = "SETTLEMENT"
-    GUARANTEE = "GUARANTEE"
-    TRANSFER = "TRANSFER"
+NO_PENALTY = Fraction(0)
+"""The penalty of a row that was never late."""
 
 
-class MoneyFact(msgspec.Struct, frozen=True, kw_only=True):
-    """
-    One fact as the timeline needs it: when it counts, in which order, how much.
-
-    `due_on` of a charge is its due date, of a pause its first day.
-    """
-
-    kind: FactKind
-    effective_on: date
-    version: int
-    fact_id: str = ""
-    amount_minor: int = 0
-    terms: Terms | None = None
-    component: Component = Component.FEE
-    due_on: date | None = None
-    until_on: date | None = None
-    source: PaymentSource = PaymentSource.BORROWER
-    party_ref: str = ""
-
-
-class Charge(msgspec.Struct):
+class Charge(msgspec.Struct, gc=False):
     """An amount the lender charged, with its own due date; minor units."""
 
     fact_id: str
@@ -75,7 +39,7 @@ class Charge(msgspec.Struct):
     paid: int = 0
 
 
-class Row(msgspec.Struct):
+class Row(msgspec.Struct, gc=False):
     """
     One instalment on its way: due, paid, and the penalty that its lateness earned.
 
@@ -92,7 +56,7 @@ class Row(msgspec.Struct):
     period: Period | None = None
     principal_paid: int = 0
     interest_paid: int = 0
-    penalty_exact: Fraction = Fraction(0)
+    penalty_exact: Fraction = NO_PENALTY
     penalty_runs: tuple[tuple[int, int], ...] = ()
     penalty_paid: int = 0
     charges: tuple[Charge, ...] = ()
@@ -130,7 +94,7 @@ class Row(msgspec.Struct):
 
     def copied(self) -> Row:
         """Return a row that can go its own way."""
-        twin = copy(self)
+        twin: Row = self.__copy__()  # type: ignore[attr-defined]
         if self.charges:
             twin.charges = tuple(copy(charge) for charge in self.charges)
         return twin
@@ -149,14 +113,15 @@ class Owed(NamedTuple):
     charges: int
 
 
-class Timeline(msgspec.Struct):
+class Timeline(msgspec.Struct, gc=False):
     """
     A loan on one date: its rows, what each fact did, and what is owed.
 
     `paid_out` are the disbursals, `forborne_on` the dates of new plans; `creditor_ref` names who
     bought the loan, "" while it is the lender's; `income_stopped` is the interest and penalty
     earned by then, once nothing more is. `closed` once it was paid off, settled or written off:
-    its plan makes nothing due any more.
+    its plan makes nothing due any more. `allocations` says where the money of each fact went, by
+    its id, in the order in which the facts count.
     """
 
     terms: Terms
@@ -177,17 +142,22 @@ class Timeline(msgspec.Struct):
     charged_off_principal: int | None = None
     charged_off_on: date | None = None
     books: dict[str, int] = msgspec.field(default_factory=dict)
-    allocations: dict[str, tuple[Allocation, ...]] = msgspec.field(default_factory=dict)
+    allocations: Trail[tuple[str, tuple[Allocation, ...]]] = msgspec.field(default_factory=Trail)
 
     def copied(self) -> Timeline:
         """Return a timeline that can go its own way."""
-        twin = copy(self)
+        twin: Timeline = self.__copy__()  # type: ignore[attr-defined]
         twin.rows = [row.copied() for row in self.rows]
         twin.loan_charges = [copy(charge) for charge in self.loan_charges]
         twin.pauses, twin.paid_out = list(self.pauses), list(self.paid_out)
         twin.forborne_on = list(self.forborne_on)
-        twin.books, twin.allocations = dict(self.books), dict(self.allocations)
+        twin.books = dict(self.books)
         return twin
+
+    def allocated(self, fact_id: str) -> tuple[Allocation, ...] | None:
+        """Return where the money of a fact went; None if it did not count yet."""
+        found = (slots for name, slots in reversed(self.allocations) if name == fact_id)
+        return next(found, None)
 
     @property
     def principal_outstanding(self) -> int:
@@ -229,6 +199,17 @@ class Timeline(msgspec.Struct):
         total = owed.principal + max(0, owed.interest) + owed.penalty + owed.charges
         return total - self.unallocated if self.terms.overpayment == "CREDIT" else total
 
+    def owes(self, amount_minor: int) -> bool:
+        """Say whether the payoff is at least an amount; the first principal rows often tell."""
+        wanted = amount_minor
+        if self.terms.overpayment == "CREDIT":
+            wanted += self.unallocated
+        for row in self.rows:
+            wanted -= row.principal_due - row.principal_paid
+            if wanted <= 0:
+                return True
+        return self.payoff >= amount_minor
+
     def owed(self) -> Owed:
         """Return what is owed if the loan ended today, in one pass over the rows."""
         on, rebate = self.on, self.terms.rebate_unearned
@@ -238,10 +219,12 @@ class Timeline(msgspec.Struct):
             principal += row.principal_due - row.principal_paid
             if row.due_on <= on or not rebate:
                 earned = row.interest_due
+            elif on <= row.start_on:
+                earned = row.carried
             else:
                 earned = interest_earned(row, on, self.terms)
             interest += max(0, earned - row.interest_paid) if rebate else earned - row.interest_paid
-            if row.penalty_exact:
+            if row.penalty_exact is not NO_PENALTY:
                 penalty += max(0, self.penalty_due(row) - row.penalty_paid)
             if row.charges:
                 charges += row.charges_unpaid

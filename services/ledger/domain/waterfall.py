@@ -43,14 +43,14 @@ class PaymentSource(StrEnum):
     GUARANTOR = "GUARANTOR"
 
 
-class Stage(msgspec.Struct, frozen=True):
+class Stage(msgspec.Struct, frozen=True, gc=False):
     """Debts of these buckets are paid together, by instalment or by component, in this order."""
 
     buckets: tuple[DueBucket, ...]
     components: tuple[Component, ...]
 
 
-class Waterfall(msgspec.Struct, frozen=True, omit_defaults=True):
+class Waterfall(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """
     One allocation policy, part of the contract's terms.
 

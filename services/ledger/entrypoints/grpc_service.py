@@ -111,7 +111,7 @@ class LedgerService(LedgerServiceServicer):
         assert first.business_on is not None
         line = account.timeline(first.business_on)
         assert line is not None
-        slots = line.allocations[request.request_id]
+        slots = line.allocated(request.request_id) or ()
         return pb.PostRepaymentResponse(
             repayment_id=request.request_id,
             allocations=[wire_loan.allocation_message(slot) for slot in slots],

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from services.ledger.domain import commands as cmd
 from services.ledger.domain.chart import POSTING_POLICIES
+from services.ledger.domain.facts import FactKind
 from services.ledger.domain.policies import (
     ALL_SCHEMES,
     CN_CONSUMER,
@@ -19,7 +20,6 @@ from services.ledger.domain.policies import (
     RBI_RETAIL,
 )
 from services.ledger.domain.terms import Overpayment, Prepayment, RepaymentMethod, ShortMonth, Terms
-from services.ledger.domain.timeline import FactKind
 from services.ledger.domain.waterfall import (
     CIVIL_CODE_561,
     OLDEST_FIRST,

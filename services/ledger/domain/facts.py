@@ -1,0 +1,51 @@
+"""The facts of a loan as the timeline needs them: what kind, when it counts, how much."""
+
+from __future__ import annotations
+
+from datetime import date
+from enum import StrEnum
+
+import msgspec
+
+from services.ledger.domain.terms import Terms
+from services.ledger.domain.waterfall import Component, PaymentSource
+
+
+class FactKind(StrEnum):
+    """The facts that change balances or how lateness is counted."""
+
+    DISBURSEMENT = "DISBURSEMENT"
+    REPAYMENT = "REPAYMENT"
+    CHARGE = "CHARGE"
+    WAIVER = "WAIVER"
+    REFUND = "REFUND"
+    RESTRUCTURE = "RESTRUCTURE"
+    INTEREST_PAUSE = "INTEREST_PAUSE"
+    DELINQUENCY_PAUSE = "DELINQUENCY_PAUSE"
+    DELINQUENCY_RESUME = "DELINQUENCY_RESUME"
+    CHARGE_OFF = "CHARGE_OFF"
+    RECOVERY = "RECOVERY"
+    WRITE_OFF = "WRITE_OFF"
+    SETTLEMENT = "SETTLEMENT"
+    GUARANTEE = "GUARANTEE"
+    TRANSFER = "TRANSFER"
+
+
+class MoneyFact(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """
+    One fact as the timeline needs it: when it counts, in which order, how much.
+
+    `due_on` of a charge is its due date, of a pause its first day.
+    """
+
+    kind: FactKind
+    effective_on: date
+    version: int
+    fact_id: str = ""
+    amount_minor: int = 0
+    terms: Terms | None = None
+    component: Component = Component.FEE
+    due_on: date | None = None
+    until_on: date | None = None
+    source: PaymentSource = PaymentSource.BORROWER
+    party_ref: str = ""

@@ -1,0 +1,103 @@
+"""What happened so far: shared by all who saw a part of it, and it costs the same to go on."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from time import perf_counter
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.ledger.domain import commands as cmd
+from services.ledger.domain.decide import decide
+from services.ledger.domain.loan_account import fold
+from services.ledger.domain.trail import Trail
+from tests.services.ledger.domain.desk import Desk
+
+FEW, MANY, TIMED = 50, 5_000, 50
+GROWTH_MAX = 1.5
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 3)), max_size=40))
+def test_each_trail_keeps_what_it_was_whoever_goes_on_from_it(acts: list[tuple[int, int]]) -> None:
+    """Growing from any trail, the newest or an earlier one, changes none that exist."""
+    trails, lists = [Trail[int]()], [[]]
+
+    for start, item in acts:
+        k = start % len(trails)
+        trails.append(trails[k].grown(item))
+        lists.append([*lists[k], item])
+
+    assert [list(trail) for trail in trails] == lists
+    assert [list(reversed(trail)) for trail in trails] == [one[::-1] for one in lists]
+    assert all(
+        a.begins_with(b) == (left[: len(right)] == right)
+        for a, left in zip(trails, lists, strict=True)
+        for b, right in zip(trails, lists, strict=True)
+    )
+
+
+def test_a_part_of_a_trail_is_a_trail() -> None:
+    """Its first items, its slices and its places are those of a list."""
+    trail = Trail(range(5))
+
+    assert list(trail.first(3)) == [0, 1, 2] and trail.first(9) is trail
+    assert (trail[-1], trail[0], trail[1:3], trail[::2]) == (4, 0, [1, 2], [0, 2, 4])
+    assert trail.first(3).grown(3) == trail.first(4) and trail.first(3).grown(7)[-1] == 7
+    assert list(trail) == [0, 1, 2, 3, 4]
+
+
+def test_two_threads_grow_the_same_trail_apart() -> None:
+    """Each finds its own items in its own trail, whoever was first."""
+    start = Trail([0])
+
+    def grow(name: int) -> bool:
+        trail = start
+        for k in range(2_000):
+            trail = trail.grown(name * 10_000 + k)
+        return list(trail) == [0, *(name * 10_000 + k for k in range(2_000))]
+
+    with ThreadPoolExecutor(4) as threads:
+        assert all(threads.map(grow, range(1, 5)))
+
+
+def seconds_of(desk: Desk) -> float:
+    """Return the least seconds of one repayment, of many, into a loan as it stands."""
+    least = float("inf")
+    for _ in range(TIMED):
+        started = perf_counter()
+        desk.repay("0.01")
+        least = min(least, perf_counter() - started)
+    return least
+
+
+def test_a_repayment_costs_the_same_however_many_came_before() -> None:
+    """The five-thousandth repayment into a loan costs what the fiftieth does."""
+    desk = Desk()
+    for _ in range(FEW):
+        desk.repay("0.01")
+    few = seconds_of(desk)
+    while len(desk.account.facts) < MANY:
+        desk.repay("0.01")
+
+    many = seconds_of(desk)
+
+    assert many <= GROWTH_MAX * few
+    assert fold(desk.events) == desk.account
+
+
+def test_what_is_only_weighed_leaves_no_trace() -> None:
+    """A command that was decided and not stored does not show in the account it was asked of."""
+    desk = Desk()
+    desk.repay("10.00")
+    before, facts = desk.account, list(desk.account.facts)
+    asked = {"loan_id": "L-1", "recorded_at": before.known_at, "business_on": desk.on}
+    paid = {"value_on": desk.on, "currency": "CNY"}
+
+    for amount in (100, 200, 300):
+        command = cmd.PostRepayment(request_id=f"w-{amount}", amount_minor=amount, **asked, **paid)
+        after = fold(decide(before, command), before)
+        assert [fact.amount_minor for fact in after.facts] == [1_000, amount]
+
+    assert list(before.facts) == facts
+    assert before.timeline(desk.on).received == 1_000
