@@ -2,12 +2,12 @@ PYTHON ?= python3
 BIN := .venv/bin
 PROTOS := $(shell find protos/lending -name '*.proto')
 
-.PHONY: help setup lock run demo replay tamper cases laws bench durable test released clean
+.PHONY: $(shell sed -n 's/^\([a-z-]*\):.*\#\# .*/\1/p' $(firstword $(MAKEFILE_LIST)))
 
 help: ## List the commands.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
-setup: .venv/ready build/protos.ready build/node.ready ## Create the environment and generate the protobuf code.
+setup: .venv/ready build/protos.ready build/refusals.ready build/node.ready ## Create the environment and generate the protobuf code.
 
 .venv/ready: pyproject.toml requirements.lock
 	test -x $(BIN)/uv || ($(PYTHON) -m venv .venv && $(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.9)
@@ -15,9 +15,16 @@ setup: .venv/ready build/protos.ready build/node.ready ## Create the environment
 	printf '%s\n%s\n' "$(CURDIR)" "$(CURDIR)/protos" > $$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/duebook.pth
 	touch $@
 
-build/protos.ready: .venv/ready $(PROTOS)
+build/protos.ready: .venv/ready $(PROTOS) shared/client/generate.py shared/client/client.py.jinja
 	$(BIN)/python -m grpc_tools.protoc -I protos --python_out=protos --pyi_out=protos --grpc_python_out=protos $(PROTOS)
-	mkdir -p build && touch $@
+	mkdir -p build
+	$(BIN)/python -m grpc_tools.protoc -I protos --include_source_info -o build/protos.binpb $(PROTOS)
+	$(BIN)/python -m shared.client.generate build/protos.binpb protos
+	touch $@
+
+build/refusals.ready: build/protos.ready $(shell find services shared -name '*.py')
+	$(BIN)/python -m deploy.refusal_classes
+	touch $@
 
 build/node.ready: tests/system/node/package-lock.json
 	mkdir -p build
@@ -68,4 +75,5 @@ released: setup ## Take today's protos as the ones that must not break.
 
 clean: ## Remove the environment and everything built.
 	rm -rf .venv build data
-	find protos -name '*_pb2*' -delete
+	find protos -name '*_pb2*' -delete -o -name '*_client.py' -delete
+	rm -f protos/lending/refusals.py

@@ -10,7 +10,7 @@ import grpc
 from shared.runtime.grpc_errors import error_from_rpc
 from shared.runtime.telemetry import current_traceparent
 
-_RETRY = {
+RETRY = {
     "methodConfig": [
         {
             "name": [{}],
@@ -62,6 +62,6 @@ def open_channel(target: str, deadline_seconds: float = 10.0) -> grpc.aio.Channe
     """
     return grpc.aio.insecure_channel(
         target,
-        options=[("grpc.service_config", json.dumps(_RETRY)), ("grpc.enable_retries", 1)],
+        options=[("grpc.service_config", json.dumps(RETRY)), ("grpc.enable_retries", 1)],
         interceptors=[Caller(deadline_seconds)],
     )
