@@ -20,6 +20,7 @@ build/protos.ready: .venv/ready $(PROTOS) shared/client/generate.py shared/clien
 	mkdir -p build
 	$(BIN)/python -m grpc_tools.protoc -I protos --include_source_info -o build/protos.binpb $(PROTOS)
 	$(BIN)/python -m shared.client.generate build/protos.binpb protos
+	$(BIN)/python -m deploy.refusal_classes
 	touch $@
 
 build/refusals.ready: build/protos.ready $(shell find services shared -name '*.py')
