@@ -25,19 +25,30 @@ from shared.runtime.grpc_client import open_channel
 from shared.runtime.grpc_server import serve
 from shared.runtime.records import Records
 from shared.runtime.telemetry import configure_logging, configure_tracing
+from shared.subscriber.inbox import create_inbox
+from shared.subscriber.subscriber import Subscriber
 
 APPLICATION_ID = 0x44554543
 """Marks a SQLite file as collections': "DUEC"."""
 
-HEARD = [
-    f"lending.v1.delinquency.{event}.*"
-    for event in (
-        *("delinquency_started", "grace_entered", "grace_expired", "instalment_missed"),
-        *("bucket_changed", "partially_cured", "cured", "repayment_posted"),
-        *("repayment_reversed", "timeline_restated", "restructured", "charged_off"),
-        *("recovery_posted", "settled"),
+HEARD = frozenset(
+    (
+        "DELINQUENCY_STARTED",
+        "GRACE_ENTERED",
+        "GRACE_EXPIRED",
+        "INSTALMENT_MISSED",
+        "BUCKET_CHANGED",
+        "PARTIALLY_CURED",
+        "CURED",
+        "REPAYMENT_POSTED",
+        "REPAYMENT_REVERSED",
+        "TIMELINE_RESTATED",
+        "RESTRUCTURED",
+        "CHARGED_OFF",
+        "RECOVERY_POSTED",
+        "SETTLED",
     )
-]
+)
 """Everything but instalments that merely fall due."""
 
 
@@ -48,6 +59,7 @@ async def serve_collections(settings: CollectionsSettings) -> None:
     policy = msgspec.convert(tomllib.loads(settings.policy_file.read_text("utf-8")), Policy)
     records = Records(open_database(settings.database_url))
     await records.create(APPLICATION_ID)
+    await create_inbox(records.engine)
     channel = open_channel(settings.ledger_target, settings.deadline_seconds)
     outbox = LocalOutbox(settings.outbox_folder)
     desk = Desk(records, LedgerServiceStub(channel), outbox, policy)
@@ -64,7 +76,7 @@ async def serve_collections(settings: CollectionsSettings) -> None:
     async def hear(stop: asyncio.Event) -> None:
         bus = await Bus.connect_unless(stop, settings.nats_url, "collections")
         if bus is not None:
-            await bus.subscribe("collections", HEARD, desk.hear, stop)
+            await Subscriber(bus, "collections", records.work, desk.hear, types=HEARD).run(stop)
             await bus.close()
 
     work = [relay, hear, desk.watch]

@@ -10,11 +10,12 @@ import sys
 from contextlib import suppress
 from datetime import UTC, datetime
 
+from services.ledger.adapters.checkpoint_relay import CheckpointRelay
 from services.ledger.adapters.event_mapper import decode
 from services.ledger.adapters.event_store import open_event_store
 from services.ledger.adapters.follower_process import HURRY
 from services.ledger.adapters.read_models import ReadModels
-from services.ledger.adapters.relay import Relay
+from services.ledger.adapters.relay import Relay, StreamSafety
 from services.ledger.adapters.seals import Seals
 from services.ledger.application.following import Follower
 from services.ledger.application.projecting import Projection
@@ -37,12 +38,19 @@ async def follow_log(settings: LedgerSettings) -> None:
     models = ReadModels(open_database(settings.read_url()))
     await models.create()
     projection = Projection(store, Follower(store, decode), models)
-    relay = Relay(Follower(store, decode), models, settings.nats_url)
+    safety = StreamSafety(
+        production=settings.stream_profile == "production",
+        replicas=settings.stream_replicas,
+        monitor_url=settings.nats_monitor_url,
+    )
+    relay = Relay(Follower(store, decode), models, settings.nats_url, safety)
     signer = load_signer(settings.log_origin, settings.signing_key_path())
-    sealer = Sealer(store, Seals(models.engine), signer, lambda: datetime.now(UTC))
+    seals = Seals(models.engine)
+    sealer = Sealer(store, seals, signer, lambda: datetime.now(UTC))
+    telling = CheckpointRelay(seals, settings.nats_url)
     stop = asyncio.Event()
     followers = (projection, relay, sealer)
-    work = [*(one.run(stop) for one in followers), _listen(followers, stop)]
+    work = [*(one.run(stop) for one in (*followers, telling)), _listen(followers, stop)]
     try:
         await asyncio.gather(*work)
     finally:

@@ -20,9 +20,10 @@ from services.ledger.application.verifying import (
     replay_log,
 )
 from services.ledger.config import LedgerSettings
-from services.ledger.wire_events import told
+from services.ledger.wire_events import outgoing_of
 from shared.audit.checkpoints import load_signer
 from shared.runtime.database import open_database
+from shared.subscriber.chain import Place
 
 WRITTEN = Written(decode, encode)
 
@@ -74,22 +75,27 @@ async def _replayed(store: EventStore, models: ReadModels) -> list[Verdict]:
 
 
 async def _messages(store: EventStore, models: ReadModels) -> Verdict:
-    """Compare how many messages of each loan are said to be published with what the log tells."""
+    """Compare the number and the hash of each loan's last message with what the log tells."""
     follower, reached = Follower(store, decode), await models.position("relay")
-    counted: dict[str, int] = {}
+    places: dict[str, Place] = {}
     position = 0
     while position < reached:
         page = follower.page(position, min(1000, reached - position))
         if page.reached == position:
             break
         for row in page.followed:
-            if row.logged.position <= reached and (said := len(told(row.event))):
-                counted[row.event.loan_id] = counted.get(row.event.loan_id, 0) + said
+            if row.logged.position <= reached:
+                before = places.get(row.event.loan_id, Place())
+                for message in outgoing_of(row, before):
+                    places[row.event.loan_id] = message.place
         position = page.reached
-    published = await models.message_sequences()
+    published = await models.told()
     return compare(
-        "messages counted as the log tells them",
+        "messages counted and chained as the log tells them",
         ("loan_id",),
-        [{"loan_id": loan, "sequence": n} for loan, n in counted.items()],
-        [{"loan_id": loan, "sequence": n} for loan, n in published.items()],
+        [{"loan_id": loan, "sequence": n, "hash": digest} for loan, (n, digest) in places.items()],
+        [
+            {"loan_id": loan, "sequence": one.sequence, "hash": one.hash}
+            for loan, one in published.items()
+        ],
     )

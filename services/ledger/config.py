@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
@@ -32,6 +33,18 @@ class LedgerSettings(ServiceSettings):
         "",
         description="Secret key of the checkpoints, made where missing; empty: beside the log."
         " Keep it where the database's keeper cannot read it.",
+    )
+
+    stream_profile: Literal["local", "production"] = Field(
+        "local",
+        description="production: publish only where three servers keep each message, or one syncs"
+        " each to disk.",
+    )
+    stream_replicas: int = Field(
+        1, description="Servers that keep each published message: 1, 3, 5."
+    )
+    nats_monitor_url: str = Field(
+        "", description="Monitor of a single NATS server, http://host:8222, to see how it syncs."
     )
 
     def signing_key_path(self) -> Path:

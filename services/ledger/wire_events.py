@@ -1,4 +1,4 @@
-"""Stored facts as published delinquency events: one stable number per message of a loan."""
+"""Stored facts as published delinquency events: numbered without gaps, and chained, per loan."""
 
 from __future__ import annotations
 
@@ -9,14 +9,17 @@ from lending.ledger.v1 import events_pb2, loan_pb2
 from services.ledger.application.following import Followed
 from services.ledger.domain import events as ev
 from services.ledger.domain.delinquency import Standing, Transition
+from services.ledger.domain.loan_account import LoanAccount
+from shared.runtime.streams import DELINQUENCY, STATE
+from shared.subscriber.chain import Place, event_hash
 
 
 class Outgoing(NamedTuple):
-    """One message, ready to publish."""
+    """One message, ready to publish, and the place of its loan after it."""
 
     subject: str
     id: str
-    sequence: int
+    place: Place
     body: bytes
     headers: dict[str, str]
 
@@ -35,12 +38,20 @@ _TYPES: dict[type[ev.Fact], str] = {
 }
 
 
-def outgoing_of(row: Followed, sequence: int) -> list[Outgoing]:
-    """Return the messages of one stored fact, numbered from `sequence`."""
-    return [
-        _message(row, name, transition, sequence + k)
-        for k, (name, transition) in enumerate(told(row.event))
-    ]
+def outgoing_of(row: Followed, place: Place, subject: str = DELINQUENCY) -> list[Outgoing]:
+    """
+    Return the messages of one stored fact.
+
+    Args:
+        row: The fact, and the account after it.
+        place: Of the loan's last message before.
+        subject: What the subjects begin with.
+    """
+    messages = []
+    for name, transition in told(row.event):
+        messages.append(_message(row, name, transition, place, subject))
+        place = messages[-1].place
+    return messages
 
 
 def told(event: ev.Fact) -> list[tuple[str, Transition | None]]:
@@ -51,39 +62,90 @@ def told(event: ev.Fact) -> list[tuple[str, Transition | None]]:
     return [(name, None)] if name else []
 
 
-def _message(row: Followed, name: str, transition: Transition | None, sequence: int) -> Outgoing:
-    event, account = row.event, row.account
+def _message(
+    row: Followed, name: str, transition: Transition | None, before: Place, subject: str
+) -> Outgoing:
+    event, sequence = row.event, before.sequence + 1
     body = events_pb2.DelinquencyEvent(
         loan_id=event.loan_id,
-        borrower_ref=account.borrower_ref,
+        borrower_ref=row.account.borrower_ref,
         sequence=sequence,
         type=events_pb2.DelinquencyEventType.Value(f"DELINQUENCY_EVENT_TYPE_{name}"),
         effective_on=event.effective_on.isoformat(),
         recorded_at=event.recorded_at.isoformat(),
-        delinquency=delinquency_message(account.standing),
+        delinquency=delinquency_message(row.account.standing),
         amount_minor=getattr(event, "amount_minor", 0),
-        currency=account.terms.currency,
+        currency=row.account.terms.currency,
         reason=event.reason,
+        log_version=row.logged.version,
     )
     if transition is not None:
         body.scheme = transition.scheme
         body.bucket_from, body.bucket_to = transition.bucket_from, transition.bucket_to
-    event_id = f"{event.loan_id}/{sequence}"
+    if isinstance(event, ev.TimelineRestated):
+        body.restated.CopyFrom(_restated(event))
+    # Map entries in the order of their keys: the same fact is the same bytes, so the same hash.
+    sent = body.SerializeToString(deterministic=True)
+    headers = _headers(row, name, before)
+    place = Place(sequence, event_hash(before.hash, sent))
+    return Outgoing(
+        f"{subject}.{name.lower()}.{event.loan_id}", headers["ce-id"], place, sent, headers
+    )
+
+
+def _headers(row: Followed, name: str, before: Place) -> dict[str, str]:
+    event, sequence = row.event, before.sequence + 1
     headers = {
         "ce-specversion": "1.0",
-        "ce-id": event_id,
+        "ce-id": f"{event.loan_id}/{sequence}",
         "ce-source": "duebook/ledger",
         "ce-type": f"lending.ledger.v1.{name}",
         "ce-time": f"{event.effective_on.isoformat()}T00:00:00Z",
         "ce-recordedtime": event.recorded_at.isoformat(),
         "ce-subject": event.loan_id,
         "ce-sequence": str(sequence),
+        "ce-previoushash": before.hash,
         "ce-causation": f"{event.loan_id}@{row.logged.version}",
+        "content-type": "application/protobuf",
     }
-    if event.traceparent:
-        headers["traceparent"] = event.traceparent
-    subject = f"lending.v1.delinquency.{name.lower()}.{event.loan_id}"
-    return Outgoing(subject, event_id, sequence, body.SerializeToString(), headers)
+    return headers | ({"traceparent": event.traceparent} if event.traceparent else {})
+
+
+def _restated(event: ev.TimelineRestated) -> events_pb2.Restated:
+    return events_pb2.Restated(
+        superseded_log_versions=event.superseded_versions,
+        to_on=event.to_on.isoformat(),
+        days_past_due_max_before=event.days_past_due_max_before,
+        days_past_due_max_after=event.days_past_due_max_after,
+        reallocated_repayment_ids=event.reallocated,
+    )
+
+
+def state_of(account: LoanAccount, place: Place) -> Outgoing:
+    """Return the message that says how late a loan is, after its message at a place."""
+    loan_id = account.loan_id
+    body = events_pb2.DelinquencyState(
+        loan_id=loan_id,
+        borrower_ref=account.borrower_ref,
+        sequence=place.sequence,
+        hash=place.hash,
+        status=str(account.status),
+        delinquency=delinquency_message(account.standing),
+        standing_on=account.standing_on.isoformat() if account.standing_on else "",
+        recorded_at=account.known_at.isoformat() if account.known_at else "",
+        currency=account.terms.currency,
+    )
+    headers = {
+        "ce-specversion": "1.0",
+        "ce-id": f"{loan_id}/{place.sequence}/state",
+        "ce-source": "duebook/ledger",
+        "ce-type": "lending.ledger.v1.DelinquencyState",
+        "ce-subject": loan_id,
+        "ce-sequence": str(place.sequence),
+        "content-type": "application/protobuf",
+    }
+    sent = body.SerializeToString(deterministic=True)
+    return Outgoing(f"{STATE}.{loan_id}", headers["ce-id"], place, sent, headers)
 
 
 def delinquency_message(standing: Standing) -> loan_pb2.Delinquency:

@@ -23,17 +23,21 @@ from shared.runtime.database import open_database
 from shared.runtime.grpc_server import serve
 from shared.runtime.records import Records
 from shared.runtime.telemetry import configure_logging, configure_tracing
+from shared.subscriber.inbox import create_inbox
+from shared.subscriber.subscriber import Subscriber
 
 APPLICATION_ID = 0x44554553
 """Marks a SQLite file as risk's: "DUES"."""
 
-HEARD = [
-    f"lending.v1.delinquency.{event}.*"
-    for event in (
-        *("grace_entered", "grace_expired", "partially_cured"),
-        *("repayment_posted", "repayment_reversed"),
+HEARD = frozenset(
+    (
+        "GRACE_ENTERED",
+        "GRACE_EXPIRED",
+        "PARTIALLY_CURED",
+        "REPAYMENT_POSTED",
+        "REPAYMENT_REVERSED",
     )
-]
+)
 """What early warning looks at."""
 
 
@@ -46,6 +50,7 @@ async def serve_risk(settings: RiskSettings) -> None:
     card = msgspec.json.decode(settings.model_file.read_bytes(), type=Scorecard)
     records = Records(open_database(settings.database_url))
     await records.create(APPLICATION_ID)
+    await create_inbox(records.engine)
     service = RiskService(records, policy, card)
     watch = Watch(records, rules)
     await watch.load()
@@ -60,7 +65,7 @@ async def serve_risk(settings: RiskSettings) -> None:
     async def hear(stop: asyncio.Event) -> None:
         bus = await Bus.connect_unless(stop, settings.nats_url, "risk")
         if bus is not None:
-            await bus.subscribe("risk", HEARD, watch.hear, stop)
+            await Subscriber(bus, "risk", records.work, watch.hear, types=HEARD).run(stop)
             await bus.close()
 
     await serve(settings, service="risk", register=register, background=[relay, hear])

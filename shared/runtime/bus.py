@@ -1,44 +1,47 @@
-"""The message bus: publish once, receive in order, survive every outage of NATS."""
+"""The message bus: publish once and in order, survive every outage of NATS."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import nats
 import structlog
 from nats.aio.client import Client
-from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
-from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy, StorageType, StreamConfig
-from nats.js.errors import NotFoundError
+from nats.js.api import RawStreamMsg, StreamConfig, StreamInfo
+from nats.js.errors import APIError, NotFoundError
 
-from shared.runtime.telemetry import MESSAGES, span
+from shared.runtime.streams import STREAM, configs
+from shared.runtime.telemetry import MESSAGES
 
-STREAM = "LENDING"
-SUBJECTS = ["lending.v1.>"]
-DUPLICATE_SECONDS = 120.0
 RETRY_SECONDS = 0.5
-ACK_SECONDS = 30.0
+ACK_SECONDS = 5.0
+WRONG_LAST_SEQUENCE = 10071
 
 
 class BusDown(Exception):
     """NATS does not answer; the caller keeps the message and tries again."""
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
-    """One message as a consumer gets it."""
+class SequenceMoved(Exception):
+    """Somebody else has published on the subject since; nothing was stored."""
+
+
+class Stored(NamedTuple):
+    """Where a message is in its stream; `duplicate` when it had been there before."""
+
+    sequence: int
+    duplicate: bool
+
+
+class Fence(NamedTuple):
+    """Store only if a subject's (wildcards allowed) last message has this sequence; 0: none."""
 
     subject: str
-    body: bytes
-    headers: Mapping[str, str]
     sequence: int
-    redelivered: bool
-
-
-Work = Callable[[Message], Awaitable[None]]
 
 
 @dataclass(slots=True)
@@ -76,121 +79,113 @@ class Bus:
             return None
         return connecting.result()
 
-    async def ensure_stream(self) -> None:
-        """Create the stream where there is none; wait while JetStream is away."""
-        config = StreamConfig(
-            name=STREAM,
-            subjects=SUBJECTS,
-            storage=StorageType.FILE,
-            duplicate_window=DUPLICATE_SECONDS,
-        )
-        manager = self.client.jsm()
-        while True:
-            try:
-                await manager.stream_info(STREAM)
-                return
-            except NotFoundError:
-                await manager.add_stream(config)
-            except (NatsError, TimeoutError):
+    async def ensure_streams(self, replicas: int = 1) -> None:
+        """Create the missing streams, mend their subjects; wait while JetStream is away."""
+        for config in configs(replicas):
+            while not await self._ensured(config):
                 await asyncio.sleep(RETRY_SECONDS)
 
+    async def _ensured(self, config: StreamConfig) -> bool:
+        manager = self.client.jsm()
+        try:
+            found = (await manager.stream_info(config.name)).config
+            if set(found.subjects or ()) != set(config.subjects or ()):
+                await manager.update_stream(found, subjects=config.subjects)
+            return True
+        except NotFoundError:
+            return await self._created(config)
+        except (NatsError, TimeoutError) as failure:
+            structlog.get_logger().warning("JetStream is away", failure=str(failure))
+            return False
+
+    async def _created(self, config: StreamConfig) -> bool:
+        try:
+            await self.client.jsm().add_stream(config)
+        except (NatsError, TimeoutError) as failure:
+            structlog.get_logger().warning("no stream yet", failure=str(failure))
+            return False
+        return True
+
     async def publish(
-        self, subject: str, body: bytes, message_id: str, headers: Mapping[str, str]
-    ) -> int:
+        self,
+        subject: str,
+        body: bytes,
+        message_id: str,
+        headers: Mapping[str, str],
+        fence: Fence | None = None,
+    ) -> Stored:
         """
         Publish and wait until it is stored.
 
-        Returns:
-            Its sequence in the stream.
+        Args:
+            subject: Where to.
+            body: Its bytes.
+            message_id: JetStream stores an id once within its window; empty to rely on the fence.
+            headers: Sent as they are.
+            fence: What must not have changed.
         Raises:
             BusDown: no acknowledgement; sending again with the same id is safe.
+            SequenceMoved: the fence does not hold; read the last message, then decide.
         """
-        sent = {**headers, "Nats-Msg-Id": message_id}
+        sent = {**headers, "Nats-Msg-Id": message_id} if message_id else dict(headers)
+        if fence is not None:
+            sent["Nats-Expected-Last-Subject-Sequence"] = str(fence.sequence)
+            sent["Nats-Expected-Last-Subject-Sequence-Subject"] = fence.subject
         try:
-            ack = await self.client.jetstream().publish(subject, body, headers=sent, timeout=5)
+            context = self.client.jetstream()
+            ack = await context.publish(subject, body, headers=sent, timeout=ACK_SECONDS)
+        except APIError as failure:
+            if failure.err_code == WRONG_LAST_SEQUENCE:
+                raise SequenceMoved(str(failure)) from None
+            MESSAGES.labels("out", "failed").inc()
+            raise BusDown(str(failure)) from None
         except (NatsError, TimeoutError, OSError) as failure:
             MESSAGES.labels("out", "failed").inc()
             raise BusDown(str(failure)) from None
         MESSAGES.labels("out", "acked").inc()
-        return ack.seq
+        return Stored(ack.seq, bool(ack.duplicate))
 
-    async def last_headers(self, subject: str) -> Mapping[str, str] | None:
-        """Return the headers of the newest message on a subject (wildcards allowed), if any."""
+    async def last_message(self, stream: str, subject: str) -> RawStreamMsg | None:
+        """
+        Return the newest message on a subject (wildcards allowed), if any.
+
+        Raises:
+            BusDown: JetStream does not answer.
+        """
         try:
-            found = await self.client.jsm().get_last_msg(STREAM, subject)
+            return await self.client.jsm().get_last_msg(stream, subject)
         except NotFoundError:
             return None
         except (NatsError, TimeoutError) as failure:
             raise BusDown(str(failure)) from None
-        return found.headers or {}
 
-    async def subscribe(
-        self, durable: str, subjects: Sequence[str], work: Work, stop: asyncio.Event
-    ) -> None:
-        """
-        Work through messages one after the other, in stream order, until told to stop.
-
-        A message is acknowledged after its work; failed work is tried again in place, so that
-        nothing of the same loan overtakes it.
-        """
-        config = ConsumerConfig(
-            durable_name=durable,
-            deliver_policy=DeliverPolicy.ALL,
-            ack_policy=AckPolicy.EXPLICIT,
-            filter_subjects=list(subjects),
-            ack_wait=ACK_SECONDS,
-            max_ack_pending=1000,
-        )
-        while not stop.is_set():
-            try:
-                await self.ensure_stream()
-                manager = self.client.jsm()
-                await manager.add_consumer(STREAM, config)
-                pull = await self.client.jetstream().pull_subscribe_bind(durable, STREAM)
-                while not stop.is_set():
-                    await self._batch(pull, work, stop)
-            except (NatsError, OSError) as failure:
-                structlog.get_logger().warning("subscription lost", failure=str(failure))
-                await asyncio.sleep(RETRY_SECONDS)
-
-    async def _batch(self, pull: object, work: Work, stop: asyncio.Event) -> None:
+    async def message_at(self, stream: str, sequence: int) -> tuple[str, bytes] | None:
+        """Return subject and body of the message at a place of a stream, if there is one."""
         try:
-            messages = await pull.fetch(100, timeout=1)  # type: ignore[attr-defined]
-        except TimeoutError:
-            return
-        for message in messages:
-            await _work_until_done(message, work, stop)
-            if stop.is_set():
-                return
+            found = await self.client.jsm().get_msg(stream, sequence)
+        except NotFoundError:
+            return None
+        return found.subject or "", found.data or b""
+
+    async def info(self, stream: str = STREAM) -> StreamInfo:
+        """
+        Return settings and state of a stream.
+
+        Raises:
+            BusDown: JetStream does not answer.
+        """
+        try:
+            return await self.client.jsm().stream_info(stream)
+        except (NatsError, TimeoutError) as failure:
+            raise BusDown(str(failure)) from None
+
+    async def last_sequence(self, stream: str = STREAM) -> int:
+        """Return the sequence of a stream's newest message; 0 when there was none."""
+        return (await self.client.jsm().stream_info(stream)).state.last_seq
 
     async def close(self) -> None:
         """Close the connection."""
         await self.client.close()
-
-
-async def _work_until_done(message: Msg, work: Work, stop: asyncio.Event) -> None:
-    """Try the work until it succeeds, telling NATS that we are still at it."""
-    received = Message(
-        message.subject,
-        message.data,
-        message.headers or {},
-        message.metadata.sequence.stream,
-        message.metadata.num_delivered > 1,
-    )
-    pause = RETRY_SECONDS
-    while not stop.is_set():
-        try:
-            with span(f"consume {message.subject}", received.headers.get("traceparent", "")):
-                await work(received)
-            await message.ack()
-            MESSAGES.labels("in", "done").inc()
-            return
-        except Exception:
-            MESSAGES.labels("in", "retried").inc()
-            structlog.get_logger().exception("work failed", subject=message.subject)
-            await message.in_progress()
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, 10.0)
 
 
 async def _quietly(failure: Exception) -> None:

@@ -58,7 +58,6 @@ OUTBOX = Table(
     Column("headers", LargeBinary, nullable=False),
     Column("sent", Integer, nullable=False, index=True),
 )
-INBOX = Table("inbox", METADATA, Column("message_id", String(200), primary_key=True))
 PAGE = 200
 
 Record = TypeVar("Record", bound=msgspec.Struct)
@@ -110,14 +109,6 @@ class Work:
         row = {"subject": subject, "message_id": message_id, "body": body.SerializeToString()}
         row |= {"headers": msgspec.json.encode(traced), "sent": 0}
         await self.connection.execute(insert(OUTBOX), row)
-
-    async def first_time(self, message_id: str) -> bool:
-        """Say whether a message is new, and remember it."""
-        known = select(INBOX).where(INBOX.c.message_id == message_id)
-        if (await self.connection.execute(known)).first() is not None:
-            return False
-        await self.connection.execute(insert(INBOX), {"message_id": message_id})
-        return True
 
 
 @dataclass(slots=True)
@@ -171,7 +162,7 @@ class Records:
         bus = await Bus.connect_unless(stop, nats_url, name)
         if bus is None:
             return
-        await bus.ensure_stream()
+        await bus.ensure_streams()
         while not stop.is_set():
             self.owed.clear()
             if not await self._send_page(bus):

@@ -60,7 +60,9 @@ def received(desk: Desk, wanted: int) -> list[tuple[str, int]]:
 
     async def listen() -> list[tuple[str, int]]:
         client = await nats.connect(f"nats://127.0.0.1:{desk.nats_port}")
-        found = await client.jetstream().subscribe("lending.v1.>", ordered_consumer=True)
+        found = await client.jetstream().subscribe(
+            "lending.v1.delinquency.>", ordered_consumer=True
+        )
         messages = []
         while len(messages) < wanted:
             message = await found.next_msg(timeout=15)

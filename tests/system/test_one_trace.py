@@ -17,10 +17,15 @@ from services.ledger.config import LedgerSettings
 from services.ledger.domain.terms import RepaymentMethod, Terms
 from services.ledger.wire_terms import terms_message
 from shared.kernel.dates import DayCount
-from shared.runtime.bus import Bus, Message
+from shared.runtime.bus import Bus
+from shared.runtime.database import open_database
 from shared.runtime.grpc_client import open_channel
 from shared.runtime.nats_server import start_nats
+from shared.runtime.records import Records, Work
 from shared.runtime.telemetry import configure_tracing, span
+from shared.subscriber.event import Event
+from shared.subscriber.inbox import create_inbox
+from shared.subscriber.subscriber import Subscriber
 from tests.system.processes import free_port
 
 TERMS = Terms(
@@ -69,18 +74,21 @@ async def test_a_repayment_is_one_trace(tmp_path: Path) -> None:
         database_url=f"sqlite+aiosqlite:///{tmp_path}/ledger.db",
     )
 
-    async def work(message: Message) -> None:
-        if message.subject == "lending.v1.delinquency.repayment_posted.L-1":
+    async def hear(event: Event, _: Work) -> None:
+        if event.type == "REPAYMENT_POSTED":
             done.set()
 
     bus = await Bus.connect(settings.nats_url, "test")
+    records = Records(open_database(f"sqlite+aiosqlite:///{tmp_path}/test.db"))
+    await create_inbox(records.engine)
     ledger = asyncio.ensure_future(serve_ledger(settings, stop))
-    consumer = asyncio.ensure_future(bus.subscribe("test", ["lending.v1.>"], work, stop))
+    consumer = asyncio.ensure_future(Subscriber(bus, "test", records.work, hear).run(stop))
     await post_one_repayment(port)
     await asyncio.wait_for(done.wait(), 15)
     stop.set()
     await asyncio.gather(ledger, consumer)
     await bus.close()
+    await records.engine.dispose()
     nats.kill()
 
     names = {

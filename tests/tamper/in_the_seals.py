@@ -132,4 +132,7 @@ def message_swallowed(vault: Vault) -> None:
     """The relay is told that it has published a message that it has not."""
     position = vault.rows()[-1].position
     vault.read("INSERT INTO positions (follower, position) VALUES ('relay', :p)", p=position)
-    vault.read("INSERT INTO message_sequences (loan_id, sequence) VALUES ('L-0', 1)")
+    vault.read(
+        "INSERT INTO message_sequences (loan_id, sequence, hash, stream_sequence, state_sequence)"
+        " VALUES ('L-0', 1, '', 1, 1)"
+    )

@@ -18,7 +18,7 @@ ZERO, SLOTS = "events: postings sum to zero", "events: allocations recomputed"
 LATE = "events: lateness recomputed"
 MONTHS = "receivables tie out, at each month end"
 LOANS, ROWS, JOURNAL = "loan_summary", "instalments", "journal_lines"
-TRIAL, TOLD = "trial balance is zero, by date", "messages counted as the log tells them"
+TRIAL, TOLD = "trial balance is zero, by date", "messages counted and chained as the log tells them"
 
 
 class Tampering(NamedTuple):

@@ -13,7 +13,6 @@ from zoneinfo import ZoneInfo
 import msgspec
 import structlog
 from lending.collections.v1 import events_pb2
-from lending.ledger.v1 import events_pb2 as ledger_events
 from lending.ledger.v1 import ledger_service_pb2 as ledger_pb
 
 from services.collections import wire
@@ -21,8 +20,8 @@ from services.collections.domain.case import Case, Heard, Reminder, follow, requ
 from services.collections.domain.contact_gate import ContactCeased, Policy, check_contact
 from shared.kernel.errors import LendingError
 from shared.kernel.money import format_amount
-from shared.runtime.bus import Message
 from shared.runtime.records import Records, Work
+from shared.subscriber.event import Event
 
 WATCH_SECONDS = 2.0
 
@@ -56,20 +55,18 @@ class Desk:
                 return
             after = page[-1].loan_id
 
-    async def hear(self, message: Message) -> None:
-        """Take one delinquency event in; the same again changes nothing."""
-        event = ledger_events.DelinquencyEvent.FromString(message.body)
-        heard = wire.heard(event)
+    async def hear(self, event: Event, work: Work) -> None:
+        """Take one delinquency event in, within the transaction that remembers it."""
+        heard = wire.heard(event.body)
         if heard.loan_id not in self.known and heard.days_past_due == 0:
             return
-        async with self.records.work() as work:
-            before = await work.get(Case, heard.loan_id)
-            case, happened = follow(before, heard)
-            if case is None or case is before:
-                return
-            if "reminder_due" in happened:
-                case = self._remind(case, heard, event.currency)
-            await self.keep(work, case, happened)
+        before = await work.get(Case, heard.loan_id)
+        case, happened = follow(before, heard)
+        if case is None or case is before:
+            return
+        if "reminder_due" in happened:
+            case = self._remind(case, heard, event.body.currency)
+        await self.keep(work, case, happened)
         self.known.add(heard.loan_id)
 
     def _remind(self, case: Case, heard: Heard, currency: str) -> Case:

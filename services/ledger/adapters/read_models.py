@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Table, delete, func, insert, inspect, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -26,11 +26,30 @@ from services.ledger.application.rows import (
 )
 from services.ledger.domain.loan_account import LoanAccount
 from shared.runtime.database import create_tables
+from shared.subscriber.chain import GENESIS
 
 APPLICATION_ID = 0x44554552
 """Marks a SQLite file as a ledger's read models: "DUER"."""
 
 CHUNK, WRITTEN_MAX = 500, 10_000
+FOLLOWED = {
+    "read-models": (LOAN_SUMMARY, INSTALMENTS, JOURNAL_LINES),
+    "relay": (MESSAGE_SEQUENCES,),
+}
+
+
+class Told(NamedTuple):
+    """
+    What was published of a loan: number and hash of its last event, and where that is.
+
+    `stream_sequence` and `state_sequence` are the sequences of its last event and its last state in
+    their streams.
+    """
+
+    sequence: int = 0
+    hash: str = GENESIS
+    stream_sequence: int = 0
+    state_sequence: int = 0
 
 
 @dataclass(slots=True)
@@ -152,30 +171,32 @@ class ReadModels:
         async with self.engine.connect() as connection:
             return [dict(row) for row in (await connection.execute(query)).mappings()]
 
-    async def message_sequences(self) -> dict[str, int]:
-        """Return the number of messages published so far, by loan."""
+    async def told(self) -> dict[str, Told]:
+        """Return what was published of each loan so far."""
         async with self.engine.connect() as connection:
             rows = await connection.execute(select(MESSAGE_SEQUENCES))
-            return {loan_id: sequence for loan_id, sequence in rows}
+            return {loan_id: Told(*rest) for loan_id, *rest in rows}
 
-    async def published(self, sequences: dict[str, int], position: int) -> None:
-        """Store how far the relay has come, position and sequences together."""
-        rows = [{"loan_id": loan_id, "sequence": n} for loan_id, n in sequences.items()]
+    async def published(self, told: dict[str, Told], position: int) -> None:
+        """Store how far the relay has come: position and loans together."""
+        rows = [{"loan_id": loan_id, **one._asdict()} for loan_id, one in told.items()]
         async with self.engine.begin() as connection:
-            await _replace(connection, MESSAGE_SEQUENCES, sequences, rows)
+            await _replace(connection, MESSAGE_SEQUENCES, told, rows)
             await set_position(connection, "relay", position)
 
 
 def _rebuild_if_older(connection: Connection) -> None:
-    """Empty read models whose columns are of an older version; they are followed again."""
-    followed = (LOAN_SUMMARY, INSTALMENTS, JOURNAL_LINES)
-    look = inspect(connection)
-    for table in followed:
-        if {c["name"] for c in look.get_columns(table.name)} != set(table.columns.keys()):
-            METADATA.drop_all(connection, followed)
-            METADATA.create_all(connection, followed)
-            connection.execute(delete(POSITIONS).where(POSITIONS.c.follower == "read-models"))
-            return
+    """Empty tables whose columns are of an older version; the log is followed again."""
+    for follower, tables in FOLLOWED.items():
+        if any(_is_older(connection, table) for table in tables):
+            METADATA.drop_all(connection, tables)
+            METADATA.create_all(connection, tables)
+            connection.execute(delete(POSITIONS).where(POSITIONS.c.follower == follower))
+
+
+def _is_older(connection: Connection, table: Table) -> bool:
+    found = {column["name"] for column in inspect(connection).get_columns(table.name)}
+    return found != set(table.columns.keys())
 
 
 async def set_position(connection: AsyncConnection, follower: str, position: int) -> None:

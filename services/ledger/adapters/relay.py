@@ -1,4 +1,4 @@
-"""From the log to JetStream: in order, with deterministic ids, position stored after the acks."""
+"""From the log to JetStream: in order per loan, fenced, and again where the stream lost some."""
 
 from __future__ import annotations
 
@@ -6,75 +6,212 @@ import asyncio
 from dataclasses import dataclass, field
 
 import structlog
+from nats.js.api import RawStreamMsg
 
-from services.ledger.adapters.read_models import ReadModels
+from services.ledger.adapters.read_models import ReadModels, Told
 from services.ledger.application.following import Followed, Follower
-from services.ledger.wire_events import Outgoing, outgoing_of
-from shared.runtime.bus import Bus, BusDown
+from services.ledger.wire_events import Outgoing, outgoing_of, state_of
+from shared.runtime.bus import Bus, BusDown, Fence, SequenceMoved
+from shared.runtime.streams import DELINQUENCY, STATE_STREAM, STREAM, StreamUnsafe, require_safe
+from shared.subscriber.chain import Place, event_hash
 
-PAGE = 200
-POLL_SECONDS = 0.2
+PAGE = 500
+POLL_SECONDS, UNSAFE_SECONDS = 0.2, 5.0
+LANES_MAX = 64
+
+
+class StreamBehind(Exception):
+    """The stream lacks what was published: it was wiped or rolled back."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamSafety:
+    """How safe the stream has to be; see `require_safe`."""
+
+    production: bool = False
+    replicas: int = 1
+    monitor_url: str = ""
 
 
 @dataclass(slots=True)
 class Relay:
-    """Publishes what the log says; killed anywhere, it loses and reorders nothing."""
+    """
+    Publishes what the log says; killed anywhere, it loses, doubles and reorders nothing.
+
+    Each message is stored only behind the loan's message before it, so that two relays at once, or
+    one that repeats itself, cannot double or fork a loan's events. `told` is what we know of the
+    stream; where it is wrong the stream is asked.
+    """
 
     follower: Follower
     tables: ReadModels
     nats_url: str
+    safety: StreamSafety = field(default_factory=StreamSafety)
     woken: asyncio.Event = field(default_factory=asyncio.Event)
-    sequences: dict[str, int] = field(default_factory=dict)
-    checked: set[str] = field(default_factory=set)
+    told: dict[str, Told] = field(default_factory=dict)
+    rebuilding: bool = False
+    lanes: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(LANES_MAX))
 
     async def run(self, stop: asyncio.Event) -> None:
         """Publish until told to stop; while NATS is away the log keeps what is to come."""
         bus = await Bus.connect_unless(stop, self.nats_url, "ledger-relay")
         if bus is None:
             return
-        await bus.ensure_stream()
-        position = await self.tables.position("relay")
-        self.sequences = await self.tables.message_sequences()
+        while not stop.is_set():
+            try:
+                await self._follow(bus, stop)
+            except BusDown as failure:
+                structlog.get_logger().warning("relay waits for NATS", failure=str(failure))
+                await asyncio.sleep(POLL_SECONDS)
+            except StreamBehind as failure:
+                self.rebuilding = True
+                structlog.get_logger().error("relay begins again", failure=str(failure))
+            except StreamUnsafe as refusal:
+                structlog.get_logger().error("nothing is published", refusal=str(refusal))
+                await _pause(stop, UNSAFE_SECONDS)
+        await bus.close()
+
+    async def _follow(self, bus: Bus, stop: asyncio.Event) -> None:
+        await bus.ensure_streams(self.safety.replicas)
+        config = (await bus.info()).config
+        require_safe(config, self.safety.monitor_url, production=self.safety.production)
+        position = await self._begin(bus)
         while not stop.is_set():
             self.woken.clear()
             reached = await self._step(bus, position)
             if reached == position:
                 await _pause(self.woken, POLL_SECONDS)
             position = reached
-        await bus.close()
+
+    async def _begin(self, bus: Bus) -> int:
+        """Return where to go on: at our position; at the log's start if the stream lost some."""
+        self.told = await self.tables.told()
+        rebuilding, self.rebuilding = self.rebuilding, False
+        if not rebuilding and await self._is_whole(bus):
+            return await self.tables.position("relay")
+        structlog.get_logger().error("the stream lacks messages; it is rebuilt from the log")
+        self.told = {}
+        return 0
+
+    async def _is_whole(self, bus: Bus) -> bool:
+        """Say whether the last message that we published is still where it was stored."""
+        if not self.told:
+            return True
+        loan_id, last = max(self.told.items(), key=lambda item: item[1].stream_sequence)
+        found = await bus.last_message(STREAM, f"{DELINQUENCY}.*.{loan_id}")
+        states = (await bus.info(STATE_STREAM)).state.messages
+        if found is None or states < len(self.told):
+            return False
+        return (found.seq or 0) >= last.stream_sequence and _place_of(found) >= (last.sequence, "")
 
     async def _step(self, bus: Bus, position: int) -> int:
         followed, reached, _ = await asyncio.to_thread(self.follower.page, position, PAGE)
         if reached == position:
             return position
-        changed: dict[str, int] = {}
+        lanes: dict[str, list[Followed]] = {}
         for row in followed:
-            await self._publish(bus, row, changed)
+            lanes.setdefault(row.event.loan_id, []).append(row)
+        async with asyncio.TaskGroup() as group:
+            work = {
+                loan_id: group.create_task(self._guarded(bus, loan_id, rows))
+                for loan_id, rows in lanes.items()
+            }
+        results = {loan_id: task.result() for loan_id, task in work.items()}
+        failed = [one for one in results.values() if isinstance(one, Exception)]
+        if failed:
+            raise failed[0]
+        changed = {
+            loan_id: told
+            for loan_id, told in results.items()
+            if isinstance(told, Told) and told != self.told.get(loan_id)
+        }
         await self.tables.published(changed, reached)
+        self.told.update(changed)
         return reached
 
-    async def _publish(self, bus: Bus, row: Followed, changed: dict[str, int]) -> None:
-        loan_id = row.event.loan_id
-        for message in outgoing_of(row, self.sequences.get(loan_id, 0) + 1):
-            await self._send(bus, loan_id, message)
-            self.sequences[loan_id] = changed[loan_id] = message.sequence
+    async def _guarded(
+        self, bus: Bus, loan_id: str, rows: list[Followed]
+    ) -> Told | BusDown | StreamBehind:
+        """Publish one loan's part of a page; a failure waits until the other lanes are done."""
+        async with self.lanes:
+            try:
+                return await self._lane(bus, loan_id, rows)
+            except (BusDown, StreamBehind) as failure:
+                return failure
 
-    async def _send(self, bus: Bus, loan_id: str, message: Outgoing) -> None:
-        """Publish one message until it is stored; skip it when a run before us stored it."""
+    async def _lane(self, bus: Bus, loan_id: str, rows: list[Followed]) -> Told:
+        """Publish one loan's messages one after the other, its state before them."""
+        told = self.told.get(loan_id)
+        place = Place(told.sequence, told.hash) if told else Place()
+        messages: list[Outgoing] = []
+        for row in rows:
+            messages += outgoing_of(row, place)
+            place = messages[-1].place if messages else place
+        if not messages:
+            return told or Told()
+        # The state first: who notes the end of the stream and then reads the states misses nothing.
+        state = state_of(rows[-1].account, place)
+        at = await self._state(bus, state, told.state_sequence if told else 0)
+        end = told.stream_sequence if told else 0
+        for message in messages:
+            end = await self._event(bus, loan_id, message, end)
+        return Told(place.sequence, place.hash, end, at)
+
+    async def _event(self, bus: Bus, loan_id: str, message: Outgoing, after: int) -> int:
+        """
+        Store one event behind the stream sequence of the one before; skip it when it is there.
+
+        Returns:
+            Its stream sequence; 0 when later ones are there already, so that the next one asks.
+        Raises:
+            StreamBehind: the message before it is not in the stream.
+        """
+        fence = Fence(f"{DELINQUENCY}.*.{loan_id}", after)
         while True:
             try:
-                if loan_id not in self.checked:
-                    headers = await bus.last_headers(f"lending.v1.delinquency.*.{loan_id}")
-                    last = int((headers or {}).get("ce-sequence", "0"))
-                    if message.sequence <= last:
-                        return
-                    self.checked.add(loan_id)
-                await bus.publish(message.subject, message.body, message.id, message.headers)
-                return
-            except BusDown as failure:
-                structlog.get_logger().warning("relay waits for NATS", failure=str(failure))
-                self.checked.clear()
-                await asyncio.sleep(POLL_SECONDS)
+                stored = await bus.publish(
+                    message.subject, message.body, message.id, message.headers, fence
+                )
+                if not stored.duplicate:
+                    return stored.sequence
+            except SequenceMoved:
+                pass
+            last = await bus.last_message(STREAM, fence.subject)
+            place = _place_of(last)
+            if place.sequence > message.place.sequence:
+                return 0
+            if last is not None and place.sequence == message.place.sequence:
+                if place != message.place:
+                    log = structlog.get_logger()
+                    log.error("the stream has another event", event=message.id)
+                return last.seq or 0
+            if place.sequence < message.place.sequence - 1:
+                raise StreamBehind(f"{message.id} has nothing before it")
+            fence = fence._replace(sequence=(last.seq or 0) if last else 0)
+
+    async def _state(self, bus: Bus, state: Outgoing, after: int) -> int:
+        """Store a loan's state behind the one that we know; leave a later one alone."""
+        fence = Fence(state.subject, after)
+        while True:
+            try:
+                stored = await bus.publish(state.subject, state.body, "", state.headers, fence)
+                return stored.sequence
+            except SequenceMoved:
+                last = await bus.last_message(STATE_STREAM, state.subject)
+            found = int((last.headers or {}).get("ce-sequence", "0")) if last else 0
+            if last is not None and found >= state.place.sequence:
+                return last.seq or 0
+            fence = fence._replace(sequence=(last.seq or 0) if last else 0)
+
+
+def _place_of(message: RawStreamMsg | None) -> Place:
+    """Return the place that a loan's last message in the stream stands for."""
+    if message is None:
+        return Place()
+    headers = message.headers or {}
+    previous = headers.get("ce-previoushash", "")
+    digest = event_hash(previous, message.data or b"") if len(previous) == 64 else ""
+    return Place(int(headers.get("ce-sequence", "0")), digest)
 
 
 async def _pause(event: asyncio.Event, seconds: float) -> None:

@@ -72,6 +72,9 @@ MESSAGE_SEQUENCES = Table(
     METADATA,
     Column("loan_id", String(40), primary_key=True),
     Column("sequence", BigInteger, nullable=False),
+    Column("hash", String(64), nullable=False),
+    Column("stream_sequence", BigInteger, nullable=False),
+    Column("state_sequence", BigInteger, nullable=False),
 )
 
 SEALED_NODES = Table(

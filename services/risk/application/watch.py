@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from lending.ledger.v1 import events_pb2 as ledger_events
-
 from services.risk import wire
 from services.risk.domain.early_warning import Alert, Behaviour, Heard, WarningRules, observe
-from shared.runtime.bus import Message
 from shared.runtime.records import Records, Work
+from shared.subscriber.event import Event
 
 PAGE = 1000
 MONEY = ("REPAYMENT_POSTED", "REPAYMENT_REVERSED")
@@ -34,16 +32,12 @@ class Watch:
                 return
             after = page[-1].borrower_ref
 
-    async def hear(self, message: Message) -> None:
-        """Take one delinquency event in; the same again changes nothing."""
-        heard = wire.heard(ledger_events.DelinquencyEvent.FromString(message.body))
+    async def hear(self, event: Event, work: Work) -> None:
+        """Take one delinquency event in, within the transaction that remembers it."""
+        heard = wire.heard(event.body)
         if heard.type in MONEY and heard.borrower_ref not in self.known:
             return
-        async with self.records.work() as work:
-            # The event's own number, not the broker's: a republished event is the same event.
-            if not await work.first_time(f"ledger/{heard.event_id}"):
-                return
-            await self._observe(work, heard)
+        await self._observe(work, heard)
         self.known.add(heard.borrower_ref)
 
     async def _observe(self, work: Work, heard: Heard) -> None:

@@ -11,13 +11,16 @@ from typing import Any
 
 import pytest
 from google.rpc import error_details_pb2
-from lending.ledger.v1 import events_pb2
 from lending.risk.v1 import events_pb2 as risk_events
 
 from services.risk.adapters import training
 from services.risk.entrypoints.cli import DATA
-from shared.runtime.bus import Bus, Message
+from shared.runtime.bus import Bus
 from shared.runtime.nats_server import start_nats
+from shared.runtime.reading import Reader
+from shared.runtime.streams import STREAM
+from tests.conformance import messages as messages_of_tests
+from tests.conformance.messages import Sent, chained, event
 from tests.system.processes import CallRefused, Service, free_port
 
 API = "lending.risk.v1.RiskService"
@@ -141,24 +144,17 @@ def test_exposure_counts_approvals_once(risk: Service) -> None:
     assert "products" not in risk.call(f"{API}/GetExposure", currency="EUR")
 
 
-def late(sequence: int, type_: str, on: str) -> events_pb2.DelinquencyEvent:
-    return events_pb2.DelinquencyEvent(
-        loan_id="L-1",
-        borrower_ref="B-1",
-        sequence=sequence,
-        type=events_pb2.DelinquencyEventType.Value(f"DELINQUENCY_EVENT_TYPE_{type_}"),
-        effective_on=on,
-        currency="CNY",
+def late(*happened: tuple[str, str]) -> list[Sent]:
+    """Return the messages of one loan: type and date of each."""
+    return chained(
+        event("L-1", type_, on, borrower_ref="B-1", currency="CNY") for type_, on in happened
     )
 
 
-async def publish(nats_url: str, event: events_pb2.DelinquencyEvent, message_id: str) -> None:
-    name = events_pb2.DelinquencyEventType.Name(event.type)
-    name = name.removeprefix("DELINQUENCY_EVENT_TYPE_").lower()
+async def publish(nats_url: str, *messages: Sent) -> None:
     bus = await Bus.connect(nats_url, "test")
-    await bus.ensure_stream()
-    subject = f"lending.v1.delinquency.{name}.{event.loan_id}"
-    await bus.publish(subject, event.SerializeToString(), message_id, {"ce-id": message_id})
+    await bus.ensure_streams()
+    await messages_of_tests.publish(bus, messages)
     await bus.close()
 
 
@@ -176,44 +172,40 @@ async def alerts(risk: Service, count: int, **which: Any) -> list[dict[str, Any]
 
 async def published(nats_url: str, count: int) -> list[str]:
     """Return the ids of the alerts published, once as many as wanted have come."""
-    bus, stop, found = await Bus.connect(nats_url, "listener"), asyncio.Event(), []
-
-    async def hear(message: Message) -> None:
-        found.append(risk_events.AlertRaised.FromString(message.body).alert.alert_id)
-        if len(found) >= count:
-            stop.set()
-
-    subject = ["lending.v1.risk.alert_raised.*"]
-    await asyncio.wait_for(bus.subscribe("listener", subject, hear, stop), WAIT_SECONDS_MAX)
+    bus, found = await Bus.connect(nats_url, "listener"), []
+    reader = Reader(bus.client, STREAM, ["lending.v1.risk.alert_raised.*"])
+    while len(found) < count:
+        for message in await reader.batch(count, WAIT_SECONDS_MAX):
+            found.append(risk_events.AlertRaised.FromString(message.body).alert.alert_id)
     await bus.close()
     return found
 
 
 async def test_each_event_warns_once(risk: Service, nats_url: str) -> None:
     """An event published again, before or after a crash, is one event: one alert, one message."""
-    first, second = late(1, "GRACE_ENTERED", "2026-02-06"), late(3, "GRACE_ENTERED", "2026-03-06")
-    await publish(nats_url, first, "one")
-    await publish(nats_url, first, "one again")
-    await publish(nats_url, second, "two")
+    first, second, third = late(
+        ("GRACE_ENTERED", "2026-02-06"),
+        ("GRACE_ENTERED", "2026-03-06"),
+        ("GRACE_EXPIRED", "2026-03-09"),
+    )
+    await publish(nats_url, first, first, second)
     before = await alerts(risk, 1)
     risk.kill()
     await asyncio.to_thread(risk.start)
-    await publish(nats_url, second, "two again")
-    await publish(nats_url, late(4, "GRACE_EXPIRED", "2026-03-09"), "three")
+    await publish(nats_url, second, third)
     after = await alerts(risk, 2)
 
     assert [alert["alertId"] for alert in before] == ["2026-03-06.L-1.GRACE_AGAIN"]
     assert after[0] == before[0]
-    assert after[0]["evidence"] == ["L-1/1", "L-1/3"]
+    assert after[0]["evidence"] == ["L-1/1", "L-1/2"]
     assert [alert["indicator"] for alert in after[1:]] == ["ALERT_INDICATOR_GRACE_EXPIRED"]
     assert await published(nats_url, 2) == [alert["alertId"] for alert in after]
 
 
 async def test_alerts_come_in_pages(risk: Service, nats_url: str) -> None:
     """Pages join without gap or repeat; an indicator can be asked for alone."""
-    await publish(nats_url, late(1, "GRACE_ENTERED", "2026-02-06"), "one")
-    await publish(nats_url, late(2, "GRACE_EXPIRED", "2026-02-09"), "two")
-    await publish(nats_url, late(3, "GRACE_ENTERED", "2026-03-06"), "three")
+    happened = ("GRACE_ENTERED", "2026-02-06"), ("GRACE_EXPIRED", "2026-02-09")
+    await publish(nats_url, *late(*happened, ("GRACE_ENTERED", "2026-03-06")))
     both = await alerts(risk, 2)
 
     page = risk.call(f"{API}/ListAlerts", page={"size": 1})

@@ -1,0 +1,50 @@
+"""Snapshot, then tail: a new subscriber takes the last state of every loan instead of its past."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from lending.ledger.v1.events_pb2 import DelinquencyState
+
+from shared.runtime.bus import Bus
+from shared.runtime.reading import Reader
+from shared.runtime.streams import STATE, STATE_STREAM
+from shared.subscriber.chain import Place
+from shared.subscriber.lanes import Unit
+
+BATCH, SECONDS = 500, 5.0
+OnSnapshot = Callable[[Sequence[DelinquencyState], Unit], Awaitable[None]]
+
+
+async def states(bus: Bus, loan_id: str = "*") -> list[DelinquencyState]:
+    """Return the last state of every loan, or of one; in the order of their last change."""
+    if not await bus.last_sequence(STATE_STREAM):
+        return []
+    reader = Reader(bus.client, STATE_STREAM, [f"{STATE}.{loan_id}"])
+    found: dict[str, DelinquencyState] = {}
+    try:
+        while messages := await reader.batch(BATCH, SECONDS):
+            for message in messages:
+                state = DelinquencyState.FromString(message.body)
+                found[state.loan_id] = state
+            if not messages[-1].pending:
+                break
+    finally:
+        await reader.close()
+    return list(found.values())
+
+
+async def join(bus: Bus, on_snapshot: OnSnapshot[Unit], unit: Unit) -> dict[str, Place]:
+    """
+    Give the handler the state of every loan, within its transaction.
+
+    The publisher stores a loan's state before the events that lead to it. So a state read after
+    the end of the stream was noted lacks no event before that end; those behind it that it already
+    holds are known by their numbers.
+
+    Returns:
+        The places that the states stand for.
+    """
+    found = await states(bus)
+    await on_snapshot(found, unit)
+    return {state.loan_id: Place(state.sequence, state.hash) for state in found}

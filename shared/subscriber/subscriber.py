@@ -1,0 +1,281 @@
+"""Follow the delinquency stream: each event of a loan in order and once, across every failure."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import Generic
+
+import structlog
+from nats.errors import Error as NatsError
+from prometheus_client import Counter, Gauge
+from sqlalchemy.exc import InterfaceError, OperationalError
+
+from shared.kernel.errors import LendingError
+from shared.runtime.bus import Bus
+from shared.runtime.reading import Message, Reader
+from shared.runtime.streams import DELINQUENCY, STREAM
+from shared.subscriber.inbox import Inbox, Read
+from shared.subscriber.lanes import Applied, HandlerFailed, Hear, Lanes, OnRestated, Unit
+from shared.subscriber.snapshot import OnSnapshot, join
+
+EVENTS = Counter("duebook_subscriber_events_total", "Events by outcome.", ["subscriber", "outcome"])
+LAG = Gauge("duebook_subscriber_lag_events", "Events not yet read.", ["subscriber"])
+PARKED_LOANS = Gauge("duebook_subscriber_parked_loans", "Loans that wait.", ["subscriber"])
+
+BATCH, BATCH_SECONDS = 100, 1.0
+ATTEMPTS_MAX = 3
+RETRY_SECONDS, RETRY_SECONDS_MAX = 0.2, 5.0
+REDRIVE_SECONDS, HEAL_SECONDS = 2.0, 10.0
+
+
+class TryLater(Exception):
+    """Raised by a handler when what it needs is away: the same event comes again, and waits."""
+
+
+@dataclass(slots=True)
+class Subscriber(Generic[Unit]):
+    """
+    Tells a handler every event of every loan, exactly once in its own database.
+
+    Args:
+        bus: Where the stream is.
+        name: Of the subscriber; its place is kept under it.
+        work: Opens a transaction of the subscriber's database (create_inbox made its tables).
+            What the handler writes, and that it heard the event, are committed together.
+        hear: Takes an event; an exception rolls back, three of them park the event.
+        on_restated: Takes restatements instead of `hear`.
+        on_snapshot: Takes the states of all loans, when the subscriber is new; without it, a new
+            subscriber hears the whole history.
+        types: Which events the handler wants, such as "BUCKET_CHANGED"; empty for all.
+        mute_history: Mark what is older than a new subscriber with `replay`.
+    """
+
+    bus: Bus
+    name: str
+    work: Callable[[], AbstractAsyncContextManager[Unit]]
+    hear: Hear[Unit]
+    on_restated: OnRestated[Unit] | None = None
+    on_snapshot: OnSnapshot[Unit] | None = None
+    types: frozenset[str] = frozenset()
+    mute_history: bool = False
+    stream: str = STREAM
+    subject: str = DELINQUENCY
+    read: Read = field(default_factory=Read)
+    healed_at: dict[str, float] = field(default_factory=dict)
+    looked_at: float = 0.0
+
+    @property
+    def lanes(self) -> Lanes[Unit]:
+        """What applies messages."""
+        return Lanes(Inbox(self.name), self.hear, self.on_restated, self.types)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Follow until told to stop; outages of NATS and of the database are waited out."""
+        pause = RETRY_SECONDS
+        while not stop.is_set():
+            reader: Reader | None = None
+            try:
+                await self._begin()
+                reader = self._reader([f"{self.subject}.>"], self.read.sequence + 1)
+                while not stop.is_set():
+                    await self._step(reader, stop)
+                    pause = RETRY_SECONDS
+            except (NatsError, OSError, TimeoutError, OperationalError, InterfaceError) as failure:
+                log = structlog.get_logger()
+                log.warning("stream lost", subscriber=self.name, failure=repr(failure))
+                await _pause(stop, pause)
+                pause = min(2 * pause, RETRY_SECONDS_MAX)
+            finally:
+                if reader is not None:
+                    await reader.close()
+
+    def _reader(self, subjects: list[str], start: int) -> Reader:
+        return Reader(self.bus.client, self.stream, subjects, next=start)
+
+    async def _begin(self) -> None:
+        """Go on where we were; from the start when the stream is not the one that we read."""
+        await self.bus.ensure_streams()
+        inbox = Inbox(self.name)
+        async with self.work() as unit:
+            read = await inbox.read(unit.connection)
+        if read is None:
+            read = await self._first_time(inbox)
+        elif read.sequence and read.mark != await self._mark_at(read.sequence):
+            structlog.get_logger().warning("the stream was replaced", subscriber=self.name)
+            read = read._replace(sequence=0, mark="")
+        self.read = read
+
+    async def _first_time(self, inbox: Inbox) -> Read:
+        last = await self.bus.last_sequence(self.stream)
+        read = Read(replay_until=last if self.mute_history else 0)
+        async with self.work() as unit:
+            if self.on_snapshot is not None:
+                places = await join(self.bus, self.on_snapshot, unit)
+                await inbox.seed(unit.connection, places)
+                read = read._replace(sequence=last, mark=await self._mark_at(last))
+            await inbox.set_read(unit.connection, read)
+        return read
+
+    async def _mark_at(self, sequence: int) -> str:
+        found = await self.bus.message_at(self.stream, sequence) if sequence else None
+        return mark_of(*found) if found else ""
+
+    async def _step(self, reader: Reader, stop: asyncio.Event) -> None:
+        messages = await reader.batch(BATCH, BATCH_SECONDS)
+        if messages:
+            last = messages[-1]
+            read = self.read._replace(sequence=last.sequence, mark=mark_of(last.subject, last.body))
+            applied = await self._apply(messages, read, stop)
+            if applied is None:
+                return
+            self.read = read
+            LAG.labels(self.name).set(last.pending)
+            await self._heal(applied.gaps, stop)
+        if monotonic() - self.looked_at > REDRIVE_SECONDS:
+            self.looked_at = monotonic()
+            await self._redrive(stop)
+
+    async def _apply(
+        self, messages: list[Message], read: Read | None, stop: asyncio.Event
+    ) -> Applied | None:
+        """Apply a batch in one transaction; one by one when the handler fails. None: stopped."""
+        pause = RETRY_SECONDS
+        while not stop.is_set():
+            try:
+                async with self.work() as unit:
+                    applied = await self.lanes.apply(unit, messages, self.read.replay_until)
+                    if read is not None:
+                        await Inbox(self.name).set_read(unit.connection, read)
+                self._report(applied)
+                return applied
+            except HandlerFailed as failure:
+                if not is_passing(failure.cause):
+                    return await self._one_by_one(messages, read, stop)
+                self._say_waiting(failure)
+            except (NatsError, OSError):
+                raise
+            except Exception as failure:
+                self._say_waiting(failure)
+            await _pause(stop, pause)
+            pause = min(2 * pause, RETRY_SECONDS_MAX)
+        return None
+
+    async def _one_by_one(
+        self, messages: list[Message], read: Read | None, stop: asyncio.Event
+    ) -> Applied | None:
+        total = Applied()
+        for message in messages:
+            known = (
+                None
+                if read is None
+                else self.read._replace(
+                    sequence=message.sequence, mark=mark_of(message.subject, message.body)
+                )
+            )
+            applied = await self._alone(message, known, stop)
+            if applied is None:
+                return None
+            if known is not None:
+                self.read = known
+            total.outcomes.update(applied.outcomes)
+            total.gaps |= applied.gaps
+        return total
+
+    async def _alone(
+        self, message: Message, read: Read | None, stop: asyncio.Event
+    ) -> Applied | None:
+        """Apply one message; park the event at which the handler failed too often."""
+        failures: dict[str, int] = {}
+        while not stop.is_set():
+            try:
+                async with self.work() as unit:
+                    applied = await self.lanes.apply(unit, [message], self.read.replay_until)
+                    if read is not None:
+                        await Inbox(self.name).set_read(unit.connection, read)
+                self._report(applied)
+                return applied
+            except HandlerFailed as failure:
+                self._say_waiting(failure)
+                name = failure.event.id
+                if not is_passing(failure.cause):
+                    failures[name] = failures.get(name, 0) + 1
+                if failures.get(name, 0) >= ATTEMPTS_MAX:
+                    await self._park(failure)
+            await _pause(stop, RETRY_SECONDS)
+        return None
+
+    async def _park(self, failure: HandlerFailed) -> None:
+        async with self.work() as unit:
+            applied = await self.lanes.park_failed(unit, failure)
+        self._report(applied)
+
+    async def _heal(self, loans: set[str], stop: asyncio.Event) -> None:
+        """Read the whole life of a loan with a gap again: what is missing may be there by now."""
+        for loan_id in sorted(loans):
+            if monotonic() - self.healed_at.get(loan_id, -HEAL_SECONDS) < HEAL_SECONDS:
+                continue
+            self.healed_at[loan_id] = monotonic()
+            reader = self._reader([f"{self.subject}.*.{loan_id}"], 1)
+            try:
+                while messages := await reader.batch(BATCH, BATCH_SECONDS):
+                    await self._apply(messages, None, stop)
+                    if not messages[-1].pending:
+                        break
+            finally:
+                await reader.close()
+
+    async def _redrive(self, stop: asyncio.Event) -> None:
+        """Try again what somebody asked for; read loans again that still have a gap."""
+        inbox = Inbox(self.name)
+        async with self.work() as unit:
+            lanes = await inbox.lanes_parked(unit.connection)
+            asked = {row.loan_id for row in await inbox.parked(unit.connection, redrive=True)}
+            gaps = await inbox.lanes_with_gap(unit.connection)
+        PARKED_LOANS.labels(self.name).set(len(lanes))
+        for loan_id in sorted(asked):
+            try:
+                async with self.work() as unit:
+                    applied = await self.lanes.redrive(unit, loan_id)
+                self._report(applied)
+            except HandlerFailed as failure:
+                await self._park(failure)
+        await self._heal(gaps, stop)
+
+    def _report(self, applied: Applied) -> None:
+        for outcome, count in applied.outcomes.items():
+            EVENTS.labels(self.name, outcome).inc(count)
+        for fault, event_id in applied.faults:
+            log = structlog.get_logger()
+            log.error("event not told", subscriber=self.name, fault=str(fault), event=event_id)
+
+    def _say_waiting(self, failure: Exception) -> None:
+        EVENTS.labels(self.name, "retried").inc()
+        cause = failure.cause if isinstance(failure, HandlerFailed) else failure
+        log = structlog.get_logger()
+        log.warning("work failed", subscriber=self.name, failure=str(failure), exc_info=cause)
+
+
+def mark_of(subject: str, body: bytes) -> str:
+    """Return what tells a message at a place from any other."""
+    return hashlib.sha256(subject.encode() + b"\n" + body).hexdigest()
+
+
+def is_passing(failure: Exception) -> bool:
+    """Say whether waiting can help: something else is away, the event itself is fine."""
+    if isinstance(failure, LendingError):
+        return failure.retry
+    return isinstance(
+        failure, TryLater | OSError | TimeoutError | OperationalError | InterfaceError
+    )
+
+
+async def _pause(stop: asyncio.Event, seconds: float) -> None:
+    try:
+        await asyncio.wait_for(stop.wait(), seconds)
+    except TimeoutError:
+        return

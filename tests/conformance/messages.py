@@ -1,0 +1,70 @@
+"""Delinquency messages as the ledger publishes them, for tests that stand in its place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from lending.ledger.v1 import events_pb2
+
+from shared.runtime.bus import Bus
+from shared.subscriber.chain import Place, event_hash
+
+PREFIX = "DELINQUENCY_EVENT_TYPE_"
+
+
+class Sent(NamedTuple):
+    """One message, and the place of its loan after it."""
+
+    subject: str
+    body: bytes
+    headers: dict[str, str]
+    place: Place
+
+
+def event(
+    loan_id: str, type_: str, on: str = "2026-02-06", **more: object
+) -> events_pb2.DelinquencyEvent:
+    """Return an event without its number."""
+    return events_pb2.DelinquencyEvent(
+        loan_id=loan_id,
+        type=events_pb2.DelinquencyEventType.Value(f"{PREFIX}{type_}"),
+        effective_on=on,
+        recorded_at=f"{on}T09:00:00+00:00",
+        **more,
+    )
+
+
+def chained(events: Iterable[events_pb2.DelinquencyEvent]) -> list[Sent]:
+    """Number and chain events, each loan for itself, in the order given."""
+    places: dict[str, Place] = {}
+    messages = []
+    for one in events:
+        before = places.get(one.loan_id, Place())
+        one.sequence = before.sequence + 1
+        messages.append(sent(one, before.hash))
+        places[one.loan_id] = messages[-1].place
+    return messages
+
+
+def sent(one: events_pb2.DelinquencyEvent, previous: str) -> Sent:
+    """Return a numbered event as a message behind the one with a hash."""
+    name = events_pb2.DelinquencyEventType.Name(one.type).removeprefix(PREFIX)
+    body = one.SerializeToString(deterministic=True)
+    headers = {
+        "ce-specversion": "1.0",
+        "ce-id": f"{one.loan_id}/{one.sequence}",
+        "ce-source": "duebook/ledger",
+        "ce-type": f"lending.ledger.v1.{name}",
+        "ce-subject": one.loan_id,
+        "ce-sequence": str(one.sequence),
+        "ce-previoushash": previous,
+    }
+    subject = f"lending.v1.delinquency.{name.lower()}.{one.loan_id}"
+    return Sent(subject, body, headers, Place(one.sequence, event_hash(previous, body)))
+
+
+async def publish(bus: Bus, messages: Iterable[Sent]) -> None:
+    """Publish messages as they come, also the same one again."""
+    for message in messages:
+        await bus.publish(message.subject, message.body, "", message.headers)
