@@ -10,15 +10,12 @@ from typing import Any
 
 from services.ledger.domain import policies
 from services.ledger.domain.replay import penalty_interest
-from services.risk.domain.expected_loss import expected_loss, lifetime_loss, provision_matrix
-from services.risk.domain.exposure import concentration
-from services.risk.domain.stability import population_stability_index
 from shared.kernel import dates, rates
 from tests.cases.annual_rates import apr_eu, apr_us
+from tests.cases.risk import RISK_FIGURES
 
 Case = dict[str, Any]
 NOT_APPLICABLE = {
-    "irb_rw_pct": "regulatory capital is not part of servicing loans",
     "empirical_grade_outcomes": "figures of a data set, not of a rule",
 }
 _CN = {
@@ -177,27 +174,6 @@ def _method(given: Case) -> Case:
     }
 
 
-def _provisions(given: Case) -> list[Decimal]:
-    losses, total = provision_matrix([(_dec(a), _dec(r)) for _, a, r in given["buckets"]])
-    return [*losses, total]
-
-
-def _ecl(given: Case) -> Decimal:
-    exposure = given.get("gca", given.get("ead", given.get("exposure")))
-    return expected_loss(
-        _dec(exposure), _dec(given.get("pd12", given.get("pd"))), _dec(given["lgd"])
-    )
-
-
-def _lifetime(given: Case) -> Decimal:
-    pds = next(v for k, v in given.items() if "pd" in k and isinstance(v, list))
-    ead = next(v for k, v in given.items() if k in ("ead", "eads", "gca", "exposure", "exposures"))
-    exposures = ead if isinstance(ead, list) else [ead] * len(pds)
-    eir = given.get("eir", given.get("discount_rate", 0))
-    lgd = _dec(given["lgd"])
-    return lifetime_loss([_dec(e) for e in exposures], [_dec(p) for p in pds], lgd, _dec(eir))
-
-
 def _interest_between(given: Case) -> Decimal:
     principal, rate, months = _monthly(given)
     payment = rates.level_payment(principal, rate, months)
@@ -210,16 +186,6 @@ def _penalty(given: Case) -> Fraction:
     rate = _dec(given["annual_rate"]) * _dec(given.get("multiplier", 1))
     principal = Fraction(_dec(given["overdue_principal"]))
     return penalty_interest(principal, Fraction(rate), given["days"], given["day_basis"])
-
-
-def _psi(given: Case) -> float:
-    was, now = [v for v in given.values() if isinstance(v, list)][:2]
-    return population_stability_index(given.get("expected", was), given.get("actual", now))
-
-
-def _hhi(given: Case) -> Fraction:
-    shares = next(v for v in given.values() if isinstance(v, list))
-    return concentration([Fraction(str(share)) for share in shares]) * 10_000
 
 
 FIGURES: dict[str, Callable[[Case], Any]] = {
@@ -239,13 +205,8 @@ FIGURES: dict[str, Callable[[Case], Any]] = {
     "sma_npa_dates": _rbi_dates,
     "rbi_dates": _rbi_dates,
     "delinquency_method": _method,
-    "provision_matrix": _provisions,
-    "ecl_12m": _ecl,
-    "ecl": _ecl,
-    "ecl_lifetime": _lifetime,
     "cumulative_interest": _interest_between,
     "penalty_interest": _penalty,
-    "psi": _psi,
-    "hhi": _hhi,
+    **RISK_FIGURES,
 }
 """The function of each category."""
