@@ -36,6 +36,19 @@ build/node.ready: tests/system/node/package-lock.json
 lock: ## Pin every dependency again, with hashes.
 	VIRTUAL_ENV=.venv $(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet -o requirements.lock
 	VIRTUAL_ENV=.venv $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet -o deploy/requirements.lock
+	VIRTUAL_ENV=.venv $(BIN)/uv pip compile --group pyproject.toml:training --no-deps --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet -o requirements-training.lock
+
+training: .venv/training ## Add what training and trying risk's models needs.
+
+.venv/training: .venv/ready requirements-training.lock
+	VIRTUAL_ENV=.venv $(BIN)/uv pip install --quiet --no-deps --require-hashes -r requirements-training.lock
+	touch $@
+
+train: training ## Train risk's champion and challenger: make train DATA=german.
+	$(BIN)/python -m services.risk train $(or $(DATA),german)
+
+evaluate: training build/protos.ready ## Try risk's models on held-out folds of every set, against the bars.
+	$(BIN)/python -m services.risk evaluate
 
 run: setup ## Run the suite with the sample book until Ctrl-C.
 	$(BIN)/python -m deploy.local run

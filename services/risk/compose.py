@@ -1,22 +1,20 @@
-"""Put risk together: rules and card from files, decisions in its own database."""
+"""Put risk together: policies and models from files, decisions in its own database."""
 
 from __future__ import annotations
 
 import asyncio
-import tomllib
 from collections.abc import Sequence
-from pathlib import Path
 
 import grpc
 import msgspec
 from lending.risk.v1 import risk_service_pb2 as pb
 from lending.risk.v1.risk_service_pb2_grpc import add_RiskServiceServicer_to_server
 
+from services.risk.adapters.artefacts import read_models, read_policies, read_toml
+from services.risk.application.deciding import Deciding
 from services.risk.application.watch import Watch
 from services.risk.config import RiskSettings
 from services.risk.domain.early_warning import WarningRules
-from services.risk.domain.policy import Policy
-from services.risk.domain.scorecard import Scorecard
 from services.risk.entrypoints.grpc_service import RiskService
 from shared.runtime.bus import Bus
 from shared.runtime.database import open_database
@@ -45,15 +43,14 @@ async def serve_risk(settings: RiskSettings) -> None:
     """Run risk until it is told to stop."""
     configure_logging("risk", settings.log_level)
     configure_tracing("risk", settings.otlp_endpoint)
-    policy = msgspec.convert(_read(settings.policy_file), Policy)
-    rules = msgspec.convert(_read(settings.warning_file), WarningRules)
-    card = msgspec.json.decode(settings.model_file.read_bytes(), type=Scorecard)
+    rules = msgspec.convert(read_toml(settings.warning_file), WarningRules)
     records = Records(open_database(settings.database_url))
     await records.create(APPLICATION_ID)
     await create_inbox(records.engine)
-    service = RiskService(records, policy, card)
+    policies, models = read_policies(settings.policy_folder), read_models(settings.model_folder)
     watch = Watch(records, rules)
     await watch.load()
+    service = RiskService(records, Deciding(records, policies, models), watch)
 
     def register(server: grpc.aio.Server) -> Sequence[str]:
         add_RiskServiceServicer_to_server(service, server)
@@ -70,7 +67,3 @@ async def serve_risk(settings: RiskSettings) -> None:
 
     await serve(settings, service="risk", register=register, background=[relay, hear])
     await records.engine.dispose()
-
-
-def _read(path: Path) -> dict[str, object]:
-    return tomllib.loads(path.read_text(encoding="utf-8"))

@@ -22,11 +22,12 @@ class RiskSettings(ServiceSettings):
     database_url: str = Field(
         "sqlite+aiosqlite:///data/risk.db", description="Its own database, SQLite or PostgreSQL."
     )
-    policy_file: Path = Field(
-        HERE / "policies" / "cn-consumer-2026-01.toml", description="The policy rules in force."
+    policy_folder: Path = Field(
+        HERE / "policies" / "underwriting",
+        description="Every version of the policy, one TOML file each.",
     )
-    model_file: Path = Field(
-        HERE / "models" / "german-woe-1.json", description="The scorecard in force."
+    model_folder: Path = Field(
+        HERE / "models", description="Every trained model that a policy names, one JSON file each."
     )
     warning_file: Path = Field(
         HERE / "policies" / "early-warning-2026-01.toml", description="The early-warning rules."

@@ -1,4 +1,4 @@
-"""Requests into applications, decisions into messages."""
+"""Events into signs; warnings, exposure and figures into messages."""
 
 from __future__ import annotations
 
@@ -8,73 +8,20 @@ from lending.ledger.v1 import events_pb2 as ledger_events
 from lending.risk.v1 import events_pb2
 from lending.risk.v1 import risk_service_pb2 as pb
 
-from services.risk.domain.decision import Decision
-from services.risk.domain.early_warning import Alert, Heard
-from services.risk.domain.exposure import ProductExposure, hhi, shares
-from services.risk.domain.policy import Application
-from shared.kernel.dates import parse_date
+from services.risk.domain.early_warning import Alert, AlertOutcome, Heard
+from services.risk.domain.exposure import Exposure, hhi, shares
+from services.risk.domain.policy import Policy
 from shared.kernel.errors import InvalidArgument
-from shared.runtime.requests import a_number, a_text, an_amount, an_id
+
+LARGEST = 20
 
 
-class CurrenciesDiffer(InvalidArgument):
-    """The amounts of one application are in one currency."""
+class OutcomeUnknown(InvalidArgument):
+    """The outcome of an alert is not one of this version."""
 
 
 class IndicatorUnknown(InvalidArgument):
     """The indicator is not one of this version."""
-
-
-def application(request: pb.ScoreApplicationRequest) -> Application:
-    """Read an application; everything wrong in it is named."""
-    an_id(request.request_id, "request_id")
-    parse_date(request.decided_on, field="decided_on")
-    a_text(request.borrower_ref, "borrower_ref")
-    amount_minor = an_amount(request.amount, "amount")
-    for field in ("monthly_income", "monthly_debt_payments", "monthly_instalment"):
-        if getattr(request, field).currency != request.amount.currency:
-            raise CurrenciesDiffer(
-                "one currency per application", field=field, expected=request.amount.currency
-            )
-    return Application(
-        application_id=an_id(request.application_id, "application_id"),
-        product=an_id(request.product, "product"),
-        currency=request.amount.currency,
-        amount_minor=amount_minor,
-        instalments=a_number(request.instalments, "instalments", 1, 480),
-        monthly_income_minor=an_amount(request.monthly_income, "monthly_income", positive=False),
-        monthly_debt_payments_minor=an_amount(
-            request.monthly_debt_payments, "monthly_debt_payments", positive=False
-        ),
-        monthly_instalment_minor=an_amount(request.monthly_instalment, "monthly_instalment"),
-        other_lenders=a_number(request.other_lenders, "other_lenders", 0, 100),
-        enquiries_30d=a_number(request.enquiries_30d, "enquiries_30d", 0, 1000),
-        age_years=a_number(request.age_years, "age_years", 0, 130),
-        attributes=dict(request.attributes),
-    )
-
-
-def decision_message(decision: Decision) -> pb.Decision:
-    """Return a decision as its message."""
-    return pb.Decision(
-        application_id=decision.application_id,
-        outcome=pb.DecisionOutcome.Value(f"DECISION_OUTCOME_{decision.outcome}"),
-        score=decision.score,
-        probability_of_default=str(decision.probability_of_default),
-        reasons=[
-            pb.Reason(code=r.code, text_en=r.text_en, text_zh=r.text_zh) for r in decision.reasons
-        ],
-        policy_version=decision.policy_version,
-        model_version=decision.model_version,
-    )
-
-
-def decision_made(request: pb.ScoreApplicationRequest, answer: pb.Decision) -> tuple[str, object]:
-    """Return the subject and body of the published decision."""
-    body = events_pb2.DecisionMade(
-        decision=answer, borrower_ref=request.borrower_ref, decided_on=request.decided_on
-    )
-    return f"lending.v1.risk.decision_made.{answer.application_id}", body
 
 
 def heard(event: ledger_events.DelinquencyEvent) -> Heard:
@@ -111,7 +58,24 @@ def alert_message(alert: Alert) -> pb.Alert:
         text_zh=alert.text_zh,
         evidence=alert.evidence,
         policy_version=alert.policy_version,
+        owner=alert.owner,
+        acknowledged_on=_date(alert.acknowledged_on),
+        outcome=pb.AlertOutcome.Value(f"ALERT_OUTCOME_{alert.outcome}"),
+        closed_on=_date(alert.closed_on),
     )
+
+
+def alert_outcome(outcome: int) -> AlertOutcome:
+    """Return the domain's outcome of an alert; unspecified leaves it open."""
+    if outcome == pb.ALERT_OUTCOME_UNSPECIFIED:
+        return AlertOutcome.UNSPECIFIED
+    if outcome not in pb.AlertOutcome.values():
+        raise OutcomeUnknown(f"outcome {outcome}", field="outcome", expected="0 to 2")
+    return AlertOutcome(pb.AlertOutcome.Name(outcome).removeprefix("ALERT_OUTCOME_"))
+
+
+def _date(on: date | None) -> str:
+    return "" if on is None else on.isoformat()
 
 
 def alert_raised(alert: Alert) -> tuple[str, events_pb2.AlertRaised]:
@@ -120,19 +84,51 @@ def alert_raised(alert: Alert) -> tuple[str, events_pb2.AlertRaised]:
     return f"lending.v1.risk.alert_raised.{alert.loan_id}", body
 
 
-def exposure_message(currency: str, products: list[ProductExposure]) -> pb.Exposure:
-    """Return the exposure of one currency as its message."""
+def exposure_message(
+    currency: str, found: dict[str, list[Exposure]], policy: Policy | None
+) -> pb.Exposure:
+    """Return the exposure of one currency as its message; limits are those of the policy."""
+    products = found["product"]
+    amounts = [one.amount_minor for one in products]
     return pb.Exposure(
         currency=currency,
         products=[
             pb.ProductExposure(
-                product=one.product,
+                product=one.value,
                 approved=one.approved,
                 amount_minor=one.amount_minor,
                 share=str(share),
             )
-            for one, share in zip(products, shares(products), strict=True)
+            for one, share in zip(products, shares(amounts), strict=True)
+            if one.approved
         ],
-        amount_minor=sum(one.amount_minor for one in products),
-        hhi=hhi(products),
+        amount_minor=sum(amounts),
+        hhi=hhi(amounts),
+        concentrations=[
+            _concentration(dimension, values, policy) for dimension, values in sorted(found.items())
+        ],
+    )
+
+
+def _concentration(
+    dimension: str, values: list[Exposure], policy: Policy | None
+) -> pb.Concentration:
+    limits = policy.limits if policy else ()
+    most = next((one.share_max for one in limits if one.dimension == dimension), None)
+    parts = zip(shares([one.amount_minor for one in values]), values, strict=True)
+    largest = sorted(parts, key=lambda pair: (-pair[1].amount_minor, pair[1].value))[:LARGEST]
+    return pb.Concentration(
+        dimension=dimension,
+        hhi=hhi([one.amount_minor for one in values]),
+        share_max="" if most is None else str(most),
+        largest=[
+            pb.ExposureSlice(
+                value=one.value,
+                approved=one.approved,
+                amount_minor=one.amount_minor,
+                share=str(share),
+                above_limit=most is not None and share > most,
+            )
+            for share, one in largest
+        ],
     )

@@ -1,32 +1,108 @@
-"""Keep a decision, and with it what approvals add up to."""
+"""Keep a decision with all it looked at, and with it what approvals add up to."""
 
 from __future__ import annotations
 
+import hashlib
+
 import msgspec
 
+from services.risk.domain.application import Application, Slice
 from services.risk.domain.decision import Decision, Outcome
-from services.risk.domain.exposure import ProductExposure
+from services.risk.domain.exposure import (
+    BORROWER,
+    DIMENSIONS,
+    EVERYTHING,
+    Exposure,
+    values_of,
+)
 from shared.runtime.records import Work
 
+NAME_MAX = 80
+VALUES_MAX = 10_000
 
-async def keep_decision(work: Work, decision: Decision) -> None:
+
+class Decided(msgspec.Struct, frozen=True, kw_only=True):
+    """One decision and everything it looked at; kept for ever under its request's id."""
+
+    decision_id: str
+    application: Application
+    decision: Decision
+
+
+async def gathered(work: Work, application: Application) -> Application:
+    """Return an application with what our own book says before it is decided."""
+    earlier = await latest(work, application.application_id)
+    found = {}
+    for dimension, value in values_of(application).items():
+        exposure = await _exposure(work, application.currency, dimension, value)
+        amount = exposure.amount_minor
+        if earlier is not None and _counts(earlier, dimension, value, application.currency):
+            amount -= earlier.application.amount_minor
+        found[dimension] = Slice(
+            dimension=dimension, value=value, amount_minor=amount, total_minor=0
+        )
+    total = found[EVERYTHING].amount_minor
+    slices = tuple(msgspec.structs.replace(found[name], total_minor=total) for name in DIMENSIONS)
+    borrower = found[BORROWER].amount_minor
+    return msgspec.structs.replace(application, borrower_approved_minor=borrower, slices=slices)
+
+
+async def keep_decision(work: Work, decided: Decided) -> None:
     """Store a decision; one that replaces an earlier approval takes its amount back first."""
-    earlier = await work.get(Decision, decision.application_id)
+    earlier = await latest(work, decided.application.application_id)
     if earlier is not None:
         await _count(work, earlier, -1)
-    await _count(work, decision, 1)
-    await work.put(decision, decision.application_id, str(decision.outcome))
+    await _count(work, decided, 1)
+    await work.put(decided, decided.decision_id, decided.decision.policy_version)
+    name = decided.application.application_id
+    await work.put(Latest(decision_id=decided.decision_id), name, str(decided.decision.outcome))
 
 
-async def _count(work: Work, decision: Decision, sign: int) -> None:
-    if decision.outcome is not Outcome.APPROVED or not decision.product:
+class Latest(msgspec.Struct, frozen=True, kw_only=True):
+    """Which decision on an application is the latest."""
+
+    decision_id: str
+
+
+async def latest(work: Work, application_id: str) -> Decided | None:
+    """Return the latest decision on an application; None when there is none."""
+    name = await work.get(Latest, application_id)
+    return None if name is None else await work.get(Decided, name.decision_id)
+
+
+async def exposures(work: Work, currency: str, dimension: str) -> list[Exposure]:
+    """Return what was approved under each value of a dimension, in order of value."""
+    found = await work.find(Exposure, state=f"{currency}.{dimension}", limit=VALUES_MAX)
+    return sorted(found, key=lambda one: one.value)
+
+
+def _counts(earlier: Decided, dimension: str, value: str, currency: str) -> bool:
+    approved = earlier.decision.outcome is Outcome.APPROVED
+    same = earlier.application.currency == currency
+    return approved and same and values_of(earlier.application)[dimension] == value
+
+
+async def _exposure(work: Work, currency: str, dimension: str, value: str) -> Exposure:
+    found = await work.get(Exposure, _name(currency, dimension, value))
+    return found or Exposure(currency=currency, dimension=dimension, value=value)
+
+
+async def _count(work: Work, decided: Decided, sign: int) -> None:
+    if decided.decision.outcome is not Outcome.APPROVED:
         return
-    name = f"{decision.currency}.{decision.product}"
-    found = await work.get(ProductExposure, name)
-    now = found or ProductExposure(currency=decision.currency, product=decision.product)
-    after = msgspec.structs.replace(
-        now,
-        approved=now.approved + sign,
-        amount_minor=now.amount_minor + sign * decision.amount_minor,
-    )
-    await work.put(after, name, decision.currency)
+    currency = decided.application.currency
+    for dimension, value in values_of(decided.application).items():
+        now = await _exposure(work, currency, dimension, value)
+        after = msgspec.structs.replace(
+            now,
+            approved=now.approved + sign,
+            amount_minor=now.amount_minor + sign * decided.application.amount_minor,
+        )
+        await work.put(after, _name(currency, dimension, value), f"{currency}.{dimension}")
+
+
+def _name(currency: str, dimension: str, value: str) -> str:
+    name = f"{currency}.{dimension}.{value}"
+    if len(name) <= NAME_MAX:
+        return name
+    return f"{currency}.{dimension}.{hashlib.sha256(value.encode()).hexdigest()[:48]}"

@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import date
 
 from services.risk import wire
-from services.risk.domain.early_warning import Alert, Behaviour, Heard, WarningRules, observe
+from services.risk.domain.early_warning import (
+    Alert,
+    AlertOutcome,
+    Behaviour,
+    Heard,
+    WarningRules,
+    acknowledged,
+    observe,
+)
+from shared.kernel.errors import NotFound
 from shared.runtime.records import Records, Work
 from shared.subscriber.event import Event
 
 PAGE = 1000
 MONEY = ("REPAYMENT_POSTED", "REPAYMENT_REVERSED")
+
+
+class AlertNotFound(NotFound):
+    """No alert has this id."""
 
 
 @dataclass(slots=True)
@@ -39,6 +53,23 @@ class Watch:
             return
         await self._observe(work, heard)
         self.known.add(heard.borrower_ref)
+
+    async def acknowledge(
+        self, work: Work, alert_id: str, owner: str, on: date, outcome: AlertOutcome
+    ) -> Alert:
+        """
+        Record who looks after an alert, or how it ended.
+
+        Raises:
+            AlertNotFound: there is no such alert.
+            AlertIsClosed: it ended before.
+        """
+        alert = await work.get(Alert, alert_id)
+        if alert is None:
+            raise AlertNotFound(f"no alert {alert_id}", field="alert_id")
+        after = acknowledged(alert, owner, on, outcome)
+        await work.put(after, alert_id, str(alert.indicator))
+        return after
 
     async def _observe(self, work: Work, heard: Heard) -> None:
         name = heard.borrower_ref

@@ -9,6 +9,8 @@ from itertools import pairwise
 
 import msgspec
 
+from shared.kernel.errors import Refused
+
 SIGNS_KEPT = 60
 """Signs remembered per borrower; far more than one window can hold of monthly instalments."""
 
@@ -28,6 +30,18 @@ TEXTS = {
     Indicator.PART_PAYMENT_AGAIN: ("Paid only a part again", "再次只还部分欠款"),
     Indicator.REPAYMENTS_FALLING: ("Repays less and less", "还款金额持续下降"),
 }
+
+
+class AlertOutcome(StrEnum):
+    """How an alert ended; unspecified while it is open."""
+
+    UNSPECIFIED = "UNSPECIFIED"
+    CONFIRMED = "CONFIRMED"
+    FALSE_ALARM = "FALSE_ALARM"
+
+
+class AlertIsClosed(Refused):
+    """What ended stays ended."""
 
 
 class WarningRules(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,6 +102,28 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     text_zh: str
     evidence: tuple[str, ...]
     policy_version: str
+    owner: str = ""
+    acknowledged_on: date | None = None
+    outcome: AlertOutcome = AlertOutcome.UNSPECIFIED
+    closed_on: date | None = None
+
+
+def acknowledged(alert: Alert, owner: str, on: date, outcome: AlertOutcome) -> Alert:
+    """
+    Return an alert taken over by an officer, and closed if there is an outcome.
+
+    Raises:
+        AlertIsClosed: it ended before.
+    """
+    if alert.closed_on is not None:
+        raise AlertIsClosed("the alert is closed", field="alert_id", closed_on=alert.closed_on)
+    return msgspec.structs.replace(
+        alert,
+        owner=owner,
+        acknowledged_on=alert.acknowledged_on or on,
+        outcome=outcome,
+        closed_on=None if outcome is AlertOutcome.UNSPECIFIED else on,
+    )
 
 
 def observe(before: Behaviour, heard: Heard, rules: WarningRules) -> tuple[Behaviour, list[Alert]]:

@@ -1,4 +1,4 @@
-"""Exposure: how much was approved per product, and how concentrated that is."""
+"""Exposure: how much was approved per product, region, partner, guarantor; how concentrated."""
 
 from __future__ import annotations
 
@@ -8,23 +8,38 @@ from fractions import Fraction
 
 import msgspec
 
+from services.risk.domain.application import Application
 
-class ProductExposure(msgspec.Struct, frozen=True, kw_only=True):
-    """Approved decisions of one product in one currency; the sum in minor units."""
+DIMENSIONS = ("product", "region", "partner", "guarantor")
+BORROWER, EVERYTHING, NONE = "borrower", "all", "-"
+
+
+class Exposure(msgspec.Struct, frozen=True, kw_only=True):
+    """Approved decisions of one value of a dimension in one currency; the sum in minor units."""
 
     currency: str
-    product: str
+    dimension: str
+    value: str
     approved: int = 0
     amount_minor: int = 0
 
 
-def shares(products: Sequence[ProductExposure]) -> list[Decimal]:
-    """Return each product's share of the sum, four places; all zero when nothing is approved."""
-    total = sum(one.amount_minor for one in products) or 1
-    return [
-        (Decimal(one.amount_minor) / total).quantize(Decimal("0.0001"), ROUND_HALF_EVEN)
-        for one in products
-    ]
+def values_of(application: Application) -> dict[str, str]:
+    """Return where an application counts, by dimension; "-" where it has no value."""
+    return {
+        "product": application.product,
+        "region": application.region or NONE,
+        "partner": application.partner_ref or NONE,
+        "guarantor": application.guarantor_ref or NONE,
+        BORROWER: application.borrower_ref,
+        EVERYTHING: EVERYTHING,
+    }
+
+
+def shares(amounts: Sequence[int]) -> list[Decimal]:
+    """Return each amount's share of the sum, four places; all zero when the sum is."""
+    total = sum(amounts) or 1
+    return [(Decimal(one) / total).quantize(Decimal("0.0001"), ROUND_HALF_EVEN) for one in amounts]
 
 
 def concentration(parts: Sequence[int | Fraction]) -> Fraction:
@@ -33,11 +48,11 @@ def concentration(parts: Sequence[int | Fraction]) -> Fraction:
     return Fraction(sum(part**2 for part in parts)) / total**2 if total else Fraction(0)
 
 
-def hhi(products: Sequence[ProductExposure]) -> int:
+def hhi(amounts: Sequence[int]) -> int:
     """
-    Return the concentration: 0 for nothing approved, 10000 for a single product.
+    Return the concentration: 0 for nothing, 10000 for a single part.
 
     Source:
         Herfindahl-Hirschman index: the sum of squared shares in percent; 30/30/20/20 is 2600.
     """
-    return round(10_000 * concentration([one.amount_minor for one in products]))
+    return round(10_000 * concentration(amounts))

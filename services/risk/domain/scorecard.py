@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 
 import msgspec
 
+from services.risk.domain.provenance import Origin
+
 REASONS_MAX = 4
+_NUMBER = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,20})?", re.ASCII)
 
 
 class Bin(msgspec.Struct, frozen=True):
-    """One class of an attribute: the values it holds, or its upper bound for numbers."""
+    """One class: the values it holds, or its upper bound for numbers; its share when trained."""
 
     points: int
     values: tuple[str, ...] = ()
-    below: int | None = None
+    below: Decimal | None = None
+    share: Decimal = Decimal(0)
 
 
 class Characteristic(msgspec.Struct, frozen=True):
@@ -36,19 +41,31 @@ class Scorecard(msgspec.Struct, frozen=True, kw_only=True):
     anchor_odds: int
     points_to_double: int
     characteristics: tuple[Characteristic, ...]
+    origin: Origin | None = None
 
 
-def points_of(characteristic: Characteristic, value: str) -> int:
-    """Return the points of a value; a number falls into the first class that it lies below."""
-    number = int(value) if value.isascii() and value.isdecimal() else None
+def a_number_in(value: str) -> Decimal | None:
+    """Return a plain finite number such as "-12.5"; None for "", "NaN", "inf", "1e400"."""
+    return Decimal(value) if _NUMBER.fullmatch(value) else None
+
+
+def bin_of(characteristic: Characteristic, value: str) -> Bin | None:
+    """Return the class of a value, the first that a number lies below; None if it has none."""
+    number = a_number_in(value)
     for item in characteristic.bins:
         if item.values:
             matches = value in item.values
         else:
             matches = number is not None and (item.below is None or number < item.below)
         if matches:
-            return item.points
-    return characteristic.points_missing
+            return item
+    return None
+
+
+def points_of(characteristic: Characteristic, value: str) -> int:
+    """Return the points of a value; what has no class earns what a missing value earns."""
+    found = bin_of(characteristic, value)
+    return characteristic.points_missing if found is None else found.points
 
 
 def score(card: Scorecard, attributes: dict[str, str]) -> tuple[int, list[Characteristic]]:

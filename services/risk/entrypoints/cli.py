@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+from enum import StrEnum
 from pathlib import Path
-from statistics import mean, stdev
+from typing import Annotated
 
-import msgspec
 import typer
 
-from services.risk.adapters import training
 from services.risk.compose import serve_risk
 from services.risk.config import HERE, RiskSettings
+from services.risk.entrypoints import training_desk
+from services.risk.entrypoints.replaying import replay_decisions
 from shared.runtime.grpc_server import run
 from shared.runtime.settings import describe
 
@@ -20,7 +22,14 @@ app = typer.Typer(
     help="Decides whether to lend, and why.\n\nSettings, from the environment:\n\n\b\n"
     + describe(RiskSettings),
 )
-DATA = HERE.parents[1] / "deploy" / "sample" / "german_credit.csv"
+MODELS = HERE / "models"
+
+
+class Data(StrEnum):
+    """The sets that load offline."""
+
+    GERMAN = "german"
+    BLOAN = "bloan"
 
 
 @app.callback(invoke_without_command=True)
@@ -31,11 +40,23 @@ def serve(context: typer.Context) -> None:
 
 
 @app.command()
-def train(data: Path = DATA, out: Path = HERE / "models" / "german-woe-1.json") -> None:
-    """Train the scorecard, print its AUC on held-out folds, and write it."""
-    rows = training.read_rows(data)
-    found = training.cross_validate(rows)
-    print(f"AUC {mean(found):.3f} +- {stdev(found):.3f} over {len(found)} held-out folds")
-    card = training.train(rows, version="german-woe/1")
-    out.write_bytes(msgspec.json.format(msgspec.json.encode(card), indent=1) + b"\n")
-    print(f"wrote {out}")
+def replay() -> None:
+    """Make every decision again from what was stored, and compare; exit 1 if any differs."""
+    raise typer.Exit(asyncio.run(replay_decisions(RiskSettings())))
+
+
+@app.command()
+def train(
+    data: Annotated[Data, typer.Argument(help="Which set.")] = Data.GERMAN,
+    folder: Annotated[Path, typer.Option(help="Where artefacts and the model card go.")] = MODELS,
+) -> None:
+    """Train champion and challenger, try both on held-out folds, and write them with a card."""
+    training_desk.train(data, folder)
+
+
+@app.command()
+def evaluate(
+    data: Annotated[list[Data] | None, typer.Argument(help="Which sets; all if none.")] = None,
+) -> None:
+    """Try both models on held-out folds of each set, and hold the figures against the bars."""
+    raise typer.Exit(training_desk.evaluate(data or list(Data)))

@@ -1,4 +1,4 @@
-"""Risk's API: read the application, decide, remember, render."""
+"""Risk's API: read the question, ask the application layer, render."""
 
 from __future__ import annotations
 
@@ -7,54 +7,64 @@ from typing import Any
 from lending.risk.v1 import risk_service_pb2 as pb
 from lending.risk.v1.risk_service_pb2_grpc import RiskServiceServicer
 
-from services.risk import wire
-from services.risk.application.book import keep_decision
-from services.risk.domain.decision import Decision, decide
+from services.risk import wire, wire_decisions
+from services.risk.application.book import exposures
+from services.risk.application.deciding import Deciding
+from services.risk.application.watch import Watch
 from services.risk.domain.early_warning import Alert
-from services.risk.domain.exposure import ProductExposure
-from services.risk.domain.policy import Policy
-from services.risk.domain.scorecard import Scorecard
-from shared.kernel.errors import NotFound
+from services.risk.domain.exposure import DIMENSIONS
+from shared.kernel.dates import parse_date
 from shared.kernel.money import minor_digits
 from shared.runtime.records import Records, Work
-from shared.runtime.requests import a_number, an_id
-
-PRODUCTS_MAX = 1000
-
-
-class DecisionNotFound(NotFound):
-    """No decision was made on this application."""
+from shared.runtime.requests import a_number, a_text, an_id
 
 
 class RiskService(RiskServiceServicer):
     """Answers every rpc of lending.risk.v1.RiskService."""
 
-    def __init__(self, records: Records, policy: Policy, card: Scorecard) -> None:
-        self.records, self.policy, self.card = records, policy, card
+    def __init__(self, records: Records, deciding: Deciding, watch: Watch) -> None:
+        self.records, self.deciding, self.watch = records, deciding, watch
 
     async def ScoreApplication(self, request: Any, context: Any) -> pb.Decision:
         """Decide on an application."""
-        application = wire.application(request)
+        application = wire_decisions.application(request)
 
         async def act(work: Work) -> pb.Decision:
-            decision = decide(application, self.policy, self.card)
-            answer = wire.decision_message(decision)
-            await keep_decision(work, decision)
-            subject, body = wire.decision_made(request, answer)
+            decided = await self.deciding.decide(work, application, request.request_id)
+            answer = wire_decisions.decision_message(decided.decision, request.request_id)
+            await self.deciding.keep(work, decided)
+            subject, body = wire_decisions.decision_made(decided, answer)
             message_id = f"risk/{request.request_id}"
             await work.owe(subject, message_id, body, {"ce-type": "lending.risk.v1.DecisionMade"})
             return answer
 
-        return await self.records.answer_once(request, pb.Decision, act)
+        if not request.validate_only:
+            return await self.records.answer_once(request, pb.Decision, act)
+        async with self.records.work() as work:
+            decided = await self.deciding.decide(work, application, request.request_id)
+        return wire_decisions.decision_message(decided.decision, "")
 
     async def GetDecision(self, request: Any, context: Any) -> pb.Decision:
-        """Return the decision on an application."""
-        application_id = an_id(request.application_id, "application_id")
-        async with self.records.work() as work:
-            decision = await work.get(Decision, application_id)
-        if decision is None:
-            raise DecisionNotFound(f"no decision on {application_id}", field="application_id")
-        return wire.decision_message(decision)
+        """Return the latest decision on an application."""
+        decided = await self.deciding.latest(an_id(request.application_id, "application_id"))
+        return wire_decisions.decision_message(decided.decision, decided.decision_id)
+
+    async def ExplainDecision(self, request: Any, context: Any) -> pb.DecisionExplanation:
+        """Return every rule and every point of a decision."""
+        decided = await self.deciding.latest(an_id(request.application_id, "application_id"))
+        policy = self.deciding.policies.version(decided.decision.policy_version)
+        card = self.deciding.models.card(decided.decision.model_version)
+        return wire_decisions.explanation(decided, policy, card)
+
+    async def ReplayDecision(self, request: Any, context: Any) -> pb.ReplayDecisionResponse:
+        """Make a decision again and compare."""
+        decided = await self.deciding.latest(an_id(request.application_id, "application_id"))
+        again, name = self.deciding.again(decided), decided.decision_id
+        return pb.ReplayDecisionResponse(
+            stored=wire_decisions.decision_message(decided.decision, name),
+            again=wire_decisions.decision_message(again, name),
+            identical=again == decided.decision,
+        )
 
     async def ListAlerts(self, request: Any, context: Any) -> pb.ListAlertsResponse:
         """List early warnings by date."""
@@ -63,12 +73,32 @@ class RiskService(RiskServiceServicer):
         async with self.records.work() as work:
             found = await work.find(Alert, state=state, after=request.page.token, limit=size)
         token = found[-1].alert_id if len(found) == size else ""
-        alerts = [wire.alert_message(alert) for alert in found]
+        alerts = [
+            wire.alert_message(alert)
+            for alert in found
+            if alert.closed_on is None or not request.open_only
+        ]
         return pb.ListAlertsResponse(alerts=alerts, next_page_token=token)
 
+    async def AcknowledgeAlert(self, request: Any, context: Any) -> pb.Alert:
+        """Take an alert over, or close it."""
+        an_id(request.request_id, "request_id")
+        owner, on = a_text(request.owner, "owner"), parse_date(request.on, field="on")
+        alert_id, outcome = (
+            a_text(request.alert_id, "alert_id"),
+            wire.alert_outcome(request.outcome),
+        )
+
+        async def act(work: Work) -> pb.Alert:
+            return wire.alert_message(
+                await self.watch.acknowledge(work, alert_id, owner, on, outcome)
+            )
+
+        return await self.records.answer_once(request, pb.Alert, act)
+
     async def GetExposure(self, request: Any, context: Any) -> pb.Exposure:
-        """Return approved decisions by product."""
+        """Return approved decisions by product, region, partner and guarantor."""
         minor_digits(request.currency)
         async with self.records.work() as work:
-            found = await work.find(ProductExposure, state=request.currency, limit=PRODUCTS_MAX)
-        return wire.exposure_message(request.currency, found)
+            found = {name: await exposures(work, request.currency, name) for name in DIMENSIONS}
+        return wire.exposure_message(request.currency, found, self.deciding.policies.newest())

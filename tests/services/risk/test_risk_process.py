@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,8 +14,7 @@ import pytest
 from google.rpc import error_details_pb2
 from lending.risk.v1 import events_pb2 as risk_events
 
-from services.risk.adapters import training
-from services.risk.entrypoints.cli import DATA
+from services.risk.training.datasets import german
 from shared.runtime.bus import Bus
 from shared.runtime.nats_server import start_nats
 from shared.runtime.reading import Reader
@@ -62,6 +62,7 @@ def asked(number: int, **different: Any) -> dict[str, Any]:
         "applicationId": f"A-{number}",
         "borrowerRef": f"B-{number}",
         "product": "consumer-2026",
+        "region": "SH",
         "amount": cny(100_000),
         "instalments": 6,
         "monthlyIncome": cny(100_000),
@@ -70,7 +71,7 @@ def asked(number: int, **different: Any) -> dict[str, Any]:
         "otherLenders": 0,
         "enquiries30d": 1,
         "ageYears": 30,
-        "attributes": training.read_rows(DATA)[0],
+        "attributes": german().applicants()[0],
         "decidedOn": "2026-01-05",
         **different,
     }
@@ -111,6 +112,17 @@ WRONG = [
     ({"instalments": 481}, "NUMBER_OUT_OF_RANGE"),
     ({"ageYears": -1}, "NUMBER_OUT_OF_RANGE"),
     ({"decidedOn": "2026-02-30"}, "DATE_NOT_VALID"),
+    ({"product": "gold"}, "PRODUCT_UNKNOWN"),
+    ({"region": "r" * 201}, "TEXT_TOO_LONG"),
+    ({"bureauReport": {"source": "pboc", "reportId": "r"}}, "DATE_NOT_VALID"),
+    (
+        {"bureauReport": {"source": "pboc", "reportId": "r", "reportedOn": "2026-01-06"}},
+        "FACT_AFTER_DECISION",
+    ),
+    (
+        {"verifiedIncome": {"source": "p", "verifiedOn": "2026-01-01", "monthly": {}}},
+        "CURRENCIES_DIFFER",
+    ),
 ]
 
 
@@ -129,7 +141,9 @@ def test_what_cannot_be_right_is_named(risk: Service) -> None:
 def test_exposure_counts_approvals_once(risk: Service) -> None:
     """Declined applications weigh nothing; an application decided anew replaces its old weight."""
     risk.call(f"{API}/ScoreApplication", **asked(1))
-    risk.call(f"{API}/ScoreApplication", **asked(2, product="other-2026", amount=cny(300_000)))
+    risk.call(
+        f"{API}/ScoreApplication", **asked(2, product="consumer-2026-daily", amount=cny(300_000))
+    )
     risk.call(f"{API}/ScoreApplication", **asked(3, ageYears=17))
     risk.call(f"{API}/ScoreApplication", **asked(4, amount=cny(500_000)))
     risk.call(f"{API}/ScoreApplication", **asked(4, requestId="score-A-4-anew", ageYears=17))
@@ -138,10 +152,45 @@ def test_exposure_counts_approvals_once(risk: Service) -> None:
 
     assert [(p["product"], p["approved"], p["share"]) for p in found["products"]] == [
         ("consumer-2026", "1", "0.2500"),
-        ("other-2026", "1", "0.7500"),
+        ("consumer-2026-daily", "1", "0.7500"),
     ]
     assert (found["amountMinor"], found["hhi"]) == ("400000", 6250)
     assert "products" not in risk.call(f"{API}/GetExposure", currency="EUR")
+
+
+def test_a_decision_can_be_explained_and_made_again(risk: Service) -> None:
+    """Points and base add up to the score; each rule is shown; a replay is the same decision."""
+    first = risk.call(f"{API}/ScoreApplication", **asked(1))
+    risk.call(f"{API}/ScoreApplication", **asked(2))
+    found = risk.call(f"{API}/ExplainDecision", applicationId="A-1")
+    again = risk.call(f"{API}/ReplayDecision", applicationId="A-1")
+    points = sum(row.get("points", 0) for row in found["points"])
+    inputs = found["inputsJson"]
+
+    assert found["decision"] == first
+    assert points + found["basePoints"] == first["score"]
+    assert hashlib.sha256(inputs.encode()).hexdigest() == first["inputDigest"]
+    assert {rule["code"] for rule in found["rules"]} >= {"TOO_MANY_LENDERS", "AGE_OUT_OF_RANGE"}
+    assert not any(rule.get("failed") for rule in found["rules"])
+    assert (found["debtServiceRatio"], found["disposableMinor"]) == ("0.1700", "23000")
+    assert again["identical"] and again["again"] == first
+    assert refused(risk, "ExplainDecision", applicationId="A-9") == (
+        "not_found",
+        "DECISION_NOT_FOUND",
+    )
+
+
+def test_asking_what_would_be_stores_nothing(risk: Service) -> None:
+    """With validate_only the answer is the decision, and nothing is kept or counted."""
+    asked_only = risk.call(f"{API}/ScoreApplication", **asked(1, validateOnly=True))
+    found = refused(risk, "GetDecision", applicationId="A-1")
+    exposure = risk.call(f"{API}/GetExposure", currency="CNY")
+    made = risk.call(f"{API}/ScoreApplication", **asked(1))
+
+    assert found == ("not_found", "DECISION_NOT_FOUND")
+    assert "products" not in exposure
+    assert asked_only["inputDigest"] == made["inputDigest"]
+    assert asked_only["outcome"] == made["outcome"]
 
 
 def late(*happened: tuple[str, str]) -> list[Sent]:
@@ -214,3 +263,26 @@ async def test_alerts_come_in_pages(risk: Service, nats_url: str) -> None:
 
     assert page["alerts"] + rest["alerts"] == both
     assert alone["alerts"] == both[1:]
+
+
+async def test_an_alert_has_an_owner_and_an_end(risk: Service, nats_url: str) -> None:
+    """Taken over, then closed with an outcome, once; closed alerts leave the open list."""
+    await publish(nats_url, *late(("GRACE_EXPIRED", "2026-02-09")))
+    alert_id = (await alerts(risk, 1))[0]["alertId"]
+
+    def acknowledge(number: int, **different: Any) -> dict[str, Any]:
+        asked = {"requestId": f"ack-{number}", "alertId": alert_id, "owner": "officer-7"}
+        return risk.call(f"{API}/AcknowledgeAlert", **{**asked, "on": "2026-02-10", **different})
+
+    taken = acknowledge(1)
+    ended = acknowledge(2, on="2026-03-01", outcome="ALERT_OUTCOME_CONFIRMED")
+    again = acknowledge(2, on="2026-03-01", outcome="ALERT_OUTCOME_CONFIRMED")
+
+    assert (taken["owner"], taken["acknowledgedOn"]) == ("officer-7", "2026-02-10")
+    assert (ended["acknowledgedOn"], ended["closedOn"]) == ("2026-02-10", "2026-03-01")
+    assert again == ended
+    assert "alerts" not in risk.call(f"{API}/ListAlerts", openOnly=True)
+    wrong = {"requestId": "ack-3", "alertId": alert_id, "owner": "officer-8", "on": "2026-03-02"}
+    assert refused(risk, "AcknowledgeAlert", **wrong) == ("failed_precondition", "ALERT_IS_CLOSED")
+    wrong = {**wrong, "requestId": "ack-4", "alertId": "no-such-alert"}
+    assert refused(risk, "AcknowledgeAlert", **wrong) == ("not_found", "ALERT_NOT_FOUND")

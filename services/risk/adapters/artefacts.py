@@ -1,0 +1,35 @@
+"""Policies and models as files: read once, at the start, and never code that is run."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import msgspec
+
+from services.risk.domain.boosted_trees import BoostedTrees
+from services.risk.domain.decision import Models
+from services.risk.domain.policy import Policies, Policy
+from services.risk.domain.scorecard import Scorecard
+
+_KINDS = (("-woe-", Scorecard), ("-trees-", BoostedTrees))
+
+
+def read_policies(folder: Path) -> Policies:
+    """Return every version of the policy in a folder of TOML files."""
+    files = sorted(folder.glob("*.toml"))
+    return Policies(msgspec.convert(read_toml(file), Policy) for file in files)
+
+
+def read_models(folder: Path) -> Models:
+    """Return every scorecard and challenger in a folder of JSON files, told apart by name."""
+    found: dict[type, list] = {Scorecard: [], BoostedTrees: []}
+    for file in sorted(folder.glob("*.json")):
+        kind = next(kind for part, kind in _KINDS if part in file.name)
+        found[kind].append(msgspec.json.decode(file.read_bytes(), type=kind))
+    return Models(found[Scorecard], found[BoostedTrees])
+
+
+def read_toml(path: Path) -> dict[str, object]:
+    """Return a TOML file as it is."""
+    return tomllib.loads(path.read_text(encoding="utf-8"))

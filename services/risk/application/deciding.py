@@ -1,0 +1,64 @@
+"""Decide on applications, keep what was decided, and make any decision again."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from services.risk.application.book import Decided, gathered, keep_decision, latest
+from services.risk.domain.application import Application
+from services.risk.domain.decision import Decision, Models, decide
+from services.risk.domain.policy import Policies
+from shared.kernel.errors import NotFound
+from shared.runtime.records import Records, Work
+
+PAGE = 500
+
+
+class DecisionNotFound(NotFound):
+    """No decision was made on this application."""
+
+
+@dataclass(slots=True)
+class Deciding:
+    """Everything a decision needs beyond the application."""
+
+    records: Records
+    policies: Policies
+    models: Models
+
+    async def decide(self, work: Work, application: Application, decision_id: str) -> Decided:
+        """Decide on an application under the policy in force on its date; stores nothing."""
+        application = await gathered(work, application)
+        policy = self.policies.in_force(application.decided_on)
+        decision = decide(application, policy, self.models)
+        return Decided(decision_id=decision_id, application=application, decision=decision)
+
+    async def keep(self, work: Work, decided: Decided) -> None:
+        """Store a decision with all it looked at."""
+        await keep_decision(work, decided)
+
+    async def latest(self, application_id: str) -> Decided:
+        """Return the latest decision on an application, or raise DecisionNotFound."""
+        async with self.records.work() as work:
+            found = await latest(work, application_id)
+        if found is None:
+            raise DecisionNotFound(f"no decision on {application_id}", field="application_id")
+        return found
+
+    def again(self, decided: Decided) -> Decision:
+        """Make a decision again from what was stored, under the versions of then."""
+        policy = self.policies.version(decided.decision.policy_version)
+        return decide(decided.application, policy, self.models)
+
+    async def every(self) -> AsyncIterator[Decided]:
+        """Return every decision ever made, in order of its id."""
+        after = ""
+        while True:
+            async with self.records.work() as work:
+                page = await work.find(Decided, after=after, limit=PAGE)
+            for one in page:
+                yield one
+            if len(page) < PAGE:
+                return
+            after = page[-1].decision_id

@@ -1,0 +1,74 @@
+"""Can the borrower pay: debt service over income, what is left to live on, and under stress."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import msgspec
+
+from services.risk.domain.application import Application
+from services.risk.domain.policy import Policy
+from services.risk.domain.reports import usable_report
+
+NO_INCOME = Decimal(9)
+"""The ratio of somebody without income."""
+
+
+class Affordability(msgspec.Struct, frozen=True, kw_only=True):
+    """Ratios are fractions, not rounded; amounts per month in minor units."""
+
+    income_minor: int
+    payments_minor: int
+    debt_service_ratio: Decimal
+    disposable_minor: int
+    stressed_debt_service_ratio: Decimal
+
+
+def affordability(application: Application, policy: Policy) -> Affordability:
+    """
+    Return what the borrower can afford.
+
+    Income is the lower of what is stated and what is confirmed; payments on other debts are the
+    higher of what is stated and what the bureau reports. Disposable is income less all payments,
+    this loan's included, less the living costs of the policy. Stress raises this loan's payment
+    by a share and lowers income by another.
+    """
+    income, others = income_counted(application), debts_counted(application, policy)
+    own = application.monthly_instalment_minor
+    stressed_own = own * (1 + policy.stress_rate_rise)
+    return Affordability(
+        income_minor=income,
+        payments_minor=others + own,
+        debt_service_ratio=_ratio(Decimal(others + own), Decimal(income)),
+        disposable_minor=income - others - own - (policy.living_costs_minor or 0),
+        stressed_debt_service_ratio=_ratio(
+            others + stressed_own, income * (1 - policy.stress_income_fall)
+        ),
+    )
+
+
+def income_counted(application: Application) -> int:
+    """Return the income that counts: what is confirmed, if it is lower."""
+    stated, confirmed = application.monthly_income_minor, application.income
+    return stated if confirmed is None else min(stated, confirmed.monthly_minor)
+
+
+def debts_counted(application: Application, policy: Policy) -> int:
+    """Return the payments on other debts that count: what the bureau reports, if it is higher."""
+    stated, report = application.monthly_debt_payments_minor, usable_report(application, policy)
+    return stated if report is None else max(stated, report.monthly_payments_minor)
+
+
+def contradiction(application: Application) -> Decimal:
+    """Return by how much of the stated income the confirmed one differs; 0 without either."""
+    stated, confirmed = application.monthly_income_minor, application.income
+    if confirmed is None:
+        return Decimal(0)
+    gap = abs(stated - confirmed.monthly_minor)
+    return _ratio(Decimal(gap), Decimal(max(stated, 1)))
+
+
+def _ratio(part: Decimal, whole: Decimal) -> Decimal:
+    if whole <= 0:
+        return NO_INCOME
+    return part / whole

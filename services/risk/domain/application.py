@@ -1,0 +1,96 @@
+"""What a decision may look at: the application, reports about the borrower, and our own book."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import date
+
+import msgspec
+
+from shared.kernel.errors import InvalidArgument
+
+
+class FactAfterDecision(InvalidArgument):
+    """A fact dated after the decision cannot have been known when it was made."""
+
+
+class BureauReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What a credit bureau says; counts over all lenders, amounts in minor units."""
+
+    source: str
+    report_id: str
+    reported_on: date
+    consented_on: date | None = None
+    lenders: int = 0
+    enquiries_7d: int = 0
+    enquiries_30d: int = 0
+    enquiries_90d: int = 0
+    monthly_payments_minor: int = 0
+    overdue_minor: int = 0
+
+
+class VerifiedIncome(msgspec.Struct, frozen=True, kw_only=True):
+    """Income per month that a third party confirms, minor units."""
+
+    source: str
+    verified_on: date
+    monthly_minor: int
+
+
+class Slice(msgspec.Struct, frozen=True, kw_only=True):
+    """What was approved before under one value of a dimension, and in all; minor units."""
+
+    dimension: str
+    value: str
+    amount_minor: int
+    total_minor: int
+
+
+class Application(msgspec.Struct, frozen=True, kw_only=True):
+    """One application with everything the decision looks at; minor units of one currency."""
+
+    application_id: str
+    product: str
+    currency: str
+    amount_minor: int
+    instalments: int
+    monthly_income_minor: int
+    monthly_debt_payments_minor: int
+    monthly_instalment_minor: int
+    other_lenders: int
+    enquiries_30d: int
+    age_years: int
+    attributes: dict[str, str]
+    borrower_ref: str = ""
+    decided_on: date = date(2026, 1, 1)
+    region: str = ""
+    partner_ref: str = ""
+    guarantor_ref: str = ""
+    bureau: BureauReport | None = None
+    income: VerifiedIncome | None = None
+    borrower_approved_minor: int = 0
+    slices: tuple[Slice, ...] = ()
+
+    def check_dates(self) -> None:
+        """
+        Refuse what nobody can have known.
+
+        Raises:
+            FactAfterDecision: a report, a consent or a confirmation dated after the decision.
+        """
+        dated: dict[str, date | None] = {
+            "bureau_report.reported_on": self.bureau.reported_on if self.bureau else None,
+            "bureau_report.consented_on": self.bureau.consented_on if self.bureau else None,
+            "verified_income.verified_on": self.income.verified_on if self.income else None,
+        }
+        for field, on in dated.items():
+            if on is not None and on > self.decided_on:
+                raise FactAfterDecision(
+                    f"{on} is after {self.decided_on}",
+                    field=field,
+                    expected=f"on or before {self.decided_on}",
+                )
+
+    def digest(self) -> str:
+        """Return the SHA-256 of everything looked at: the same facts, the same digest."""
+        return hashlib.sha256(msgspec.json.encode(self, order="sorted")).hexdigest()

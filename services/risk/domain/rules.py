@@ -1,0 +1,148 @@
+"""Rules that an application must pass whatever its score; each failed rule is a reason."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from enum import StrEnum
+
+import msgspec
+
+from services.risk.domain.affordability import affordability, contradiction
+from services.risk.domain.application import Application
+from services.risk.domain.policy import Policy
+from services.risk.domain.reports import usable_report
+
+
+class Severity(StrEnum):
+    """What a failed rule does."""
+
+    DECLINES = "DECLINES"
+    REFERS = "REFERS"
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """One rule on one application: what was found, what the bound is, whether it failed."""
+
+    code: str
+    severity: Severity
+    found: str
+    bound: str
+    failed: bool
+
+
+def findings(application: Application, policy: Policy) -> list[Finding]:
+    """Return every rule of this version, those that decline first."""
+    found = [
+        *_exclusions(application, policy),
+        *_ability_to_pay(application, policy),
+        *_other_lenders(application, policy),
+        *_reports(application, policy),
+        *_own_book(application, policy),
+    ]
+    return sorted(found, key=lambda one: one.severity is Severity.REFERS)
+
+
+def _declines(code: str, found: object, bound: object, failed: bool) -> Finding:
+    return Finding(
+        code=code, severity=Severity.DECLINES, found=str(found), bound=str(bound), failed=failed
+    )
+
+
+def _refers(code: str, found: object, bound: object, failed: bool) -> Finding:
+    return Finding(
+        code=code, severity=Severity.REFERS, found=str(found), bound=str(bound), failed=failed
+    )
+
+
+def _exclusions(a: Application, p: Policy) -> Iterator[Finding]:
+    low, high = p.age_years_min, p.age_years_max
+    wrong = not low <= a.age_years <= high
+    yield _declines("AGE_OUT_OF_RANGE", a.age_years, f"{low} to {high}", wrong)
+    low, high = p.amount_minor_min, p.amount_minor_max
+    wrong = not low <= a.amount_minor <= high
+    yield _declines("AMOUNT_OUT_OF_RANGE", a.amount_minor, f"{low} to {high}", wrong)
+    purpose, excluded = a.attributes.get("purpose", ""), p.purposes_excluded
+    yield _declines(
+        "PURPOSE_EXCLUDED", purpose, f"none of {', '.join(excluded)}", purpose in excluded
+    )
+
+
+def _ability_to_pay(a: Application, p: Policy) -> Iterator[Finding]:
+    able = affordability(a, p)
+    ratio, most = able.debt_service_ratio, p.debt_service_ratio_max
+    yield _declines("DEBT_SERVICE_TOO_HIGH", _places(ratio), f"at most {most}", ratio > most)
+    if p.living_costs_minor is not None:
+        left = able.disposable_minor
+        yield _declines("NOTHING_LEFT_TO_LIVE_ON", left, "0 or more", left < 0)
+    if p.stressed_debt_service_ratio_max is not None:
+        ratio, most = able.stressed_debt_service_ratio, p.stressed_debt_service_ratio_max
+        code = "DEBT_SERVICE_UNDER_STRESS_TOO_HIGH"
+        yield _refers(code, _places(ratio), f"at most {most}", ratio > most)
+    if p.income_contradiction_max is not None and a.income is not None:
+        gap, most = contradiction(a), p.income_contradiction_max
+        yield _refers("INCOME_CONTRADICTORY", _places(gap), f"at most {most}", gap > most)
+    if p.income_days_max is not None and a.income is not None:
+        days = (a.decided_on - a.income.verified_on).days
+        yield _refers(
+            "INCOME_STALE", days, f"at most {p.income_days_max} days", days > p.income_days_max
+        )
+
+
+def _other_lenders(a: Application, p: Policy) -> Iterator[Finding]:
+    """Count what is stated or reported, whichever is more (多头借贷)."""
+    report = usable_report(a, p)
+    lenders = max(a.other_lenders, report.lenders if report else 0)
+    most = p.other_lenders_max
+    yield _declines("TOO_MANY_LENDERS", lenders, f"at most {most}", lenders > most)
+    month = max(a.enquiries_30d, report.enquiries_30d if report else 0)
+    counts: list[tuple[int, int, int | None]] = [(30, month, p.enquiries_30d_max)]
+    if report is not None:
+        counts.append((7, report.enquiries_7d, p.enquiries_7d_max))
+        counts.append((90, report.enquiries_90d, p.enquiries_90d_max))
+    said = [(d, n, m) for d, n, m in sorted(counts) if m is not None]
+    yield _declines(
+        "TOO_MANY_ENQUIRIES",
+        ", ".join(f"{n} in {d} days" for d, n, _ in said),
+        ", ".join(f"at most {m} in {d} days" for d, _, m in said),
+        any(n > m for _, n, m in said),
+    )
+    if report is not None and p.overdue_elsewhere_minor_max is not None:
+        most = p.overdue_elsewhere_minor_max
+        overdue = report.overdue_minor
+        yield _declines("OVERDUE_ELSEWHERE", overdue, f"at most {most}", overdue > most)
+
+
+def _reports(a: Application, p: Policy) -> Iterator[Finding]:
+    """Refer where a report is needed and there is none that may be used."""
+    if p.bureau_required_from_minor is not None:
+        needed = a.amount_minor >= p.bureau_required_from_minor
+        bound = f"needed from {p.bureau_required_from_minor}"
+        yield _refers("BUREAU_REPORT_MISSING", a.amount_minor, bound, needed and a.bureau is None)
+    if p.bureau_days_max is not None and a.bureau is not None:
+        consented = a.bureau.consented_on
+        yield _refers("BUREAU_CONSENT_MISSING", consented or "none", "a date", consented is None)
+        days = (a.decided_on - a.bureau.reported_on).days
+        stale = days > p.bureau_days_max
+        yield _refers("BUREAU_REPORT_STALE", days, f"at most {p.bureau_days_max} days", stale)
+
+
+def _own_book(a: Application, p: Policy) -> Iterator[Finding]:
+    if p.borrower_approved_minor_max is not None:
+        sum_minor, most = a.borrower_approved_minor + a.amount_minor, p.borrower_approved_minor_max
+        yield _refers("BORROWER_EXPOSURE_TOO_HIGH", sum_minor, f"at most {most}", sum_minor > most)
+    limits = {limit.dimension: limit for limit in p.limits}
+    for item in a.slices:
+        limit = limits.get(item.dimension)
+        if limit is None:
+            continue
+        total = item.total_minor + a.amount_minor
+        share = Decimal(item.amount_minor + a.amount_minor) / total
+        beyond = total >= limit.total_minor_min and share > limit.share_max
+        found = f"{item.dimension} {item.value}: {_places(share)}"
+        bound = f"at most {limit.share_max} of {limit.total_minor_min} and more"
+        yield _refers("CONCENTRATION_LIMIT", found, bound, beyond)
+
+
+def _places(ratio: Decimal) -> Decimal:
+    return round(ratio, 4)

@@ -1,0 +1,1 @@
+"""From data to artefacts: nothing here runs while applications are decided."""

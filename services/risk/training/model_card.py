@@ -1,0 +1,92 @@
+"""What a reader must know before using a model: data, figures, limits, fairness."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from services.risk.domain.fairness import Group, groups
+from services.risk.training.datasets import Dataset, numbers
+from services.risk.training.protocol import FIGURES, FOLDS, Trial, paired, repeats_of
+
+AGE_EDGES = (25, 35, 50)
+
+
+def fairness(data: Dataset, trial: Trial, approved_below: float) -> dict[str, list[Group]]:
+    """Return the groups of each attribute left out, under held-out probabilities."""
+    found = {}
+    for column in data.left_out:
+        values = data.values[column.name]
+        names = values.tolist()
+        if column.text_en == "Age":
+            ages = numbers(values)
+            names = [_age(age) for age in ages.tolist()]
+        found[column.name] = groups(
+            names, trial.probabilities.tolist(), data.bad.tolist(), approved_below=approved_below
+        )
+    return found
+
+
+def _age(years: float) -> str:
+    edges = [0, *AGE_EDGES]
+    low = max(edge for edge in edges if years >= edge)
+    above = [edge for edge in AGE_EDGES if edge > low]
+    return f"{low} to {above[0] - 1}" if above else f"{low} and over"
+
+
+def figures_table(trials: Sequence[Trial]) -> Iterator[str]:
+    """Return the held-out figures of each model, and the second less the first, as Markdown."""
+    yield "| model | AUC | KS | Brier | calibration error |"
+    yield "|---|---|---|---|---|"
+    for trial in trials:
+        cells = " | ".join(str(trial.interval(figure)) for figure in FIGURES)
+        yield f"| {trial.name} | {cells} |"
+    for other in trials[1:]:
+        cells = " | ".join(str(paired(trials[0], other, figure)) for figure in FIGURES)
+        yield f"| {other.name} less {trials[0].name}, paired | {cells} |"
+
+
+def fairness_table(found: dict[str, list[Group]]) -> Iterator[str]:
+    """Return the groups as Markdown; a group under four fifths is marked."""
+    yield "| group | n | bad | said | approved | of the best group | goods approved | AUC |"
+    yield "|---|---|---|---|---|---|---|---|"
+    for attribute, rows in found.items():
+        for row in rows:
+            mark = " (!)" if row.looked_at else ""
+            area = "–" if row.auc is None else f"{row.auc:.3f}"
+            yield (
+                f"| {attribute}: {row.name} | {row.count} | {row.bad_rate:.1%} | "
+                f"{row.said_rate:.1%} | {row.approval_rate:.1%} | {row.impact_ratio:.2f}{mark} | "
+                f"{row.good_approval_rate:.1%} | {area} |"
+            )
+
+
+def model_card(
+    data: Dataset, versions: Sequence[str], trials: Sequence[Trial], approved_below: float
+) -> str:
+    """Return the card of all models trained on one set, as Markdown."""
+    left_out = ", ".join(column.name for column in data.left_out)
+    used = ", ".join(column.name for column in data.columns)
+    groups_of = fairness(data, trials[0], approved_below)
+    lines = [
+        f"# Models trained on `{data.name}`: {', '.join(versions)}",
+        "",
+        f"**Data.** {data.source}. Licence: {data.licence}. {len(data.bad):,} applications, "
+        f"{int(data.bad.sum()):,} bad ({data.bad.mean():.1%}). SHA-256 `{data.sha256}`.",
+        "",
+        f"**Used.** {used}.",
+        f"**Left out on purpose.** {left_out}.",
+        "",
+        f"**Held-out figures**, {repeats_of(data)} x {FOLDS} stratified folds, the same for every "
+        "model, scored as served: mean ± spread over folds [95 %, corrected for shared rows].",
+        "",
+        *figures_table(trials),
+        "",
+        f"**Fairness** of the {trials[0].name}, held out; approved below a probability of "
+        f"{approved_below}; (!) marks less than four fifths of the best group's approvals.",
+        "",
+        *fairness_table(groups_of),
+        "",
+        "**Limits.** No outcome of declined applicants is known. Fit for demonstration and "
+        "comparison; not for lending to anybody before it is validated on the lender's own book.",
+    ]
+    return "\n".join(lines) + "\n"
