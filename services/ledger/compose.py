@@ -25,6 +25,7 @@ from services.ledger.config import LedgerSettings
 from services.ledger.entrypoints.audit_service import AuditService
 from services.ledger.entrypoints.grpc_service import LedgerService
 from shared.audit.checkpoints import load_signer
+from shared.runtime.collector import collect_seldom
 from shared.runtime.database import open_database
 from shared.runtime.grpc_server import serve
 from shared.runtime.telemetry import configure_logging, configure_tracing
@@ -40,6 +41,7 @@ async def serve_ledger(settings: LedgerSettings, stop: asyncio.Event | None = No
     followers = FollowerProcess(settings, store, models)
     writer = Writer(store, followers.wake)
     writer.load_business_date()
+    collect_seldom()
     accruals = Accruals(writer, followers, models)
     ageing = Ageing(writer, followers, models, accruals, asyncio.Lock())
     loans = LoanList(writer, followers, LoanLists(models.engine))

@@ -22,6 +22,7 @@ from services.ledger.application.projecting import Projection
 from services.ledger.application.sealing import Sealer
 from services.ledger.config import LedgerSettings
 from shared.audit.checkpoints import load_signer
+from shared.runtime.collector import collect_seldom
 from shared.runtime.database import open_database
 from shared.runtime.telemetry import configure_logging, configure_tracing
 
@@ -48,6 +49,7 @@ async def follow_log(settings: LedgerSettings) -> None:
     seals = Seals(models.engine)
     sealer = Sealer(store, seals, signer, lambda: datetime.now(UTC))
     telling = CheckpointRelay(seals, settings.nats_url)
+    collect_seldom()
     stop = asyncio.Event()
     followers = (projection, relay, sealer)
     work = [*(one.run(stop) for one in (*followers, telling)), _listen(followers, stop)]

@@ -16,7 +16,7 @@ from services.ledger.domain.difference import Step
 from services.ledger.domain.effects import Effects
 from services.ledger.domain.events import Fact
 from services.ledger.domain.loan_account import LoanAccount
-from services.ledger.domain.timeline import Allocation, Row, Timeline
+from services.ledger.domain.timeline import NO_PENALTY, Allocation, Row, Timeline
 from services.ledger.wire_events import delinquency_message, told
 from services.ledger.wire_terms import terms_message
 
@@ -41,31 +41,31 @@ def loan_message(account: LoanAccount, on: date | None) -> loan_pb2.Loan:
     return message
 
 
-def _instalment(line: Timeline, row: Row) -> loan_pb2.Instalment:
-    """Return a row as its message; what nothing was paid of is the short form of it."""
-    message = loan_pb2.Instalment(
+def _add_instalment(message: loan_pb2.Loan, line: Timeline, row: Row) -> None:
+    """Add a row to a loan's message; what nothing was paid of is the short form of it."""
+    added = message.instalments.add(
         number=row.number,
         due_on=row.due_on.isoformat(),
         principal_due_minor=row.principal_due,
         interest_due_minor=row.interest_due,
     )
-    if row.penalty_exact or row.penalty_paid:
-        message.penalty_due_minor = line.penalty_due(row)
-        message.penalty_paid_minor = row.penalty_paid
+    if row.penalty_exact is not NO_PENALTY or row.penalty_paid:
+        added.penalty_due_minor = line.penalty_due(row)
+        added.penalty_paid_minor = row.penalty_paid
     if row.charges:
-        message.charges_due_minor = sum(c.due for c in row.charges)
-        message.charges_paid_minor = sum(c.paid for c in row.charges)
-    if row.paid or row.paid_on:
-        message.principal_paid_minor = row.principal_paid
-        message.interest_paid_minor = row.interest_paid
-        message.paid_on = row.paid_on.isoformat() if row.paid_on else ""
-        message.paid_in_advance_minor = row.paid_in_advance
-        message.paid_late_minor = row.paid_late
-    return message
+        added.charges_due_minor = sum(c.due for c in row.charges)
+        added.charges_paid_minor = sum(c.paid for c in row.charges)
+    if row.principal_paid or row.interest_paid or row.paid_on or row.paid:
+        added.principal_paid_minor = row.principal_paid
+        added.interest_paid_minor = row.interest_paid
+        added.paid_on = row.paid_on.isoformat() if row.paid_on else ""
+        added.paid_in_advance_minor = row.paid_in_advance
+        added.paid_late_minor = row.paid_late
 
 
 def _fill_balances(message: loan_pb2.Loan, line: Timeline) -> None:
-    message.instalments.extend([_instalment(line, row) for row in line.rows])
+    for row in line.rows:
+        _add_instalment(message, line, row)
     standing = standing_of(line)
     owed = line.owed()
     message.principal_outstanding_minor = owed.principal
@@ -74,7 +74,7 @@ def _fill_balances(message: loan_pb2.Loan, line: Timeline) -> None:
     message.fees_outstanding_minor = owed.charges
     message.unallocated_minor = line.unallocated
     message.recovered_minor = line.recovered
-    message.payoff_minor = line.payoff
+    message.payoff_minor = line.payoff_of(owed)
     message.subrogated_minor = line.subrogated
     message.creditor_ref = line.creditor_ref
     message.delinquency.CopyFrom(delinquency_message(standing))

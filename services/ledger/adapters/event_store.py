@@ -13,11 +13,12 @@ from eventsourcing.persistence import (
     PersistenceError,
     StoredEvent,
 )
-from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
-from eventsourcing.sqlite import SQLiteApplicationRecorder, SQLiteDatastore
+from eventsourcing.postgres import PostgresDatastore
+from eventsourcing.sqlite import SQLiteDatastore
 from sqlalchemy.engine import make_url
 
 from services.ledger.adapters.event_mapper import decode, encode, topic_of
+from services.ledger.adapters.recorders import PostgresRecorder, SQLiteRecorder
 from services.ledger.application.ports import Logged, LogUnavailable, StreamChanged
 from shared.runtime.database import refuse_others
 
@@ -114,8 +115,9 @@ def open_event_store(database_url: str) -> EventStore:
         max_overflow=4,
         originator_id_type="text",
         schema="public",
+        enable_db_functions=True,
     )
-    recorder = PostgresApplicationRecorder(datastore, events_table_name="ledger_events")
+    recorder = PostgresRecorder(datastore, events_table_name="ledger_events")
     recorder.create_table()
     return EventStore(recorder, datastore)
 
@@ -124,7 +126,7 @@ def _open_sqlite(path: Path) -> EventStore:
     path.parent.mkdir(parents=True, exist_ok=True)
     refuse_others(path, APPLICATION_ID)
     datastore = SQLiteDatastore(str(path), lock_timeout=10, originator_id_type="text")
-    recorder = SQLiteApplicationRecorder(datastore, events_table_name="ledger_events")
+    recorder = SQLiteRecorder(datastore, events_table_name="ledger_events")
     with datastore.transaction(commit=True) as cursor:
         cursor.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     recorder.create_table()

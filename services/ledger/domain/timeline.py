@@ -195,7 +195,10 @@ class Timeline(msgspec.Struct, gc=False):
     @property
     def payoff(self) -> int:
         """What settles the loan on this date; minor units."""
-        owed = self.owed()
+        return self.payoff_of(self.owed())
+
+    def payoff_of(self, owed: Owed) -> int:
+        """Return what settles the loan, where what it owes is known already; minor units."""
         total = owed.principal + max(0, owed.interest) + owed.penalty + owed.charges
         return total - self.unallocated if self.terms.overpayment == "CREDIT" else total
 

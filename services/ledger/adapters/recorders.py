@@ -1,0 +1,65 @@
+"""The event library's recorders, with one statement per commit instead of one per event."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from eventsourcing.persistence import StoredEvent
+from eventsourcing.postgres import PostgresApplicationRecorder
+from eventsourcing.sqlite import SQLiteApplicationRecorder, SQLiteCursor
+from psycopg.sql import SQL, Identifier
+
+ROWS_MAX = 250
+"""Rows of one statement; SQLite allows 32,766 values, and long statements gain nothing."""
+
+
+class SQLiteRecorder(SQLiteApplicationRecorder):
+    """
+    Inserts many rows by one statement.
+
+    A statement per row gives the interpreter lock away and takes it back each time; beside a busy
+    server that cost four times what SQLite itself takes.
+    """
+
+    def _insert_events(
+        self, c: SQLiteCursor, stored_events: Sequence[StoredEvent], **_: Any
+    ) -> Sequence[int] | None:
+        head = self.insert_events_statement.partition("VALUES")[0]
+        for start in range(0, len(stored_events), ROWS_MAX):
+            rows = stored_events[start : start + ROWS_MAX]
+            values: list[Any] = []
+            for row in rows:
+                values += (row.originator_id, row.originator_version, row.topic, row.state)
+            c.execute(f"{head} VALUES {','.join(['(?,?,?,?)'] * len(rows))}", values)
+        return None
+
+
+class PostgresRecorder(PostgresApplicationRecorder):
+    """
+    Calls one function per commit: it locks the table and inserts.
+
+    The library's own function leaves the lock out, and followers then miss events that become
+    visible late. Nobody listens for the library's notification, so it is not sent.
+    """
+
+    def __init__(self, datastore: Any, *, events_table_name: str) -> None:
+        super().__init__(datastore, events_table_name=events_table_name)
+        self.pg_function_name_insert_events = f"{events_table_name}_append"
+        names = {
+            "function": Identifier(self.pg_function_name_insert_events),
+            "event": Identifier(self.stored_event_type_name),
+            "schema": Identifier(self.datastore.schema),
+            "table": Identifier(self.events_table_name),
+        }
+        self.sql_invoke_pg_function_insert_events = SQL(
+            "SELECT * FROM {schema}.{function}((%s))"
+        ).format(**names)
+        self.sql_create_statements[self.create_insert_function_statement_index] = SQL(
+            "CREATE OR REPLACE FUNCTION {schema}.{function}(events {schema}.{event}[])"
+            " RETURNS SETOF bigint LANGUAGE plpgsql AS $BODY$ BEGIN"
+            " LOCK TABLE {schema}.{table} IN EXCLUSIVE MODE;"
+            " INSERT INTO {schema}.{table} (originator_id, originator_version, topic, state)"
+            " SELECT originator_id, originator_version, topic, state FROM unnest(events);"
+            " END; $BODY$"
+        ).format(**names)
