@@ -58,7 +58,8 @@ def configure_tracing(
 
         otlp = OTLPSpanExporter(endpoint=otlp_endpoint, insecure=True)
         provider.add_span_processor(BatchSpanProcessor(otlp))
-    _TRACERS["told"] = exporter is not None or bool(otlp_endpoint)
+    exported = exporter is not None or bool(otlp_endpoint)
+    _TRACERS["exported"] = exported or _TRACERS.get("exported", False)
     trace.set_tracer_provider(provider)
     propagate.set_global_textmap(_propagator)
     return provider
@@ -80,7 +81,7 @@ def span(name: str, traceparent: str = "", **attributes: str) -> Iterator[trace.
     Where no spans are exported it only carries the trace on, at a tenth of the cost.
     """
     context = _propagator.extract({"traceparent": traceparent}) if traceparent else None
-    if not _TRACERS.get("told", True):
+    if not _TRACERS.get("exported", True):
         with trace.use_span(_carried_on(trace.get_current_span(context))) as carried:
             yield carried
         return
