@@ -11,6 +11,7 @@ from lending.ledger.v1 import ledger_service_pb2 as pb
 from lending.ledger.v1.audit_service_pb2_grpc import add_LedgerAuditServiceServicer_to_server
 from lending.ledger.v1.ledger_service_pb2_grpc import add_LedgerServiceServicer_to_server
 
+from services.ledger.adapters.event_mapper import decode
 from services.ledger.adapters.event_store import open_event_store
 from services.ledger.adapters.follower_process import HURRY, FollowerProcess
 from services.ledger.adapters.loan_lists import LoanLists
@@ -18,6 +19,7 @@ from services.ledger.adapters.read_models import ReadModels
 from services.ledger.adapters.seals import Seals
 from services.ledger.application.accruing import Accruals
 from services.ledger.application.ageing import Ageing
+from services.ledger.application.evidencing import Evidence
 from services.ledger.application.listing import LoanList
 from services.ledger.application.posting import Writer
 from services.ledger.application.proving import Prover
@@ -49,10 +51,12 @@ async def serve_ledger(settings: LedgerSettings, stop: asyncio.Event | None = No
 
     signer = load_signer(settings.log_origin, settings.signing_key_path())
     prover = Prover(store, Seals(models.engine), lambda: followers.wake(HURRY))
+    evidence = Evidence(prover, signer, decode)
+    audits = AuditService(prover, evidence, signer.verifier, lambda: writer.business_on)
 
     def register(server: grpc.aio.Server) -> Sequence[str]:
         add_LedgerServiceServicer_to_server(service, server)
-        add_LedgerAuditServiceServicer_to_server(AuditService(prover, signer.verifier), server)
+        add_LedgerAuditServiceServicer_to_server(audits, server)
         return [
             pb.DESCRIPTOR.services_by_name["LedgerService"].full_name,
             audit_service_pb2.DESCRIPTOR.services_by_name["LedgerAuditService"].full_name,

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from shared.audit.checkpoints import CheckpointInvalid, read_checkpoint
 from shared.audit.merkle import included, leaf_hash
+from shared.audit.notes import CheckpointInvalid, read_checkpoint
 
 USAGE = "usage: python -m shared.audit.verify_proof VERIFIER_KEY proof.json"
 

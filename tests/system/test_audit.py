@@ -56,6 +56,36 @@ def test_what_is_not_there_is_not_proven(desk) -> None:
             raise AssertionError(reason)
 
 
+def test_evidence_is_taken_home(desk, tmp_path: Path) -> None:
+    """By API and by command: the same bytes, checked by a Python that has nothing installed."""
+    tell(desk)
+    last = desk.ledger.call(f"{SERVICE}/ProveEvent", loanId="L-1", version=2)["checkpoint"]
+    asked = {"loanId": "loans/L-1", "checkpointSize": last["size"]}
+    pack = desk.ledger.call(f"{SERVICE}/ExportEvidence", **asked)
+    path = tmp_path / "evidence.zip"
+
+    written = audit(desk, "evidence", "L-1", "--output", str(path), "--size", last["size"])
+    checked = subprocess.run(
+        [sys.executable, "-I", "-S", str(path), last["verifier"]], capture_output=True, text=True
+    )
+
+    assert written.returncode == 0, written.stderr
+    assert path.read_bytes() == base64.b64decode(pack["pack"])
+    assert pack["sha256"] in written.stdout
+    assert checked.returncode == 0, checked.stdout
+    assert "Why loan L-1 is 46 days past due on 2026-04-20" in audit(desk, "why", "L-1").stdout
+    refused = audit(desk, "why", "L-404")
+    assert refused.returncode == 1
+    assert "EVENT_NOT_FOUND" in refused.stderr
+
+
+def audit(desk, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the auditors' command against a desk's ledger."""
+    command = [sys.executable, "-m", "services.ledger", "audit", *arguments]
+    command += ["--server", f"127.0.0.1:{desk.ledger.port}"]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+
+
 def grown_checkpoint(desk, size: int) -> dict:
     """Return the last checkpoint once the log has grown beyond a size."""
     until = time.monotonic() + 15

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import NamedTuple, Protocol
 
-from services.ledger.application.ports import Log
+from services.ledger.application.ports import Log, Logged
 from services.ledger.application.sealing import leaf_of
 from shared.audit import merkle
 from shared.audit.merkle import Node
@@ -105,6 +105,31 @@ class Prover:
             self.hurry()
             await asyncio.sleep(LOOK_SECONDS)
         sealed = await self.checkpoint()
+        return await self._under(row, place, sealed)
+
+    async def loan(self, loan_id: str, size: int = 0) -> list[EventProof]:
+        """
+        Prove every event of a loan that a checkpoint covers, oldest first.
+
+        Raises:
+            EventNotFound: it covers none.
+            SizeUnknown: there is no such checkpoint.
+        """
+        sealed = await self.checkpoint(size)
+        found = []
+        for row in await asyncio.to_thread(self.log.stored, f"loan/{loan_id}"):
+            place = await self.tree.place(row.originator_id, row.version)
+            if place is None or place.number >= sealed.size:
+                break
+            found.append(await self._under(row, place, sealed))
+        if not found:
+            raise EventNotFound(
+                f"loan {loan_id} has no event under the checkpoint of {sealed.size}",
+                field="loan_id",
+            )
+        return found
+
+    async def _under(self, row: Logged, place: Place, sealed: Sealed) -> EventProof:
         path = await self._proof(lambda get: merkle.inclusion(place.number, sealed.size, get))
         leaf = leaf_of(row._replace(position=place.position))
         return EventProof(place.number, leaf, path, sealed)

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from collections.abc import Callable
+from datetime import UTC, date, datetime
 from typing import Any
 
 from lending.ledger.v1 import audit_service_pb2 as pb
 from lending.ledger.v1.audit_service_pb2_grpc import LedgerAuditServiceServicer
 
+from services.ledger.application.evidencing import Evidence
 from services.ledger.application.proving import Prover, Sealed
-from shared.runtime.requests import a_loan
+from services.ledger.domain.refusals import BusinessDateNotSet
+from shared.kernel.dates import parse_date
+from shared.runtime.requests import a_loan, an_instant
 
 
 class AuditService(LedgerAuditServiceServicer):
     """Answers every rpc of lending.ledger.v1.LedgerAuditService."""
 
-    def __init__(self, prover: Prover, verifier: str) -> None:
-        self.prover, self.verifier = prover, verifier
+    def __init__(
+        self, prover: Prover, evidence: Evidence, verifier: str, today: Callable[[], date | None]
+    ) -> None:
+        self.prover, self.evidence = prover, evidence
+        self.verifier, self.today = verifier, today
 
     async def GetCheckpoint(self, request: Any, context: Any) -> pb.SignedCheckpoint:
         """Return a signed checkpoint."""
@@ -37,6 +44,28 @@ class AuditService(LedgerAuditServiceServicer):
         """Prove that the log only grew."""
         path = await self.prover.consistency(request.first_size, request.second_size)
         return pb.ConsistencyProof(path=path)
+
+    async def ExportEvidence(self, request: Any, context: Any) -> pb.EvidencePack:
+        """Pack the evidence about one loan."""
+        known_at = an_instant(request.known_at, "known_at") if request.known_at else None
+        pack = await self.evidence.of_loan(
+            a_loan(request.loan_id),
+            self._date(request.effective_on),
+            known_at=known_at,
+            size=max(0, request.checkpoint_size),
+        )
+        return pb.EvidencePack(
+            pack=pack.data,
+            sha256=pack.sha256,
+            effective_on=pack.on.isoformat(),
+            checkpoint=self._checkpoint(pack.sealed),
+        )
+
+    def _date(self, text: str) -> date:
+        on = parse_date(text, field="effective_on") if text else self.today()
+        if on is None:
+            raise BusinessDateNotSet("the ledger has no business date yet")
+        return on
 
     def _checkpoint(self, sealed: Sealed) -> pb.SignedCheckpoint:
         at = datetime.fromtimestamp(sealed.sealed_at_us / 1e6, UTC)

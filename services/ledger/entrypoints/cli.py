@@ -16,6 +16,7 @@ from services.ledger.compose import serve_ledger
 from services.ledger.compose_follow import follow_log
 from services.ledger.compose_replay import replay_book
 from services.ledger.config import LedgerSettings
+from services.ledger.entrypoints import audit_cli
 from shared.runtime.grpc_server import run
 from shared.runtime.settings import describe
 
@@ -25,6 +26,7 @@ app = typer.Typer(
     help="The ledger of a lender's book.\n\nSettings, from the environment:\n\n\b\n"
     + describe(LedgerSettings),
 )
+app.add_typer(audit_cli.app, name="audit")
 
 
 @app.callback(invoke_without_command=True)

@@ -1,0 +1,215 @@
+"""Everything about one loan that an auditor takes home: proven, explained, checkable anywhere."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import hashlib
+import io
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from services.ledger.application.proving import EventProof, Prover, Sealed
+from services.ledger.application.reading import Seen, line_seen
+from services.ledger.application.story import story
+from services.ledger.domain.delinquency import past_due_table
+from services.ledger.domain.events import Fact, Financial
+from services.ledger.domain.explain import FIGURES, explain, figures
+from services.ledger.domain.loan_account import evolve, fold
+from services.ledger.domain.refusals import LoanNotFound
+from services.ledger.domain.timeline import Timeline
+from shared.audit import packing
+from shared.audit.checkpoints import Signer
+from shared.audit.notes import signatures
+
+PROGRAM = ("__init__", "ed25519", "evaluate", "merkle", "notes", "packing", "verify_pack")
+MAIN = "from shared.audit.verify_pack import main_of_pack\n\nraise SystemExit(main_of_pack())\n"
+README = """\
+Evidence about one loan, as a ledger stated and signed it.
+
+Check it where nothing but Python is installed, and no network:
+
+    python3 -I {name}.zip VERIFIER_KEY
+
+Take VERIFIER_KEY from a place that the ledger's keeper cannot write to. The program in shared/ is
+that of the ledger's repository, byte for byte; run your own copy if you do not trust this one.
+
+checkpoint.txt      the signed root over the whole log (C2SP tlog-checkpoint)
+events.jsonl        every event of the loan, as stored, with its inclusion proof (RFC 6962)
+loan.json           the figures, on which date, as known when
+explanations.json   each figure as a tree down to terms, dates and events; recomputed by the check
+story.txt           why the loan is as late as it is, on one page
+timeline.csv        what was recorded, when it counts, and how late the loan was after it
+schedule.csv        instalments: due and paid           past_due.csv   the same by due date
+journal.csv         the double-entry lines of each event; debit above zero
+MANIFEST.txt        hashes of all files, signed with the log's key
+
+Amounts are in minor units, such as cents. What a pack cannot prove: that no event came after the
+last one in it. Ask for a later checkpoint and pack, and compare.
+"""
+
+
+class Pack(NamedTuple):
+    """The bytes of a pack, and what names it."""
+
+    data: bytes
+    on: date
+    sealed: Sealed
+
+    @property
+    def sha256(self) -> str:
+        """The hash of the pack, hex."""
+        return hashlib.sha256(self.data).hexdigest()
+
+
+@dataclass(slots=True)
+class Evidence:
+    """Makes evidence packs: the same question to the same checkpoint gives the same bytes."""
+
+    prover: Prover
+    signer: Signer
+    decode: Callable[[str, bytes], msgspec.Struct]
+
+    async def of_loan(
+        self, loan_id: str, on: date, *, known_at: datetime | None = None, size: int = 0
+    ) -> Pack:
+        """
+        Pack what is known of a loan.
+
+        Args:
+            loan_id: The loan.
+            on: The date that the figures are for.
+            known_at: Leave out what was learned later; None: nothing.
+            size: The checkpoint to prove under; 0: the last one.
+        Raises:
+            EventNotFound: the checkpoint covers nothing of the loan.
+            LoanNotFound: nothing of it was known then.
+            LoanNotActive: it was not paid out on that date.
+            SizeUnknown: there is no checkpoint of that size.
+        """
+        proofs = await self.prover.loan(loan_id, size)
+        events = [self._event(proof) for proof in proofs]
+        known = sum(1 for e in events if known_at is None or e.recorded_at <= known_at)
+        proofs, events = proofs[:known], events[:known]
+        account = fold(events)
+        if account is None:
+            raise LoanNotFound(f"nothing of loan {loan_id} was known then", field="known_at")
+        line = line_seen(Seen(account, on))
+        said = {
+            "loan_id": loan_id,
+            "effective_on": on.isoformat(),
+            "known_at": known_at.isoformat() if known_at else "",
+            "version": account.version,
+            "status": str(account.status),
+            "currency": account.terms.currency,
+            "figures": figures(line),
+        }
+        sealed = proofs[0].checkpoint
+        files = {
+            "README.txt": README.format(name="evidence").encode(),
+            "checkpoint.txt": sealed.note.encode(),
+            "verifier.txt": f"{self.signer.verifier}\n".encode(),
+            "events.jsonl": _jsonl(_proven(proof) for proof in proofs),
+            "loan.json": _json(said),
+            **_figures(loan_id, line, events),
+            **_program(),
+        }
+        text = packing.manifest_of(files, signatures(sealed.note)[0])
+        files[packing.MANIFEST] = self.signer.sign_text(text).encode()
+        return Pack(packing.packed(files), on, sealed)
+
+    def _event(self, proof: EventProof) -> Fact:
+        head, _, state = proof.leaf.partition(b"\n")
+        event = self.decode(json.loads(head)[3], state)
+        assert isinstance(event, Fact)
+        return event
+
+
+def _proven(proof: EventProof) -> dict[str, Any]:
+    path = [base64.b64encode(step).decode() for step in proof.path]
+    return {"number": proof.number, "leaf": proof.leaf.decode(), "path": path}
+
+
+def _figures(loan_id: str, line: Timeline, events: Sequence[Fact]) -> dict[str, bytes]:
+    """Return what follows from the events, as files."""
+    return {
+        "explanations.json": _json([{"figure": f, **explain(line, f)} for f in sorted(FIGURES)]),
+        "story.txt": story(loan_id, line, events).encode(),
+        "timeline.csv": _timeline(events),
+        "schedule.csv": _schedule(line),
+        "past_due.csv": _csv(
+            "due_on,due_minor,paid_minor,carried_minor,days_past_due", past_due_table(line)
+        ),
+        "journal.csv": _csv(
+            "version,effective_on,account,amount_minor",
+            (
+                (version, event.effective_on, posting.account, posting.amount_minor)
+                for version, event in enumerate(events, start=1)
+                if isinstance(event, Financial)
+                for posting in event.postings
+            ),
+        ),
+    }
+
+
+def _timeline(events: Sequence[Fact]) -> bytes:
+    rows, account = [], None
+    for version, event in enumerate(events, start=1):
+        account = evolve(account, event)
+        amount = getattr(event, "amount_minor", "")
+        late = account.standing.days_past_due
+        name = type(event).__name__
+        learned = event.recorded_at.isoformat()
+        rows.append((version, name, event.effective_on, learned, amount, late, event.reason))
+    header = "version,event,effective_on,recorded_at,amount_minor,days_past_due,reason"
+    return _csv(header, rows)
+
+
+def _schedule(line: Timeline) -> bytes:
+    header = (
+        "number,due_on,principal_due_minor,interest_due_minor,charges_due_minor,penalty_due_minor,"
+        "paid_minor,paid_on"
+    )
+    rows = [
+        (
+            row.number,
+            row.due_on,
+            row.principal_due,
+            row.interest_due,
+            sum(charge.due for charge in row.charges),
+            line.penalty_due(row),
+            row.paid,
+            row.paid_on or "",
+        )
+        for row in line.rows
+    ]
+    return _csv(header, rows)
+
+
+def _program() -> dict[str, bytes]:
+    """Return the checking program, as it stands in the repository."""
+    folder = Path(packing.__file__).parent
+    files = {f"shared/audit/{name}.py": (folder / f"{name}.py").read_bytes() for name in PROGRAM}
+    return {"__main__.py": MAIN.encode(), "shared/__init__.py": b"", **files}
+
+
+def _json(value: Any) -> bytes:
+    return (json.dumps(value, ensure_ascii=False, indent=1, sort_keys=True) + "\n").encode()
+
+
+def _jsonl(rows: Iterable[Any]) -> bytes:
+    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
+
+
+def _csv(header: str, rows: Iterable[Sequence[Any]]) -> bytes:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header.split(","))
+    writer.writerows(rows)
+    return text.getvalue().encode()

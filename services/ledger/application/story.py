@@ -1,0 +1,119 @@
+"""Why a loan is as late as it is, on one page that a stranger can follow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import date, timedelta
+from itertools import groupby
+
+from services.ledger.domain.delinquency import past_due_table, standing_of
+from services.ledger.domain.events import Fact, TransitionRecorded
+from services.ledger.domain.timeline import Timeline
+from shared.kernel.money import format_amount
+
+
+def story(loan_id: str, line: Timeline, events: Sequence[Fact]) -> str:
+    """
+    Tell why a loan is late, or that it is not.
+
+    Args:
+        loan_id: The loan.
+        line: The loan on a date.
+        events: All that was known of it, in recorded order.
+    Returns:
+        Text of at most 100 columns; amounts in major units.
+    """
+    days = line.days_past_due
+    title = f"Why loan {loan_id} is {days} days past due on {line.on}"
+    if not days:
+        title = f"Loan {loan_id} is not past due on {line.on}"
+    parts = [
+        title,
+        "=" * len(title),
+        "",
+        *_rule(line),
+        "",
+        *_table(line),
+        "",
+        *_count(line),
+        "",
+        *_money(line, events),
+        "",
+        *_recorded(events, line.terms.currency),
+    ]
+    return "\n".join(part.rstrip() for part in parts) + "\n"
+
+
+def _rule(line: Timeline) -> list[str]:
+    terms = line.terms
+    return [
+        "An instalment that is not paid in full on its due date is past due from the next day on.",
+        "Days past due are calendar days from the oldest due date with anything unpaid.",
+        f"Grace of {terms.grace_days} days lets lateness have no consequences;"
+        " it does not move the due date.",
+        f"Amounts are in {terms.currency}. Policy: {terms.delinquency.policy}.",
+    ]
+
+
+def _table(line: Timeline) -> Iterator[str]:
+    """The picture: what fell due, what was paid of it, what is carried on."""
+    yield f"{'fell due on':12}{'due':>15}{'paid':>15}{'unpaid so far':>18}{'days past due':>16}"
+    for row in past_due_table(line):
+        amounts = (row.due_minor, row.paid_minor, row.carried_minor)
+        due, paid, carried = (format_amount(n, line.terms.currency) for n in amounts)
+        late = str(row.days_past_due) if row.days_past_due else "paid"
+        if row.due_on == line.on and late == "paid" and row.paid_minor < row.due_minor:
+            late = "due today"
+        yield f"{row.due_on!s:12}{due:>15}{paid:>15}{carried:>18}{late:>16}"
+
+
+def _count(line: Timeline) -> Iterator[str]:
+    """Count the days month by month, so that anybody can with a calendar."""
+    if not line.overdue:
+        yield "Nothing that fell due before this date is unpaid."
+        return
+    oldest = line.overdue[0].due_on
+    yield f"The oldest due date with something unpaid is {oldest}. From it to {line.on}:"
+    days = [oldest + timedelta(days=k) for k in range(1, line.days_past_due + 1)]
+    for month, inside in groupby(days, key=lambda day: (day.year, day.month)):
+        yield f"  {month[0]}-{month[1]:02}  {len(list(inside)):4} days"
+    yield f"  together {line.days_past_due:3} days"
+    standing = standing_of(line)
+    classes = ", ".join(f"{scheme} {bucket}" for scheme, bucket in standing.buckets.items())
+    arrears = format_amount(standing.arrears_minor, line.terms.currency)
+    yield f"Overdue: {arrears}; class: {classes}."
+    if standing.days_paused:
+        yield f"Of these days {standing.days_paused} fall into pauses and do not classify."
+
+
+def _money(line: Timeline, events: Sequence[Fact]) -> Iterator[str]:
+    """Where each payment went, slot by slot."""
+    counted = {str(getattr(e, "repayment_id", "")): e for e in events if hasattr(e, "amount_minor")}
+    yield "Money that came in, and what it paid:"
+    if not line.allocations:
+        yield "  none"
+    for fact_id, slots in line.allocations:
+        event = counted.get(fact_id)
+        on = event.effective_on if event is not None else ""
+        total = format_amount(sum(s.amount_minor for s in slots), line.terms.currency)
+        yield f"  {on!s:11} {fact_id}: {total}"
+        for number, paid in groupby(slots, key=lambda slot: slot.instalment):
+            said = [
+                f"{slot.component.lower()} {format_amount(slot.amount_minor, line.terms.currency)}"
+                for slot in paid
+            ]
+            where = f"instalment {number}" if number else "the loan"
+            yield f"      of {where}: {', '.join(said)}"
+
+
+def _recorded(events: Sequence[Fact], currency: str) -> Iterator[str]:
+    """Every fact in the order in which it was learned; how late the loan was is left out."""
+    facts = [(v, e) for v, e in enumerate(events, 1) if not isinstance(e, TransitionRecorded)]
+    yield "What was recorded, in the order in which it was learned:"
+    for version, event in facts:
+        learned: date = event.recorded_at.date()
+        amount = getattr(event, "amount_minor", None)
+        money = format_amount(amount, currency) if amount is not None else ""
+        counts = f"for {event.effective_on}, learned {learned}"
+        yield f"  {version:4}  {type(event).__name__:20}{money:>14}  {counts}  {event.reason[:16]}"
+    yield f"  and {len(events) - len(facts)} records of how late it was, day by day as it changed"

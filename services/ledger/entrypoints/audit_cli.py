@@ -1,0 +1,107 @@
+"""What an auditor asks a running ledger from the command line."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from google.protobuf.json_format import MessageToJson
+from lending.ledger.v1 import audit_service_pb2 as pb
+from lending.ledger.v1.audit_service_pb2_grpc import LedgerAuditServiceStub
+from rich.console import Console
+
+from services.ledger.config import LedgerSettings
+from shared.audit.packing import unpacked
+from shared.kernel.errors import LendingError
+from shared.runtime.grpc_client import open_channel
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Ask a running ledger for proofs and evidence. Exit code 1: refused, 2: bad usage.",
+)
+console = Console()
+
+Loan = Annotated[str, typer.Argument(help="The loan's id, such as L-1.")]
+Server = Annotated[str, typer.Option(help="host:port of the ledger; default: from LEDGER_….")]
+On = Annotated[str, typer.Option(help="The date it is about, 2026-04-20; default: today's books.")]
+KnownAt = Annotated[str, typer.Option(help="Leave out what was learned after this instant.")]
+Size = Annotated[int, typer.Option(help="Size of the checkpoint; 0: the last one.")]
+
+
+def ask(server: str, call: Callable[[Any], Awaitable[Any]]) -> Any:
+    """Return what the ledger answers; a refusal is one line and exit code 1."""
+
+    async def answer() -> Any:
+        settings = LedgerSettings()
+        channel = open_channel(server or f"{settings.grpc_host}:{settings.grpc_port}", 60.0)
+        try:
+            return await call(LedgerAuditServiceStub(channel))
+        finally:
+            await channel.close()
+
+    try:
+        return asyncio.run(answer())
+    except LendingError as refusal:
+        expected = f"; expected {refusal.expected}" if refusal.expected else ""
+        print(f"{refusal.reason}: {refusal.message}{expected}", file=sys.stderr)
+        raise typer.Exit(1) from None
+
+
+@app.command()
+def checkpoint(size: Size = 0, server: Server = "") -> None:
+    """Print the signed checkpoint: keep it where the ledger's keeper cannot write."""
+    found = ask(server, lambda stub: stub.GetCheckpoint(pb.GetCheckpointRequest(size=size)))
+    print(found.note, end="")
+
+
+@app.command()
+def key(server: Server = "") -> None:
+    """Print the verifier key; compare it with the one you were given elsewhere."""
+    print(ask(server, lambda stub: stub.GetCheckpoint(pb.GetCheckpointRequest())).verifier)
+
+
+@app.command()
+def prove(
+    loan: Loan,
+    version: Annotated[int, typer.Argument(help="The event's number, from 1.")],
+    server: Server = "",
+) -> None:
+    """Print the proof of one event as JSON, for `python -m shared.audit.verify_proof`."""
+    asked = pb.ProveEventRequest(loan_id=loan, version=version)
+    print(MessageToJson(ask(server, lambda stub: stub.ProveEvent(asked))))
+
+
+@app.command()
+def evidence(
+    loan: Loan,
+    output: Annotated[Path, typer.Option(help="The zip to write.")] = Path("evidence.zip"),
+    on: On = "",
+    known_at: KnownAt = "",
+    size: Size = 0,
+    server: Server = "",
+) -> None:
+    """Write everything about one loan into a zip that checks itself anywhere."""
+    pack = _pack(loan, on, known_at, size, server)
+    output.write_bytes(pack.pack)
+    print(f"{output}: about {pack.effective_on}, under the checkpoint of {pack.checkpoint.size}")
+    print(f"sha256 {pack.sha256}")
+    print(f"check it with: python3 -I {output} '{pack.checkpoint.verifier}'")
+
+
+@app.command()
+def why(loan: Loan, on: On = "", known_at: KnownAt = "", server: Server = "") -> None:
+    """Print on one page why a loan is as late as it is."""
+    files = unpacked(_pack(loan, on, known_at, 0, server).pack)
+    print(files["story.txt"].decode(), end="")
+
+
+def _pack(loan: str, on: str, known_at: str, size: int, server: str) -> pb.EvidencePack:
+    asked = pb.ExportEvidenceRequest(
+        loan_id=loan, effective_on=on, known_at=known_at, checkpoint_size=size
+    )
+    return ask(server, lambda stub: stub.ExportEvidence(asked))

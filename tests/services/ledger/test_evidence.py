@@ -1,0 +1,160 @@
+"""The evidence about a loan: the same bytes twice, checked by a bare Python, every change found."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+import json
+import random
+import subprocess
+import sys
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+
+from services.ledger.adapters.event_mapper import decode
+from services.ledger.adapters.seals import Seals
+from services.ledger.application.evidencing import Evidence, Pack
+from services.ledger.application.proving import EventNotFound, Prover, SizeUnknown
+from services.ledger.domain.refusals import LoanNotActive, LoanNotFound
+from shared.audit.checkpoints import load_signer
+from shared.audit.packing import PackInvalid, packed, unpacked
+from shared.audit.verify_pack import verify
+from tests.services.ledger.book import open_book
+from tests.tamper.vault import ORIGIN, Vault, new_vault
+
+ON = date(2026, 4, 20)
+
+
+@pytest.fixture(scope="module")
+def vault(tmp_path_factory: pytest.TempPathFactory) -> Vault:
+    return new_vault(tmp_path_factory.mktemp("evidence") / "original")
+
+
+def pack_of(vault: Vault, loan_id: str = "L-1", on: date = ON, **more: object) -> Pack:
+    """Ask for the evidence about a loan."""
+
+    async def ask() -> Pack:
+        async with open_book(vault.folder) as book:
+            signer = load_signer(ORIGIN, vault.folder / "signing.key")
+            prover = Prover(book.writer.log, Seals(book.models.engine), lambda: None)
+            return await Evidence(prover, signer, decode).of_loan(loan_id, on, **more)
+
+    return asyncio.run(ask())
+
+
+def key_of(vault: Vault) -> str:
+    return load_signer(ORIGIN, vault.folder / "signing.key").verifier
+
+
+def bare_python(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run a program as an auditor does: no site packages, no environment, another folder."""
+    command = [sys.executable, "-I", "-S", *arguments]
+    return subprocess.run(command, cwd=folder, env={}, capture_output=True, text=True)
+
+
+def test_a_pack_checks_itself_on_a_bare_python(vault: Vault, tmp_path: Path) -> None:
+    """Isolated, without site packages: proven with the right key, not with another's."""
+    (tmp_path / "evidence.zip").write_bytes(pack_of(vault).data)
+    stranger = load_signer(ORIGIN, tmp_path / "another.key").verifier
+
+    proven = bare_python("evidence.zip", key_of(vault), folder=tmp_path)
+
+    assert proven.returncode == 0, proven.stdout + proven.stderr
+    assert "events under the signed root" in proven.stdout
+    assert "explanations recomputed" in proven.stdout
+    assert bare_python("evidence.zip", folder=tmp_path).stdout.count("the pack's own") == 1
+    assert bare_python("evidence.zip", stranger, folder=tmp_path).returncode == 1
+    assert bare_python("evidence.zip", "a", "b", folder=tmp_path).returncode == 2
+    assert bare_python("none.zip", key_of(vault), folder=tmp_path).returncode == 2
+
+
+def test_a_pack_made_twice_has_the_same_bytes(vault: Vault) -> None:
+    """Now and after a restart; a pack for an old checkpoint stays what it was."""
+    first, second = pack_of(vault), pack_of(vault)
+    old = [pack_of(vault, on=date(2026, 3, 5), size=40) for _ in range(2)]
+
+    assert first.sha256 == second.sha256
+    assert old[0].data == old[1].data != first.data
+    assert old[0].sealed.size == 40
+
+
+def test_any_changed_byte_is_found(vault: Vault) -> None:
+    """Wherever in the zip a byte is changed, the check says no; in an event, it says which."""
+    pack, key = pack_of(vault).data, key_of(vault)
+    verify(pack, key)
+    chance = random.Random(20260420)
+    event = pack.index(b"RepaymentPosted")
+
+    for at in [event, 0, len(pack) - 1, *chance.sample(range(len(pack)), 60)]:
+        changed = bytearray(pack)
+        changed[at] ^= 1 << chance.randrange(8)
+        with pytest.raises(PackInvalid) as failure:
+            verify(bytes(changed), key)
+        if at == event:
+            assert "events.jsonl line" in str(failure.value)
+
+
+def test_what_is_signed_by_nobody_is_not_believed(vault: Vault, tmp_path: Path) -> None:
+    """Files exchanged with their hashes, and signed with another key, do not pass."""
+    files = unpacked(pack_of(vault).data)
+    stranger = load_signer(ORIGIN, tmp_path / "another.key")
+    text = files["MANIFEST.txt"].decode().rpartition("\n\n")[0] + "\n"
+    files["MANIFEST.txt"] = stranger.sign_text(text).encode()
+
+    with pytest.raises(PackInvalid, match="did not sign"):
+        verify(packed(files), key_of(vault))
+
+
+def test_the_page_can_be_followed(vault: Vault) -> None:
+    """It names the days, the oldest due date, and counts them month by month."""
+    files = unpacked(pack_of(vault, "L-1").data)
+    page, loan = files["story.txt"].decode(), json.loads(files["loan.json"])
+    late = loan["figures"]["days_past_due"]
+    counted = [int(row.split()[1]) for row in page.splitlines() if row.endswith(" days")]
+
+    assert f"Why loan L-1 is {late} days past due on 2026-04-20" in page
+    assert late == sum(counted[:-1]) == counted[-1] > 0
+    assert max(len(row) for row in page.splitlines()) <= 100
+
+
+def test_the_tables_agree_with_the_figures(vault: Vault) -> None:
+    """The last amount carried is what is overdue; the journal's loan account is the principal."""
+    files = unpacked(pack_of(vault, "L-0").data)
+    figures = json.loads(files["loan.json"])["figures"]
+    due, journal, events = (
+        list(csv.DictReader(io.StringIO(files[name].decode())))
+        for name in ("past_due.csv", "journal.csv", "timeline.csv")
+    )
+    lent = [int(r["amount_minor"]) for r in journal if r["account"] == "loans:principal"]
+    counting = [r for r in journal if r["effective_on"] <= ON.isoformat()]
+
+    assert int(due[-1]["carried_minor"]) == figures["arrears"]
+    assert sum(lent) == figures["principal_outstanding"]
+    assert sum(int(r["amount_minor"]) for r in counting) == 0
+    assert [int(r["version"]) for r in events] == list(range(1, len(events) + 1))
+
+
+def test_what_was_not_known_is_not_in_it(vault: Vault) -> None:
+    """Known at an instant before the last event: fewer events; before the first: not found."""
+    whole = unpacked(pack_of(vault, "L-2").data)["events.jsonl"].splitlines()
+    first = json.loads(json.loads(whole[2])["leaf"].partition("\n")[2])
+    known_at = datetime.fromisoformat(first["recorded_at"])
+
+    part = unpacked(pack_of(vault, "L-2", known_at=known_at).data)["events.jsonl"].splitlines()
+
+    assert 0 < len(part) < len(whole)
+    with pytest.raises(LoanNotFound):
+        pack_of(vault, known_at=datetime(2020, 1, 1, tzinfo=UTC))
+
+
+def test_what_cannot_be_packed_says_why(vault: Vault) -> None:
+    """No such loan, no such checkpoint, not yet paid out."""
+    with pytest.raises(EventNotFound):
+        pack_of(vault, "L-404")
+    with pytest.raises(SizeUnknown):
+        pack_of(vault, size=99_999)
+    with pytest.raises(LoanNotActive):
+        pack_of(vault, on=date(2020, 1, 1))
