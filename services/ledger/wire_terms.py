@@ -122,18 +122,19 @@ def _policies(message: loan_pb2.Terms) -> dict[str, Any]:
     """Read the policies that the terms name."""
     pb = loan_pb2
     return {
-        "waterfall": _waterfall(message),
+        "waterfall": waterfall(message),
         "overpayment": chosen(
             Overpayment, pb.Overpayment, message.overpayment, "terms.overpayment"
         ),
         "prepayment": chosen(Prepayment, pb.Prepayment, message.prepayment, "terms.prepayment"),
         "rebate_unearned": not message.keep_unearned_interest,
-        "delinquency": _delinquency(message.delinquency_policy, message.concluded_on),
+        "delinquency": delinquency_policy(message.delinquency_policy, message.concluded_on),
         "posting_policy": _posting(message.posting_policy),
     }
 
 
-def _waterfall(message: loan_pb2.Terms) -> Waterfall:
+def waterfall(message: loan_pb2.Terms) -> Waterfall:
+    """Read the allocation policy that terms name."""
     name = message.allocation_policy or OLDEST_FIRST.policy
     if name not in WATERFALLS:
         raise PolicyUnknown(
@@ -145,7 +146,7 @@ def _waterfall(message: loan_pb2.Terms) -> Waterfall:
     return msgspec.structs.replace(WATERFALLS[name], future=rule)
 
 
-def _delinquency(name: str, concluded: str) -> DelinquencyPolicy:
+def delinquency_policy(name: str, concluded: str) -> DelinquencyPolicy:
     """Read a policy by its version or, without one, the version in force at the contract's date."""
     if not name:
         return CN_CONSUMER

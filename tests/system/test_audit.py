@@ -74,6 +74,8 @@ def test_evidence_is_taken_home(desk, tmp_path: Path) -> None:
     assert pack["sha256"] in written.stdout
     assert checked.returncode == 0, checked.stdout
     assert "Why loan L-1 is 46 days past due on 2026-04-20" in audit(desk, "why", "L-1").stdout
+    without = audit(desk, "suppose", "L-1", "--without", "5", "--delinquency", "all-schemes/1")
+    assert "no record of the ledger" in without.stdout, without.stderr
     refused = audit(desk, "why", "L-404")
     assert refused.returncode == 1
     assert "EVENT_NOT_FOUND" in refused.stderr

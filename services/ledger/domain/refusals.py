@@ -131,3 +131,7 @@ class ClaimAbovePayoff(Refused):
 
 class FigureUnknown(InvalidArgument):
     """The figure is not one that can be explained."""
+
+
+class SuppositionInvalid(InvalidArgument):
+    """What is supposed names an event that is not there, or that cannot be otherwise."""

@@ -13,6 +13,7 @@ from google.protobuf.json_format import MessageToJson
 from lending.ledger.v1 import audit_service_pb2 as pb
 from lending.ledger.v1.audit_service_pb2_grpc import LedgerAuditServiceStub
 from rich.console import Console
+from rich.table import Table
 
 from services.ledger.config import LedgerSettings
 from shared.audit.packing import unpacked
@@ -105,3 +106,62 @@ def _pack(loan: str, on: str, known_at: str, size: int, server: str) -> pb.Evide
         loan_id=loan, effective_on=on, known_at=known_at, checkpoint_size=size
     )
     return ask(server, lambda stub: stub.ExportEvidence(asked))
+
+
+@app.command()
+def suppose(
+    loan: Loan,
+    on: On = "",
+    known_at: KnownAt = "",
+    without: Annotated[list[int] | None, typer.Option(help="Had this event not happened.")] = None,
+    moved: Annotated[
+        list[str] | None, typer.Option(help="Had an event counted from another date: 7:2026-03-05.")
+    ] = None,
+    on_time: Annotated[
+        list[int] | None, typer.Option(help="Had it been learned on the date it counts from.")
+    ] = None,
+    grace_days: Annotated[int | None, typer.Option(help="Had the contract this grace.")] = None,
+    penalty_rate: Annotated[str, typer.Option(help="Had it this penalty rate: 0.18.")] = "",
+    allocation: Annotated[str, typer.Option(help="Had it this allocation policy.")] = "",
+    delinquency: Annotated[str, typer.Option(help="Had it this delinquency policy.")] = "",
+    server: Server = "",
+) -> None:
+    """Print what a loan would be, had something been otherwise; nothing is stored."""
+    asked = pb.SupposeLoanRequest(
+        loan_id=loan,
+        effective_on=on,
+        known_at=known_at,
+        without=without or [],
+        value_dates=[_moved(text) for text in moved or []],
+        recorded_on_time=on_time or [],
+        penalty_rate_annual=penalty_rate,
+        allocation_policy=allocation,
+        delinquency_policy=delinquency,
+    )
+    if grace_days is not None:
+        asked.grace_days = grace_days
+    found = ask(server, lambda stub: stub.SupposeLoan(asked))
+    console.print(_compared(found))
+    print(f"counterfactual {found.supposition_sha256[:16]}: no record of the ledger")
+
+
+def _moved(text: str) -> pb.ValueDate:
+    version, _, on = text.partition(":")
+    if not version.isdigit():
+        raise typer.BadParameter(f"{text!r} is not like 7:2026-03-05")
+    return pb.ValueDate(version=int(version), effective_on=on)
+
+
+def _compared(found: pb.SupposeLoanResponse) -> Table:
+    table = Table("figure", "as it is", "as it would be", "difference", title=found.effective_on)
+    for name in sorted(found.actual.figures):
+        before, after = found.actual.figures[name], found.supposed.figures[name]
+        table.add_row(
+            name, str(before), str(after), f"{after - before:+}" if after != before else ""
+        )
+    was, would = found.actual.delinquency.buckets, found.supposed.delinquency.buckets
+    for scheme in sorted({*was, *would}):
+        same = was.get(scheme, "") == would.get(scheme, "")
+        row = (f"bucket {scheme}", was.get(scheme, "-"), would.get(scheme, "-"))
+        table.add_row(*row, "" if same else "changed")
+    return table

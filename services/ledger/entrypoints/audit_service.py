@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from typing import Any
@@ -9,11 +10,17 @@ from typing import Any
 from lending.ledger.v1 import audit_service_pb2 as pb
 from lending.ledger.v1.audit_service_pb2_grpc import LedgerAuditServiceServicer
 
+from services.ledger import wire_audit
 from services.ledger.application.evidencing import Evidence
 from services.ledger.application.proving import Prover, Sealed
+from services.ledger.application.reading import facts_of
+from services.ledger.domain.counterfactual import suppose
+from services.ledger.domain.difference import Look
 from services.ledger.domain.refusals import BusinessDateNotSet
 from shared.kernel.dates import parse_date
 from shared.runtime.requests import a_loan, an_instant
+
+NO_LIMIT = datetime.max.replace(tzinfo=UTC)
 
 
 class AuditService(LedgerAuditServiceServicer):
@@ -60,6 +67,14 @@ class AuditService(LedgerAuditServiceServicer):
             effective_on=pack.on.isoformat(),
             checkpoint=self._checkpoint(pack.sealed),
         )
+
+    async def SupposeLoan(self, request: Any, context: Any) -> pb.SupposeLoanResponse:
+        """Say what a loan would be, had something been otherwise."""
+        known_at = an_instant(request.known_at, "known_at") if request.known_at else NO_LIMIT
+        look = Look(self._date(request.effective_on), known_at)
+        loan_id, supposition = a_loan(request.loan_id), wire_audit.supposition(request)
+        events = await asyncio.to_thread(facts_of, self.prover.log, loan_id)
+        return wire_audit.supposed_message(suppose(events, look, supposition), supposition)
 
     def _date(self, text: str) -> date:
         on = parse_date(text, field="effective_on") if text else self.today()
