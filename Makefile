@@ -1,6 +1,6 @@
 PYTHON ?= python3
 BIN := .venv/bin
-PROTOS := $(shell find protos/lending -name '*.proto')
+PROTOS := $(shell find protos -name "*.proto")
 
 .PHONY: $(shell sed -n 's/^\([a-z-]*\):.*\#\# .*/\1/p' $(firstword $(MAKEFILE_LIST)))
 

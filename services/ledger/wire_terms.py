@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 from functools import lru_cache
@@ -148,16 +149,14 @@ def waterfall(message: loan_pb2.Terms) -> Waterfall:
 
 def delinquency_policy(name: str, concluded: str) -> DelinquencyPolicy:
     """Read a policy by its version or, without one, the version in force at the contract's date."""
+    dated = bool(name) and "/" not in name
+    on = parse_date(concluded, field="terms.concluded_on") if concluded or dated else date.min
     if not name:
         return CN_CONSUMER
-    if "/" in name:
-        found, when = POLICIES.get(name), ""
-    else:
-        on = parse_date(concluded, field="terms.concluded_on")
-        found, when = policy_in_force(name, on), f" in force on {on}"
+    found = policy_in_force(name, on) if dated else POLICIES.get(name)
     if found is None:
         raise PolicyUnknown(
-            f"{name[:40]!r} is not a delinquency policy{when}",
+            f"{name[:40]!r} is not a delinquency policy{f' in force on {on}' if dated else ''}",
             field="terms.delinquency_policy",
             expected=", ".join(POLICIES),
         )
