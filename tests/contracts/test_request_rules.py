@@ -160,7 +160,9 @@ SERVER_ONLY = {
 }
 
 
-@pytest.mark.parametrize("field", loan_pb2.Terms.DESCRIPTOR.fields, ids=lambda field: field.name)
+@pytest.mark.parametrize(
+    "field", list(loan_pb2.Terms.DESCRIPTOR.fields), ids=lambda field: field.name
+)
 def test_the_rules_of_terms_are_the_ledgers(field: Any) -> None:
     """What the rules refuse the ledger does; the other way but for what one field cannot know."""
     for value in _values(field, loan_pb2.Terms) if not field.is_repeated else []:
