@@ -102,6 +102,11 @@ def _plan(message: loan_pb2.Terms) -> dict[str, Any]:
             message.business_day_rule,
             "terms.business_day_rule",
         ),
+        prepayment_fee_rate=plain_decimal(
+            message.prepayment_fee_rate, field="terms.prepayment_fee_rate"
+        )
+        if message.prepayment_fee_rate
+        else Decimal(0),
         short_month=chosen(ShortMonth, pb.ShortMonth, message.short_month, "terms.short_month"),
         cost_ceiling=message.cost_ceiling,
         fees_elsewhere_minor=message.fees_elsewhere_minor,
@@ -201,10 +206,7 @@ def terms_message(given: Terms) -> loan_pb2.Terms:
         interest_free_instalments=given.interest_free_instalments,
         instalment_multiple_minor=given.instalment_multiple_minor,
         even_out_last=given.even_out_last,
-        allocation_policy=given.waterfall.policy,
-        future_rule=pb.FutureRule.Value(f"FUTURE_RULE_{given.waterfall.future}"),
-        overpayment=pb.Overpayment.Value(f"OVERPAYMENT_{given.overpayment}"),
-        prepayment=pb.Prepayment.Value(f"PREPAYMENT_{given.prepayment}"),
+        **_named_policies(given),
         keep_unearned_interest=not given.rebate_unearned,
         delinquency_policy=given.delinquency.policy,
         calendar=given.calendar,
@@ -215,4 +217,16 @@ def terms_message(given: Terms) -> loan_pb2.Terms:
         penalty_on_interest=given.penalty_on_interest,
         penalty_from_grace=given.penalty_from_grace,
         posting_policy=given.posting_policy,
+    )
+
+
+def _named_policies(given: Terms) -> dict[str, Any]:
+    """Return the policies and rules that terms name, as the message has them."""
+    pb = loan_pb2
+    return dict(
+        allocation_policy=given.waterfall.policy,
+        future_rule=pb.FutureRule.Value(f"FUTURE_RULE_{given.waterfall.future}"),
+        overpayment=pb.Overpayment.Value(f"OVERPAYMENT_{given.overpayment}"),
+        prepayment=pb.Prepayment.Value(f"PREPAYMENT_{given.prepayment}"),
+        prepayment_fee_rate=str(given.prepayment_fee_rate) if given.prepayment_fee_rate else "",
     )

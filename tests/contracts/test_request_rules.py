@@ -144,6 +144,7 @@ SERVER_ONLY = {
     "rate_annual": "0 to 1",
     "penalty_rate_annual": "0 to 1",
     "down_payment_rate": "0 to 0.99",
+    "prepayment_fee_rate": "0 to 0.1",
     "months_per_instalment": "at least 1 without days",
     "days_per_instalment": "not with months",
     "principal_grace_instalments": "below the number of instalments",

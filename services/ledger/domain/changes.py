@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import msgspec
 
 from services.ledger.domain.allocate import Payment
+from services.ledger.domain.books import book_charge
 from services.ledger.domain.periods import Draw
 from services.ledger.domain.schedule import Plan, schedule_of
 from services.ledger.domain.terms import PLANNED_AGAIN, Prepayment, Terms
-from services.ledger.domain.timeline import Charge, Row, Timeline, interest_earned, rows_of
-from services.ledger.domain.waterfall import DueBucket, Stage
+from services.ledger.domain.timeline import (
+    Allocation,
+    Charge,
+    Row,
+    Timeline,
+    interest_earned,
+    rows_of,
+)
+from services.ledger.domain.waterfall import Component, DueBucket, Stage
 
 
 def replan(line: Timeline, plan: Plan) -> None:
@@ -82,6 +92,26 @@ def forgive_unearned_interest(line: Timeline) -> None:
             row.interest_due = max(row.interest_paid, interest_earned(row, line.on, line.terms))
             row.carried = row.interest_due
     line.closed = True
+
+
+def charge_prepayment(line: Timeline, fact_id: str, ahead_minor: int) -> None:
+    """Charge the contract's fee for principal that a repayment pays before it is due."""
+    fee = line.prepayment_fee(ahead_minor)
+    if fee:
+        charge = Charge(f"prepayment@{fact_id}", Component.FEE, line.on, fee)
+        line.loan_charges.append(charge)
+        book_charge(line, charge, fee)
+
+
+def principal_paid_ahead(
+    line: Timeline, slots: tuple[Allocation, ...], due_on: dict[int, date]
+) -> int:
+    """Return the principal that a repayment paid before it was due; minor units."""
+    return sum(
+        slot.amount_minor
+        for slot in slots
+        if slot.component is Component.PRINCIPAL and due_on.get(slot.instalment, line.on) > line.on
+    )
 
 
 def prepay(line: Timeline, payment: Payment, stages: tuple[Stage, ...]) -> None:

@@ -162,10 +162,25 @@ def _payoff(line: Timeline) -> Node:
         _penalty(line),
         _charges(line),
     ]
+    if line.terms.prepayment_fee_rate:
+        parts.append(_prepayment_fee(line))
     owed = total("payoff", parts)
     if line.terms.overpayment != "CREDIT":
         return owed
     return less("payoff", owed, [given("credit balance", line.unallocated, "events")])
+
+
+def _prepayment_fee(line: Timeline) -> Node:
+    """Explain what the borrower would owe for paying principal before it is due."""
+    if line.charged_off_on is not None:
+        return given("prepayment fee", 0, "rule: none after the charge-off")
+    coming = [row for row in line.rows if row.due_on > line.on]
+    ahead = _principal(line, coming, "principal not due yet")
+    rate = given("prepayment fee rate", Fraction(line.terms.prepayment_fee_rate), "terms")
+    exact = Fraction(ahead["value"]) * Fraction(rate["value"])
+    fee = combined("times", "principal x rate", [ahead, rate], exact)
+    due = line.prepayment_fee(line.principal_ahead)
+    return combined("round", "prepayment fee", [fee], due, mode=line.terms.rounding)
 
 
 def _days_past_due(line: Timeline) -> Node:

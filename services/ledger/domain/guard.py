@@ -10,6 +10,7 @@ from services.ledger.domain.facts import FactKind, MoneyFact
 from services.ledger.domain.loan_account import LoanAccount, LoanStatus
 from services.ledger.domain.terms import Overpayment
 from services.ledger.domain.timeline import Timeline
+from services.ledger.domain.waterfall import PaymentSource
 from shared.kernel.errors import InvalidArgument
 
 
@@ -106,9 +107,12 @@ def money_in(
     assert command.business_on is not None
     line = line_on(command.value_on, account)
     today = line if command.business_on == line.on else line_on(command.business_on, account)
-    if all(owing.owes(command.amount_minor) for owing in (line, today)):
+    by_others = getattr(command, "source", PaymentSource.BORROWER) is not PaymentSource.BORROWER
+    fee = line.prepayment_fee(line.principal_ahead) if by_others else 0
+    if all(owing.owes(command.amount_minor + fee) for owing in (line, today)):
         return
-    ceiling = min(line.payoff, max(today.payoff, 0)) if today.on > line.on else line.payoff
+    payoff = line.payoff - fee
+    ceiling = min(payoff, max(today.payoff, 0)) if today.on > line.on else payoff
     if command.amount_minor > ceiling:
         raise no.RepaymentAbovePayoff(
             f"{command.amount_minor} is above the payoff of {ceiling}",

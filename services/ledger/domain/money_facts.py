@@ -171,7 +171,7 @@ def guaranteed(command: cmd.PostGuaranteePayment, account: LoanAccount) -> ev.Fa
     guard.since_disbursal(command, command.value_on, account)
     guard.same_currency(command.currency, account)
     line = guard.line_on(command.value_on, account)
-    left = line.payoff - line.subrogated
+    left = line.payoff - line.prepayment_fee(line.principal_ahead) - line.subrogated
     if command.amount_minor > left:
         raise no.ClaimAbovePayoff(
             f"{command.amount_minor} is above {left}",

@@ -136,9 +136,14 @@ def _receive(line: Timeline, fact: MoneyFact) -> None:
     if line.unallocated:
         book(line, chart.UNALLOCATED, line.unallocated, chart.CASH)
     credit = line.unallocated if line.terms.overpayment is Overpayment.CREDIT else 0
-    pays_off = not line.owes(money + 1 - credit)
+    fees = line.terms.prepayment_fee_rate and fact.source is PaymentSource.BORROWER
+    waived = 0 if fees else line.prepayment_fee(line.principal_ahead)
+    pays_off = not line.owes(money + 1 - credit + waived)
     if pays_off:
+        if fees:
+            changes.charge_prepayment(line, fact.fact_id, line.principal_ahead)
         changes.forgive_unearned_interest(line)
+    due_on = {row.number: row.due_on for row in line.rows} if fees else {}
     payment = Payment(line, money, fact.source)
     stages = line.terms.waterfall.stages_at(line.days_past_due)
     line.unallocated = 0
@@ -150,6 +155,9 @@ def _receive(line: Timeline, fact: MoneyFact) -> None:
     slots = payment.allocations()
     line.allocations = line.allocations.grown((fact.fact_id, slots))
     book_payment(line, slots, payment.left, fact.source)
+    if fees and not pays_off:
+        ahead = changes.principal_paid_ahead(line, slots, due_on)
+        changes.charge_prepayment(line, fact.fact_id, ahead)
     line.received += fact.amount_minor
     if fact.kind is FactKind.RECOVERY:
         line.recovered += fact.amount_minor

@@ -78,7 +78,8 @@ class Terms(
     business day rule moves ends its period where it moves to. `fees_elsewhere_minor` is what the
     borrower pays to others for this loan, such as a guarantee fee; it counts in the ceiling.
     `penalty_on_interest` lets overdue interest bear the penalty rate too (复利); with
-    `penalty_from_grace` the days of grace bear none even when grace has passed.
+    `penalty_from_grace` the days of grace bear none even when grace has passed. The borrower owes
+    `prepayment_fee_rate` of principal that is paid before it is due.
     """
 
     currency: str
@@ -114,6 +115,7 @@ class Terms(
     waterfall: Waterfall = OLDEST_FIRST
     overpayment: Overpayment = Overpayment.REFUSE
     prepayment: Prepayment = Prepayment.HOLD
+    prepayment_fee_rate: Decimal = Decimal(0)
     rebate_unearned: bool = True
     delinquency: DelinquencyPolicy = CN_CONSUMER
     posting_policy: str = "cash/1"
@@ -151,6 +153,7 @@ def check_terms(terms: Terms) -> None:
         ("grace_days", terms.grace_days, 0, 60),
         ("penalty_rate_annual", terms.penalty_rate_annual, 0, 1),
         ("due_day", terms.due_day, 0, 31),
+        ("prepayment_fee_rate", terms.prepayment_fee_rate, 0, Decimal("0.1")),
         ("disbursements_max", terms.disbursements_max, 1, 100),
         ("down_payment_rate", terms.down_payment_rate, 0, Decimal("0.99")),
         (

@@ -200,7 +200,21 @@ class Timeline(msgspec.Struct, gc=False):
     def payoff_of(self, owed: Owed) -> int:
         """Return what settles the loan, where what it owes is known already; minor units."""
         total = owed.principal + max(0, owed.interest) + owed.penalty + owed.charges
+        total += self.prepayment_fee(self.principal_ahead)
         return total - self.unallocated if self.terms.overpayment == "CREDIT" else total
+
+    @property
+    def principal_ahead(self) -> int:
+        """Principal that is not due yet, minor units."""
+        return sum(row.principal_unpaid for row in self.rows if row.due_on > self.on)
+
+    def prepayment_fee(self, ahead_minor: int) -> int:
+        """Return what the borrower owes for principal paid before it is due; minor units."""
+        if not self.terms.prepayment_fee_rate or self.charged_off_on is not None:
+            return 0
+        return round_minor(
+            Fraction(self.terms.prepayment_fee_rate) * ahead_minor, self.terms.rounding
+        )
 
     def owes(self, amount_minor: int) -> bool:
         """Say whether the payoff is at least an amount; the first principal rows often tell."""

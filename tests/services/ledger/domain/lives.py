@@ -67,6 +67,7 @@ TERMS = st.builds(
     waterfall=st.sampled_from(WATERFALLS),
     overpayment=st.sampled_from(Overpayment),
     prepayment=st.sampled_from(Prepayment),
+    prepayment_fee_rate=st.sampled_from([Decimal(0), Decimal(0), Decimal("0.013")]),
     rebate_unearned=st.booleans(),
     penalty_on_interest=st.booleans(),
     penalty_from_grace=st.booleans(),
