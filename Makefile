@@ -33,6 +33,12 @@ build/node.ready: tests/system/node/package-lock.json
 	else echo "npm is not here: the tests go without the nats.js subscriber"; fi
 	touch $@
 
+ORACLES := hledger libgmp10 golang-1.19-go golang-1.19-src golang-golang-x-mod-dev
+
+oracles: ## Fetch hledger and Go's sumdb from Debian into build/oracles, uninstalled; the tests then ask them too.
+	rm -rf build/oracles && mkdir -p build/oracles
+	cd build/oracles && apt-get download $(ORACLES) && for deb in *.deb; do dpkg -x $$deb . && rm $$deb; done
+
 lock: ## Pin every dependency again, with hashes.
 	VIRTUAL_ENV=.venv $(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet -o requirements.lock
 	VIRTUAL_ENV=.venv $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet -o deploy/requirements.lock

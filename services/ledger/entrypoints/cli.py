@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -11,8 +12,10 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
+from services.ledger.adapters.parquet import DuckDBMissing
 from services.ledger.application.verifying import Verdict
 from services.ledger.compose import serve_ledger
+from services.ledger.compose_export import export_book
 from services.ledger.compose_follow import follow_log
 from services.ledger.compose_replay import replay_book
 from services.ledger.config import LedgerSettings
@@ -56,14 +59,41 @@ def replay(
     """
     notes = [path.read_text("utf-8") for path in kept or []]
     verdicts = asyncio.run(replay_book(LedgerSettings(), notes))
-    table = Table("compared", "rows", "different", title="replay of the whole book")
+    raise typer.Exit(_shown(verdicts, "replay of the whole book"))
+
+
+@app.command()
+def export(
+    folder: Annotated[Path, typer.Argument(help="Where to write; made if missing.")],
+    parquet: Annotated[
+        bool, typer.Option(help="Also write Parquet, and recompute the book from it with DuckDB.")
+    ] = False,
+) -> None:
+    """
+    Write the book for hledger and beancount, whose journals assert our balances themselves.
+
+    The exit code is 1 when the recomputation differs, 2 when DuckDB is not installed.
+    """
+    try:
+        work = export_book(LedgerSettings(), folder, parquet=parquet, say=print)
+        verdicts = asyncio.run(work)
+    except DuckDBMissing as missing:
+        print(missing, file=sys.stderr)
+        raise typer.Exit(2) from None
+    if parquet:
+        raise typer.Exit(_shown(verdicts, "recomputed from the stored events with SQL"))
+
+
+def _shown(verdicts: list[Verdict], title: str) -> int:
+    """Print what was compared; return 1 if anything differs."""
+    table = Table("compared", "rows", "different", title=title)
     for verdict in verdicts:
         table.add_row(verdict.name, str(verdict.rows), str(len(verdict.different)))
     console = Console()
     console.print(table)
     for line in _first_differences(verdicts):
         console.print(line)
-    raise typer.Exit(1 if any(v.different for v in verdicts) else 0)
+    return 1 if any(v.different for v in verdicts) else 0
 
 
 def _first_differences(verdicts: list[Verdict]) -> list[str]:
