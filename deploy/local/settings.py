@@ -34,6 +34,7 @@ class Settings:
             "LEDGER_TARGET": self.target("ledger"),
             "RISK_TARGET": self.target("risk"),
             "OUTBOX_FOLDER": str(self.data / "outbox"),
+            "PAYOUT_FOLDER": str(self.data / "payouts"),
             "READING_SECONDS_MIN": os.environ.get("DUEBOOK_READING_SECONDS_MIN", "0"),
         }
         return {f"{prefix}_{name}": value for name, value in variables.items()}

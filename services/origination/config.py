@@ -24,5 +24,15 @@ class OriginationSettings(ServiceSettings):
     )
     risk_target: str = Field("127.0.0.1:7103", description="Where risk listens.")
     ledger_target: str = Field("127.0.0.1:7102", description="Where the ledger listens.")
-    reading_seconds_min: int = Field(10, description="How long a disclosure must be on show.")
-    products_file: Path = Field(HERE / "products.toml", description="The products on offer.")
+    reading_seconds_min: int | None = Field(
+        None, description="How long a disclosure must be on show; unset, as the product says."
+    )
+    policies_file: Path = Field(
+        HERE / "policies.toml", description="Products, authorities and limits, as dated rows."
+    )
+    payout_url: str = Field(
+        "", description="Gateway that pays money out over HTTP; empty pays into the folder."
+    )
+    payout_folder: Path = Field(
+        Path("data/payouts"), description="Folder with one file per payout, without a gateway."
+    )

@@ -2,36 +2,52 @@
 
 from __future__ import annotations
 
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
 from google.protobuf.json_format import MessageToJson, Parse
 from lending.common.v1 import money_pb2
 from lending.ledger.v1 import loan_pb2
 from lending.origination.v1 import origination_service_pb2 as pb
 from lending.risk.v1 import risk_service_pb2 as risk_pb
 
-from services.origination.domain.application import Application, Guarantee, ProductUnknown
+from services.origination import wire_security
+from services.origination.domain.application import (
+    Application,
+    Check,
+    CoBorrower,
+    Offer,
+    Payout,
+    Review,
+)
+from services.origination.domain.products import Policies, Product, check_fit
 from shared.kernel.dates import add_months, parse_date
 from shared.runtime.requests import FieldMissing, a_number, a_text, an_amount, an_id
 
-Products = dict[str, dict[str, str | int]]
+CO_BORROWERS_MAX = 5
 
 
-def application(request: pb.SubmitApplicationRequest, products: Products) -> Application:
+def application(request: pb.SubmitApplicationRequest, policies: Policies) -> Application:
     """Read an application; everything wrong in it is named."""
     an_id(request.request_id, "request_id")
-    if request.product not in products:
-        expected = "one of " + ", ".join(products)
-        raise ProductUnknown(f"{request.product!r} is unknown", field="product", expected=expected)
+    applied_on = parse_date(request.applied_on, field="applied_on")
+    product = policies.product_on(request.product, applied_on)
     if request.method not in range(1, 5):
         raise FieldMissing("method is not set", field="method", expected="a repayment method")
+    amount = an_amount(request.amount, "amount")
+    instalments = a_number(request.instalments, "instalments", 1, 480)
+    check_fit(product, amount, instalments)
     return Application(
         application_id=an_id(request.application_id, "application_id")[:38],
         borrower_ref=an_id(request.borrower_ref, "borrower_ref"),
         applicant_name=a_text(request.applicant_name, "applicant_name"),
         identity_number=a_text(request.identity_number, "identity_number"),
         product=request.product,
+        policy_version=product.version,
         currency=request.amount.currency,
-        amount_minor=an_amount(request.amount, "amount"),
-        instalments=a_number(request.instalments, "instalments", 1, 480),
+        amount_minor=amount,
+        instalments=instalments,
         method=loan_pb2.RepaymentMethod.Name(request.method),
         monthly_income_minor=an_amount(request.monthly_income, "monthly_income", positive=False),
         monthly_debt_payments_minor=an_amount(
@@ -42,24 +58,59 @@ def application(request: pb.SubmitApplicationRequest, products: Products) -> App
         age_years=a_number(request.age_years, "age_years", 0, 130),
         purpose=a_text(request.purpose, "purpose"),
         attributes=dict(request.attributes),
-        applied_on=parse_date(request.applied_on, field="applied_on"),
+        applied_on=applied_on,
+        account_ref=an_id(request.account_ref, "account_ref") if request.account_ref else "",
+        co_borrowers=_co_borrowers(request),
     )
 
 
-def terms_on_offer(given: Application, products: Products) -> loan_pb2.Terms:
-    """Return the terms that the product offers for what was applied for."""
-    product = products[given.product]
+def _co_borrowers(request: pb.SubmitApplicationRequest) -> tuple[CoBorrower, ...]:
+    a_number(len(request.co_borrowers), "co_borrowers", 0, CO_BORROWERS_MAX)
+    return tuple(
+        CoBorrower(
+            borrower_ref=an_id(person.borrower_ref, f"co_borrowers[{place}].borrower_ref"),
+            name=a_text(person.name, f"co_borrowers[{place}].name"),
+            identity_number=a_text(
+                person.identity_number, f"co_borrowers[{place}].identity_number"
+            ),
+        )
+        for place, person in enumerate(request.co_borrowers)
+    )
+
+
+def terms_on_offer(
+    given: Application, product: Product, rate_annual: Decimal, instalments: int, on: date
+) -> loan_pb2.Terms:
+    """Return the terms that the product offers, were the offer made and paid out on a date."""
     return loan_pb2.Terms(
         currency=given.currency,
         principal_minor=given.amount_minor,
-        rate_annual=str(product["rate_annual"]),
+        rate_annual=str(rate_annual),
         method=loan_pb2.RepaymentMethod.Value(given.method),
-        day_count=loan_pb2.DayCount.Value(str(product["day_count"])),
-        instalments=given.instalments,
+        day_count=loan_pb2.DayCount.Value(product.day_count),
+        instalments=instalments,
         months_per_instalment=1,
-        first_due_on=add_months(given.applied_on, 1).isoformat(),
-        grace_days=int(product["grace_days"]),
-        penalty_rate_annual=str(product["penalty_rate_annual"]),
+        first_due_on=add_months(on, 1).isoformat(),
+        grace_days=product.grace_days,
+        penalty_rate_annual=str(product.penalty_rate_annual),
+        cost_ceiling=product.cost_ceiling,
+        fees_elsewhere_minor=given.fees_elsewhere_minor,
+    )
+
+
+def matures_on(terms: loan_pb2.Terms) -> date:
+    """Return the last due date of terms in months."""
+    first = date.fromisoformat(terms.first_due_on)
+    return add_months(first, (terms.instalments - 1) * terms.months_per_instalment)
+
+
+def review(request: pb.ReviewApplicationRequest, at: datetime) -> Review:
+    """Read a reviewer's word."""
+    return Review(
+        reviewer_ref=an_id(request.reviewer_ref, "reviewer_ref"),
+        approves=request.approves,
+        reason=a_text(request.reason, "reason"),
+        at=at,
     )
 
 
@@ -87,20 +138,19 @@ def score_request(given: Application, monthly_minor: int) -> risk_pb.ScoreApplic
     )
 
 
-def guarantee(request: pb.AddGuaranteeRequest) -> Guarantee:
-    """Read a guarantee."""
-    if request.kind not in range(1, 4):
-        raise FieldMissing("kind is not set", field="kind", expected="a kind of guarantee")
-    return Guarantee(
-        kind=pb.GuaranteeKind.Name(request.kind),
-        provider_ref=an_id(request.provider_ref, "provider_ref"),
-        amount_minor=an_amount(request.amount, "amount"),
-    )
-
-
 def terms_of(given: Application) -> loan_pb2.Terms:
-    """Return the offered terms; empty before an offer."""
-    return Parse(given.terms_json or "{}", loan_pb2.Terms())
+    """Return the terms of the chosen offer; empty before an offer."""
+    return terms_from(given.terms_json)
+
+
+def terms_from(text: str) -> loan_pb2.Terms:
+    """Return terms as they are kept in a record."""
+    return Parse(text or "{}", loan_pb2.Terms())
+
+
+def decision_from(text: str) -> risk_pb.Decision:
+    """Return a decision as it is kept in a record."""
+    return Parse(text or "{}", risk_pb.Decision(), ignore_unknown_fields=True)
 
 
 def as_json(message: loan_pb2.Terms | risk_pb.Decision) -> str:
@@ -108,25 +158,93 @@ def as_json(message: loan_pb2.Terms | risk_pb.Decision) -> str:
     return MessageToJson(message, indent=None)
 
 
+def status(name: str) -> int:
+    """Return the enum's number of a status."""
+    return pb.ApplicationStatus.Value(f"APPLICATION_STATUS_{name}")
+
+
 def application_message(given: Application) -> pb.Application:
     """Return an application without its personal data."""
     return pb.Application(
         application_id=given.application_id,
         borrower_ref=given.borrower_ref,
-        status=pb.ApplicationStatus.Value(f"APPLICATION_STATUS_{given.status}"),
+        status=status(given.status),
         loan_id=given.loan_id,
         product=given.product,
+        policy_version=given.policy_version,
+        amount_minor=given.amount_minor,
+        currency=given.currency,
         terms=terms_of(given) if given.terms_json else None,
-        decision=Parse(given.decision_json, risk_pb.Decision()) if given.decision_json else None,
+        decision=decision_from(given.decision_json) if given.decision_json else None,
+        offers=[_offer(offer) for offer in given.offers],
+        offer_id=given.offer_id,
+        valid_until_on=_day(given.valid_until_on),
         disclosure_sha256=given.disclosure_sha256,
         contract_sha256=given.contract_sha256,
-        guarantees=[
-            pb.Guarantee(
-                kind=pb.GuaranteeKind.Value(g.kind),
-                provider_ref=g.provider_ref,
-                amount_minor=g.amount_minor,
-            )
-            for g in given.guarantees
-        ],
+        signed_by=[signature.party_ref for signature in given.signatures],
+        guarantees=[wire_security.guarantee_message(g) for g in given.guarantees],
         applied_on=given.applied_on.isoformat(),
+        cooling_off_until_on=_day(given.cooling_off_until_on),
+        **_history(given),
     )
+
+
+def _history(given: Application) -> dict[str, list[Any]]:
+    return {
+        "checks": [_check(check) for check in given.checks],
+        "reviews": [_review(review) for review in given.reviews],
+        "payouts": [_payout(payout) for payout in given.payouts],
+        "trail": [
+            pb.TrailEntry(
+                step=line.step,
+                status=status(line.status),
+                at=line.at.isoformat(),
+                by=line.by,
+                note=line.note,
+            )
+            for line in given.trail
+        ],
+    }
+
+
+def _check(given: Check) -> pb.Check:
+    return pb.Check(
+        name=given.name,
+        outcome=given.outcome,
+        code=given.code,
+        text_en=given.text_en,
+        text_zh=given.text_zh,
+    )
+
+
+def _review(given: Review) -> pb.Review:
+    return pb.Review(
+        reviewer_ref=given.reviewer_ref,
+        approves=given.approves,
+        reason=given.reason,
+        at=given.at.isoformat(),
+    )
+
+
+def _payout(given: Payout) -> pb.Payout:
+    return pb.Payout(
+        payout_id=given.payout_id,
+        amount_minor=given.amount_minor,
+        value_on=given.value_on.isoformat(),
+        reference=given.reference,
+        returned=given.returned,
+    )
+
+
+def _offer(given: Offer) -> pb.Offer:
+    return pb.Offer(
+        offer_id=given.offer_id,
+        grade=given.grade,
+        terms=terms_from(given.terms_json),
+        total_payable_minor=given.total_payable_minor,
+        all_in_rate_annual=given.all_in_rate_annual,
+    )
+
+
+def _day(given: date | None) -> str:
+    return given.isoformat() if given else ""

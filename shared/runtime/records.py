@@ -110,6 +110,23 @@ class Work:
         row |= {"headers": msgspec.json.encode(traced), "sent": 0}
         await self.connection.execute(insert(OUTBOX), row)
 
+    async def answered(
+        self, request: Any, answer_type: type[Answer], *, method: str = ""
+    ) -> Answer | None:
+        """
+        Return the first answer to a request; None when it is new.
+
+        Raises:
+            RequestIdReused: the id was used with another body.
+        """
+        query = select(REQUESTS).where(REQUESTS.c.request_id == request.request_id)
+        first = (await self.connection.execute(query)).mappings().first()
+        if first is None:
+            return None
+        if first["body_sha256"] != _digest(request, method):
+            raise RequestIdReused("the request id had another body", field="request_id")
+        return answer_type.FromString(first["answer"])
+
 
 @dataclass(slots=True)
 class Records:
@@ -135,24 +152,23 @@ class Records:
         request: Any,
         answer_type: type[Answer],
         act: Callable[[Work], Awaitable[Answer]],
+        *,
+        method: str = "",
     ) -> Answer:
         """
         Answer a request; the same `request_id` again gets the first answer.
 
+        Args:
+            method: Tells apart methods that take the same type of request.
         Raises:
             RequestIdReused: the id was used with another body.
         """
-        named = type(request).__name__.encode() + request.SerializeToString(deterministic=True)
-        digest = hashlib.sha256(named).hexdigest()
-        query = select(REQUESTS).where(REQUESTS.c.request_id == request.request_id)
         async with self.work() as work:
-            first = (await work.connection.execute(query)).mappings().first()
-            if first is not None and first["body_sha256"] != digest:
-                raise RequestIdReused("the request id had another body", field="request_id")
+            first = await work.answered(request, answer_type, method=method)
             if first is not None:
-                return answer_type.FromString(first["answer"])
+                return first
             answer = await act(work)
-            row = {"request_id": request.request_id, "body_sha256": digest}
+            row = {"request_id": request.request_id, "body_sha256": _digest(request, method)}
             row["answer"] = answer.SerializeToString()
             await work.connection.execute(insert(REQUESTS), row)
             return answer
@@ -194,3 +210,8 @@ class Records:
 
 def _key(kind: type[msgspec.Struct], record_id: str) -> Any:
     return (RECORDS.c.kind == kind.__name__) & (RECORDS.c.id == record_id)
+
+
+def _digest(request: Any, method: str) -> str:
+    named = method.encode() + type(request).__name__.encode()
+    return hashlib.sha256(named + request.SerializeToString(deterministic=True)).hexdigest()

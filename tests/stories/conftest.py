@@ -110,6 +110,7 @@ def start_suite(folder: Path, server: Postgres | None) -> Suite:
             "RISK_TARGET": f"127.0.0.1:{ports['risk']}",
             "OUTBOX_FOLDER": str(folder / "outbox"),
             "READING_SECONDS_MIN": "1",
+            "PAYOUT_FOLDER": str(folder / "payouts"),
         }
         environment = {f"{name.upper()}_{key}": value for key, value in settings.items()}
         service = Service(name, ports[name], environment, folder / f"{name}.log")

@@ -2,57 +2,123 @@
 
 from __future__ import annotations
 
-import hashlib
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from lending.origination.v1 import origination_service_pb2 as pb
 
-from services.origination.domain.cost import all_in_rate_annual
-from shared.kernel.money import format_amount
-
-_TEMPLATES = Environment(
-    loader=FileSystemLoader(Path(__file__).parents[1] / "templates"),
-    undefined=StrictUndefined,
-    autoescape=False,
+from services.origination import wire
+from services.origination.application import writing
+from services.origination.application.desk import (
+    ApplicationChangedMeanwhile,
+    Change,
+    Desk,
+    Shown,
+    shown_id,
 )
+from services.origination.application.offering import cost_of
+from services.origination.domain.application import Application, confirmed, disclosed
+from services.origination.domain.state_machine import Status, Step, require
+from shared.kernel.errors import NotFound
+from shared.runtime.records import Work
+from shared.runtime.requests import an_id
 
 
-def disclose(application_id: str, preview: Any) -> dict[str, Any]:
-    """
-    Render the disclosure of a loan.
-
-    Args:
-        application_id: Whose it is.
-        preview: The ledger's lending.ledger.v1.Loan of the offered terms.
-    Returns:
-        The fields of lending.origination.v1.Disclosure.
-    """
-    terms, rows = preview.terms, preview.instalments
-    payments = [row.principal_due_minor + row.interest_due_minor for row in rows]
-    rate = all_in_rate_annual(terms.principal_minor, _monthly_flows(payments, terms.instalments))
-    words = {
-        "application_id": application_id,
-        "terms": terms,
-        "rows": rows,
-        "rate": rate,
-        "total_minor": sum(payments),
-        "interest_minor": sum(row.interest_due_minor for row in rows),
-        "amount": lambda minor: format_amount(minor, terms.currency),
-    }
-    zh, en = (
-        _TEMPLATES.get_template(f"disclosure_{lang}.txt").render(words) for lang in ("zh", "en")
-    )
-    return {
-        "application_id": application_id,
-        "text_zh": zh,
-        "text_en": en,
-        "disclosure_sha256": hashlib.sha256(f"{zh}\0{en}".encode()).hexdigest(),
-        "all_in_rate_annual": str(rate),
-        "total_payable_minor": sum(payments),
-    }
+class DocumentNotFound(NotFound):
+    """No such document was made for the application."""
 
 
-def _monthly_flows(payments: list[int], months: int) -> list[int]:
-    """Return one payment per month; a bullet loan pays nothing before its end."""
-    return [0] * (months - 1) + payments if len(payments) == 1 else payments
+@dataclass(slots=True)
+class Disclosing:
+    """Shows what a loan costs, and has it confirmed after it could be read."""
+
+    desk: Desk
+    reading_seconds: int | None = None
+
+    def reading_seconds_min(self, application: Application) -> int:
+        """Return for how long a disclosure is to be read: the setting, else the product's row."""
+        if self.reading_seconds is not None:
+            return self.reading_seconds
+        return self.desk.product(application).reading_seconds_min
+
+    async def show(self, request: pb.ApplicationRequest) -> pb.Disclosure:
+        """Show what the chosen offer costs; shown again, it is to be read again."""
+        an_id(request.request_id, "request_id")
+        found = await self.desk.load(an_id(request.application_id, "application_id"))
+        async with self.desk.records.work() as work:
+            first = await work.answered(request, pb.Disclosure, method="ShowDisclosure")
+        if first is not None:
+            return first
+        require(found.status, Step.SHOW)
+        today = await self.desk.today(found)
+        await self.desk.expire(found, today)
+        preview = await self.desk.preview(wire.terms_of(found), today)
+        cost = cost_of(preview)
+        text = writing.disclosure(found, self.desk.product(found), preview, cost)
+        stamp = self.desk.stamp()
+
+        async def act(work: Work) -> pb.Disclosure:
+            now = await self.desk.get(work, found.application_id)
+            if now.terms_json != found.terms_json:
+                raise ApplicationChangedMeanwhile("another offer was chosen; show that one")
+            await self.desk.keep(work, disclosed(now, text.sha256, stamp))
+            await self.desk.show(work, now, "DISCLOSURE", text)
+            return pb.Disclosure(
+                application_id=now.application_id,
+                text_zh=text.zh,
+                text_en=text.en,
+                disclosure_sha256=text.sha256,
+                all_in_rate_annual=str(cost.nominal_annual),
+                effective_rate_annual=str(cost.effective_annual),
+                total_payable_minor=cost.total_payable_minor,
+                net_proceeds_minor=cost.net_proceeds_minor,
+                reading_seconds_min=self.reading_seconds_min(now),
+                instalments=preview.instalments,
+            )
+
+        return await self.desk.records.answer_once(
+            request, pb.Disclosure, act, method="ShowDisclosure"
+        )
+
+    async def confirm(self, request: pb.ConfirmDisclosureRequest) -> pb.Application:
+        """Take the word that the disclosure was read."""
+
+        async def prepare(found: Application) -> Change:
+            stamp, seconds = self.desk.stamp(), self.reading_seconds_min(found)
+            return lambda now: confirmed(now, request.disclosure_sha256, stamp, seconds)
+
+        return await self.desk.once(request, "ConfirmDisclosure", prepare)
+
+    async def document(self, application_id: str, kind: str, sha256: str) -> writing.Written:
+        """
+        Return a document as it was shown; the last one when no hash is given.
+
+        Raises:
+            DocumentNotFound: none of this kind, or of this hash, was made.
+        """
+        found = await self.desk.load(application_id)
+        if kind == "CONTRACT" and found.status is Status.CONFIRMED:
+            text = self.contract(found)
+            if sha256 in ("", text.sha256):
+                return text
+        wanted = sha256 or _LAST[kind](found)
+        async with self.desk.records.work() as work:
+            shown = await work.get(Shown, shown_id(application_id, kind, wanted))
+        if shown is None or not wanted:
+            raise DocumentNotFound(
+                f"{application_id} has no such {kind.lower()}",
+                field="sha256" if sha256 else "kind",
+            )
+        return writing.Written(shown.zh, shown.en, shown.sha256)
+
+    def contract(self, application: Application) -> writing.Written:
+        """Write the contract of an application whose disclosure was confirmed."""
+        terms = wire.terms_of(application)
+        return writing.contract(application, self.desk.product(application), terms)
+
+
+_LAST: dict[str, Any] = {
+    "DISCLOSURE": lambda a: a.disclosure_sha256,
+    "CONTRACT": lambda a: a.contract_sha256,
+    "ADVERSE_ACTION": lambda a: a.notice_sha256,
+}

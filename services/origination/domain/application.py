@@ -1,28 +1,15 @@
-"""An application goes through its steps in order; each step says what must come before it."""
+"""An application goes through its steps in order; each leaves a line in its trail."""
 
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
-from enum import StrEnum
+from typing import Any
 
 import msgspec
 
+from services.origination.domain.securities import Guarantee
+from services.origination.domain.state_machine import Status, Step, follow
 from shared.kernel.errors import InvalidArgument, NotFound, Refused
-
-
-class Status(StrEnum):
-    """Where an application stands."""
-
-    SUBMITTED = "SUBMITTED"
-    OFFERED = "OFFERED"
-    DECLINED = "DECLINED"
-    REFERRED = "REFERRED"
-    DISCLOSED = "DISCLOSED"
-    CONFIRMED = "CONFIRMED"
-    CONTRACTED = "CONTRACTED"
-    DISBURSING = "DISBURSING"
-    DISBURSED = "DISBURSED"
-    WITHDRAWN = "WITHDRAWN"
 
 
 class ApplicationNotFound(NotFound):
@@ -33,10 +20,6 @@ class ApplicationAlreadySubmitted(Refused):
     """An application with this id was taken in before."""
 
 
-class StepOutOfOrder(Refused):
-    """The application is not where this step begins."""
-
-
 class DisclosureReadTooBriefly(Refused):
     """The disclosure has not been on show for long enough to be read."""
 
@@ -45,16 +28,93 @@ class DisclosureDiffers(InvalidArgument):
     """The hash is not that of the disclosure shown last."""
 
 
-class ProductUnknown(InvalidArgument):
-    """No product has this code."""
+class OfferNotFound(NotFound):
+    """The application has no such offer."""
 
 
-class Guarantee(msgspec.Struct, frozen=True, kw_only=True):
-    """What secures the loan beside the borrower's promise; minor units."""
+class OfferNotExpired(Refused):
+    """The offer can still be taken up."""
 
-    kind: str
-    provider_ref: str
+
+class Stamp(msgspec.Struct, frozen=True):
+    """Who takes a step, and when."""
+
+    at: datetime
+    by: str
+
+
+class TrailEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """One step taken; `note` is a hash, a reason or a version that it went by."""
+
+    step: str
+    status: str
+    at: datetime
+    by: str
+    note: str = ""
+
+
+class Check(msgspec.Struct, frozen=True, kw_only=True):
+    """What one check of the applicant answered."""
+
+    name: str
+    outcome: str
+    code: str = ""
+    text_en: str = ""
+    text_zh: str = ""
+
+
+class Offer(msgspec.Struct, frozen=True, kw_only=True):
+    """One option: its terms are the ledger's, as JSON; rates are nominal annual fractions."""
+
+    offer_id: str
+    grade: str
+    terms_json: str
+    total_payable_minor: int
+    all_in_rate_annual: str
+
+
+class Review(msgspec.Struct, frozen=True, kw_only=True):
+    """What one person said of a referred application."""
+
+    reviewer_ref: str
+    approves: bool
+    reason: str
+    at: datetime
+
+
+class CoBorrower(msgspec.Struct, frozen=True, kw_only=True):
+    """Owes the loan together with the borrower."""
+
+    borrower_ref: str
+    name: str
+    identity_number: str
+
+
+class Signature(msgspec.Struct, frozen=True, kw_only=True):
+    """Evidence that a party accepted a contract; without a key it is a confirmed click."""
+
+    party_ref: str
+    contract_sha256: str
+    at: datetime
+    public_key: str = ""
+    signature: str = ""
+
+
+class Payout(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    One order to pay money out.
+
+    `sent`: the payer may have it; `reference`: the payer's, once it has paid; `returned`: why the
+    money came back, or never left.
+    """
+
+    payout_id: str
+    account_ref: str
     amount_minor: int
+    value_on: date
+    sent: bool = False
+    reference: str = ""
+    returned: str = ""
 
 
 class Application(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,108 +137,137 @@ class Application(msgspec.Struct, frozen=True, kw_only=True):
     purpose: str
     attributes: dict[str, str]
     applied_on: date
+    account_ref: str = ""
+    co_borrowers: tuple[CoBorrower, ...] = ()
     status: Status = Status.SUBMITTED
+    policy_version: str = ""
+    checks: tuple[Check, ...] = ()
+    reviews: tuple[Review, ...] = ()
+    offers: tuple[Offer, ...] = ()
+    offer_id: str = ""
     terms_json: str = ""
     decision_json: str = ""
+    valid_until_on: date | None = None
     disclosure_sha256: str = ""
     disclosed_at: datetime | None = None
+    notice_sha256: str = ""
+    queued_at: datetime | None = None
+    decided_on: date | None = None
     contract_sha256: str = ""
+    signatures: tuple[Signature, ...] = ()
     guarantees: tuple[Guarantee, ...] = ()
+    payouts: tuple[Payout, ...] = ()
+    cooling_off_until_on: date | None = None
+    cancelled_on: date | None = None
+    cancelled_minor: int = 0
+    trail: tuple[TrailEntry, ...] = ()
 
     @property
     def loan_id(self) -> str:
         """The loan that this application becomes."""
         return f"L-{self.application_id}"
 
+    @property
+    def fees_elsewhere_minor(self) -> int:
+        """What the borrower pays to guarantors and insurers for this loan."""
+        return sum(g.fee_minor for g in self.guarantees)
 
-BEFORE: dict[str, frozenset[Status]] = {
-    "decide": frozenset({Status.SUBMITTED}),
-    "show": frozenset({Status.OFFERED, Status.DISCLOSED}),
-    "confirm": frozenset({Status.DISCLOSED}),
-    "accept": frozenset({Status.CONFIRMED}),
-    "disburse": frozenset({Status.CONTRACTED, Status.DISBURSING}),
-    "guarantee": frozenset(
-        {Status.SUBMITTED, Status.OFFERED, Status.DISCLOSED, Status.CONFIRMED, Status.REFERRED}
-    ),
-    "withdraw": frozenset(set(Status) - {Status.DISBURSING, Status.DISBURSED, Status.WITHDRAWN}),
-}
-"""From which status each step may begin."""
+    @property
+    def offer(self) -> Offer | None:
+        """The offer chosen, if any."""
+        return next((o for o in self.offers if o.offer_id == self.offer_id), None)
 
 
-def require(application: Application, step: str) -> None:
+def stepped(
+    now: Application, step: Step, after: Status, stamp: Stamp, note: str = "", **changes: Any
+) -> Application:
     """
-    Let a step begin only where it may.
+    Take a step: the status moves, the trail grows.
 
     Raises:
-        StepOutOfOrder: naming where the application stands and where it should.
+        StepOutOfOrder: as the fact that stands in the way.
     """
-    if application.status not in BEFORE[step]:
-        raise StepOutOfOrder(
-            f"cannot {step}: the application is {application.status}",
-            field="application_id",
-            expected=" or ".join(sorted(BEFORE[step])),
-            status=application.status,
-        )
+    status = follow(now.status, step, after)
+    line = TrailEntry(step=step, status=status, at=stamp.at, by=stamp.by, note=note)
+    return msgspec.structs.replace(now, status=status, trail=(*now.trail, line), **changes)
 
 
-def decided(
-    application: Application, outcome: str, decision_json: str, terms_json: str
-) -> Application:
-    """Take risk's decision; an approval is an offer of these terms."""
-    require(application, "decide")
-    offered = outcome == "APPROVED"
-    return msgspec.structs.replace(
-        application,
-        status=Status.OFFERED if offered else Status(outcome),
-        decision_json=decision_json,
-        terms_json=terms_json if offered else "",
+def noted(now: Application, what: str, stamp: Stamp, note: str, **changes: Any) -> Application:
+    """Change what an application holds without moving it; the trail says so."""
+    line = TrailEntry(step=what, status=now.status, at=stamp.at, by=stamp.by, note=note)
+    return msgspec.structs.replace(now, trail=(*now.trail, line), **changes)
+
+
+def offered(offers: tuple[Offer, ...], offer_id: str) -> dict[str, Any]:
+    """
+    Return what changes when an offer is chosen: its terms count, nothing was shown or signed.
+
+    Raises:
+        OfferNotFound: with the ids that there are.
+    """
+    for offer in offers:
+        if offer.offer_id == offer_id:
+            return {
+                "offers": offers,
+                "offer_id": offer_id,
+                "terms_json": offer.terms_json,
+                "disclosure_sha256": "",
+                "disclosed_at": None,
+                "contract_sha256": "",
+                "signatures": (),
+            }
+    raise OfferNotFound(
+        f"no offer {offer_id[:40]!r}",
+        field="offer_id",
+        expected="one of " + ", ".join(offer.offer_id for offer in offers),
     )
 
 
-def disclosed(application: Application, sha256: str, at: datetime) -> Application:
+def disclosed(now: Application, sha256: str, stamp: Stamp) -> Application:
     """Record that the cost was shown."""
-    require(application, "show")
-    return msgspec.structs.replace(
-        application, status=Status.DISCLOSED, disclosure_sha256=sha256, disclosed_at=at
-    )
+    shown = {"disclosure_sha256": sha256, "disclosed_at": stamp.at}
+    return stepped(now, Step.SHOW, Status.DISCLOSED, stamp, sha256, **shown)
 
 
-def confirmed(application: Application, sha256: str, at: datetime, seconds: int) -> Application:
+def confirmed(now: Application, sha256: str, stamp: Stamp, seconds: int) -> Application:
     """
     Record that the cost was read.
 
     Args:
         sha256: Hash of what was read.
-        at: When it was confirmed.
+        stamp: When it was confirmed.
         seconds: For how long it must have been on show.
     Raises:
         DisclosureDiffers: another text was shown last.
         DisclosureReadTooBriefly: it was on show for less.
     """
-    require(application, "confirm")
-    if sha256 != application.disclosure_sha256:
+    after = stepped(now, Step.CONFIRM, Status.CONFIRMED, stamp, sha256)
+    if sha256 != now.disclosure_sha256:
         raise DisclosureDiffers("another disclosure was shown last", field="disclosure_sha256")
-    assert application.disclosed_at is not None
-    if at - application.disclosed_at < timedelta(seconds=seconds):
+    assert now.disclosed_at is not None
+    earliest = now.disclosed_at + timedelta(seconds=seconds)
+    if stamp.at < earliest:
         raise DisclosureReadTooBriefly(
-            f"the disclosure is to be read for {seconds} seconds", seconds_min=seconds
+            f"the disclosure is to be read for {seconds} seconds",
+            expected=f"confirmed at {earliest.isoformat()} or later",
+            seconds_min=seconds,
         )
-    return msgspec.structs.replace(application, status=Status.CONFIRMED)
+    return after
 
 
-def contracted(application: Application, sha256: str) -> Application:
-    """Record that the contract was accepted."""
-    require(application, "accept")
-    return msgspec.structs.replace(application, status=Status.CONTRACTED, contract_sha256=sha256)
+def expired(now: Application, on: date, stamp: Stamp) -> Application:
+    """
+    Let an application lapse whose time is over.
+
+    Raises:
+        OfferNotExpired: its last day has not passed.
+    """
+    after = stepped(now, Step.EXPIRE, Status.EXPIRED, stamp, str(now.valid_until_on))
+    if not is_over(now, on):
+        raise OfferNotExpired(f"it is valid until {now.valid_until_on}", on=on)
+    return after
 
 
-def moved(application: Application, step: str, status: Status) -> Application:
-    """Take a step that changes nothing but the status."""
-    require(application, step)
-    return msgspec.structs.replace(application, status=status)
-
-
-def secured(application: Application, guarantee: Guarantee) -> Application:
-    """Add what secures the loan."""
-    require(application, "guarantee")
-    return msgspec.structs.replace(application, guarantees=(*application.guarantees, guarantee))
+def is_over(now: Application, on: date) -> bool:
+    """Say whether the last day on which an application can be taken further has passed."""
+    return now.valid_until_on is not None and on > now.valid_until_on

@@ -1,37 +1,104 @@
-"""What a loan costs, all in: the rate at which what is paid equals what was received."""
+"""What a loan costs, all in: by the internal rate of return, and by the rules of US and EU law."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import Decimal
+from datetime import date
+from decimal import ROUND_HALF_UP, Decimal
+from typing import NamedTuple
 
-RATE_MONTHLY_MAX = Decimal(1)
-STEPS = 60
+from shared.kernel.dates import add_months
+from shared.kernel.rates import Flow, apr_actuarial, irr_at, nominal_annual, xirr
+
+FOUR_PLACES = Decimal("0.0001")
 
 
-def all_in_rate_annual(net_proceeds_minor: int, payments_minor: Sequence[int]) -> Decimal:
+class Payment(NamedTuple):
+    """One amount that the borrower pays, minor units."""
+
+    due_on: date
+    amount_minor: int
+
+
+class Cost(NamedTuple):
+    """What a loan costs; rates are fractions of one year, half-up to four places."""
+
+    net_proceeds_minor: int
+    total_payable_minor: int
+    cost_minor: int
+    nominal_annual: Decimal
+    effective_annual: Decimal
+    apr_us: Decimal
+    apr_eu: Decimal
+
+
+def all_in_cost(
+    principal_minor: int, fees_minor: int, paid_out_on: date, payments: Sequence[Payment]
+) -> Cost:
     """
-    Return the internal rate of return of monthly payments, times twelve, four places.
+    Return the cost of a loan whose fees are paid when it is paid out.
 
     Args:
-        net_proceeds_minor: What the borrower receives, after everything taken off.
-        payments_minor: One payment per month, oldest first.
+        principal_minor: What is lent.
+        fees_minor: Paid to anybody for the loan on the day of payout; not part of the payments.
+        paid_out_on: When interest begins.
+        payments: Principal and interest by due date, oldest first.
+    Returns:
+        `nominal_annual` is twelve times the monthly rate of return, as the ledger checks ceilings.
     Source:
-        PBOC announcement 2021 no. 3: all costs over principal actually outstanding; IRR x 12.
+        PBOC announcement 2021 no. 3: all costs over principal actually outstanding.
     """
-    low, high = Decimal(0), RATE_MONTHLY_MAX
-    for _ in range(STEPS):
-        middle = (low + high) / 2
-        if _present_value(payments_minor, middle) > net_proceeds_minor:
-            low = middle
-        else:
-            high = middle
-    return (high * 12).quantize(Decimal("0.0001"))
+    net = principal_minor - fees_minor
+    flows: list[tuple[date, int]] = [(paid_out_on, -net)]
+    flows += [(payment.due_on, payment.amount_minor) for payment in payments]
+    total = sum(payment.amount_minor for payment in payments)
+    effective = xirr(flows)
+    return Cost(
+        net_proceeds_minor=net,
+        total_payable_minor=total + fees_minor,
+        cost_minor=total + fees_minor - principal_minor,
+        nominal_annual=nominal_annual(effective).quantize(FOUR_PLACES, ROUND_HALF_UP),
+        effective_annual=_rounded(effective),
+        apr_us=_rounded(apr_us(net, paid_out_on, payments)),
+        apr_eu=_rounded(apr_eu(net, paid_out_on, payments)),
+    )
 
 
-def _present_value(payments_minor: Sequence[int], rate_monthly: Decimal) -> Decimal:
-    discount, total = Decimal(1), Decimal(0)
-    for payment in payments_minor:
-        discount /= 1 + rate_monthly
-        total += payment * discount
-    return total
+def apr_us(net_minor: int, paid_out_on: date, payments: Sequence[Payment]) -> float:
+    """
+    Return the annual percentage rate with months as unit periods, a fraction.
+
+    Source:
+        12 CFR 1026, Appendix J (b)(5): months counted backwards, odd days are thirtieths.
+    """
+    flows = []
+    for payment in payments:
+        months, days = _months_back(paid_out_on, payment.due_on)
+        flows.append(Flow(months, days / 30, payment.amount_minor))
+    return apr_actuarial([Flow(0, 0.0, net_minor)], flows, 12)
+
+
+def apr_eu(net_minor: int, paid_out_on: date, payments: Sequence[Payment]) -> float:
+    """
+    Return the annual percentage rate of charge, effective, a fraction.
+
+    Source:
+        Directive 2008/48/EC, Annex I: whole months are twelfths of a year, odd days 1/365.
+    """
+    flows: list[tuple[float, int]] = [(0.0, -net_minor)]
+    for payment in payments:
+        months, days = _months_back(paid_out_on, payment.due_on)
+        flows.append((months / 12 + days / 365, payment.amount_minor))
+    return irr_at(flows)
+
+
+def _months_back(start: date, end: date) -> tuple[int, int]:
+    """Return whole months counted back from the end, and the days left before them."""
+    months = (end.year - start.year) * 12 + end.month - start.month
+    if add_months(end, -months) < start:
+        months -= 1
+    return months, (add_months(end, -months) - start).days
+
+
+def _rounded(rate: float) -> Decimal:
+    return Decimal(rate).quantize(FOUR_PLACES, ROUND_HALF_UP)

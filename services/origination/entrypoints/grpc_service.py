@@ -2,126 +2,154 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Callable
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from typing import Any
 
 from lending.origination.v1 import origination_service_pb2 as pb
 from lending.origination.v1.origination_service_pb2_grpc import OriginationServiceServicer
 
 from services.origination import wire
-from services.origination.application.disclosing import disclose
-from services.origination.application.steps import Steps
-from services.origination.domain import application as domain
-from services.origination.domain.application import Application, Status
-from shared.runtime.records import Work
-from shared.runtime.requests import an_id
+from services.origination.application.cancelling import Cancelling
+from services.origination.application.contracting import Contracting
+from services.origination.application.deciding import Deciding
+from services.origination.application.desk import Desk
+from services.origination.application.disbursing import Disbursing
+from services.origination.application.disclosing import Disclosing
+from services.origination.application.offering import choose, lapse, submit, withdraw
+from services.origination.application.securing import Securing
+from services.origination.application.writing import Written
+from services.origination.domain.application import Application
+from shared.kernel.errors import InvalidArgument
+from shared.runtime.requests import FieldMissing, a_number, an_id
 
-CONTRACT_VERSION = "contract/2026-01"
+Renderer = Callable[[str, str, str], bytes]
+MEDIA_TYPES = {"TEXT": "text/markdown", "HTML": "text/html", "PDF": "application/pdf"}
+PAGE_SIZE = 100
+
+
+class LanguageUnknown(InvalidArgument):
+    """Documents are written in Chinese and English."""
+
+
+@dataclass(slots=True)
+class Rooms:
+    """Every use case of origination."""
+
+    desk: Desk
+    deciding: Deciding
+    disclosing: Disclosing
+    contracting: Contracting
+    disbursing: Disbursing
+    cancelling: Cancelling
+    securing: Securing
 
 
 class OriginationService(OriginationServiceServicer):
     """Answers every rpc of lending.origination.v1.OriginationService."""
 
-    def __init__(
-        self,
-        steps: Steps,
-        reading_seconds_min: int,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
-    ) -> None:
-        self.steps, self.reading_seconds_min, self.now = steps, reading_seconds_min, now
+    def __init__(self, rooms: Rooms, renderers: dict[str, Renderer]) -> None:
+        self.rooms, self.renderers = rooms, renderers
 
     async def SubmitApplication(self, request: Any, context: Any) -> pb.Application:
         """Take an application in."""
-        application = wire.application(request, self.steps.products)
-
-        async def act(work: Work) -> pb.Application:
-            if await work.get(Application, application.application_id) is not None:
-                raise domain.ApplicationAlreadySubmitted(
-                    f"{application.application_id} exists", field="application_id"
-                )
-            await self.steps.keep(work, application)
-            return wire.application_message(application)
-
-        return await self.steps.records.answer_once(request, pb.Application, act)
-
-    async def _step(
-        self, request: Any, step: Callable[[Application], Application]
-    ) -> pb.Application:
-        """Take a step once per request id."""
-        an_id(request.request_id, "request_id")
-        application_id = an_id(request.application_id, "application_id")
-
-        async def act(work: Work) -> pb.Application:
-            found = await work.get(Application, application_id)
-            if found is None:
-                raise domain.ApplicationNotFound(f"no application {application_id}")
-            after = step(found)
-            await self.steps.keep(work, after)
-            return wire.application_message(after)
-
-        return await self.steps.records.answer_once(request, pb.Application, act)
+        return await submit(self.rooms.desk, request)
 
     async def DecideApplication(self, request: Any, context: Any) -> pb.Application:
         """Have an application decided."""
         application_id = an_id(request.application_id, "application_id")
-        return wire.application_message(await self.steps.decide(application_id))
+        return wire.application_message(await self.rooms.deciding.decide(application_id))
+
+    async def ReviewApplication(self, request: Any, context: Any) -> pb.Application:
+        """Take a reviewer's word."""
+        return await self.rooms.deciding.review(request)
+
+    async def ChooseOffer(self, request: Any, context: Any) -> pb.Application:
+        """Choose one of the offers."""
+        step = choose(self.rooms.desk, request.offer_id)
+        return await self.rooms.desk.once(request, "ChooseOffer", step)
 
     async def ShowDisclosure(self, request: Any, context: Any) -> pb.Disclosure:
         """Show what the loan costs."""
-        application_id = an_id(request.application_id, "application_id")
-        found = await self.steps.load(application_id)
-        domain.require(found, "show")
-        preview = await self.steps.preview(found, wire.terms_of(found))
-        shown = disclose(application_id, preview)
-        digest, at = shown["disclosure_sha256"], self.now()
-        await self.steps.change(application_id, lambda now: domain.disclosed(now, digest, at))
-        return pb.Disclosure(**shown, reading_seconds_min=self.reading_seconds_min)
+        return await self.rooms.disclosing.show(request)
 
     async def ConfirmDisclosure(self, request: Any, context: Any) -> pb.Application:
         """Record that the cost was read."""
-        digest, at, seconds = request.disclosure_sha256, self.now(), self.reading_seconds_min
-        return await self._step(request, lambda now: domain.confirmed(now, digest, at, seconds))
+        return await self.rooms.disclosing.confirm(request)
 
     async def AcceptContract(self, request: Any, context: Any) -> pb.Application:
         """Record that the contract was accepted."""
+        return await self.rooms.contracting.accept(request)
 
-        def accept(now: Application) -> Application:
-            text = f"{CONTRACT_VERSION}\0{now.terms_json}\0{now.disclosure_sha256}"
-            return domain.contracted(now, hashlib.sha256(text.encode()).hexdigest())
-
-        return await self._step(request, accept)
+    async def SignContract(self, request: Any, context: Any) -> pb.Application:
+        """Take a signature made with a key."""
+        return await self.rooms.contracting.sign(request)
 
     async def DisburseApplication(self, request: Any, context: Any) -> pb.Application:
         """Pay the loan out, exactly once."""
         application_id = an_id(request.application_id, "application_id")
-        return wire.application_message(await self.steps.disburse(application_id))
+        return wire.application_message(await self.rooms.disbursing.disburse(application_id))
+
+    async def CancelLoan(self, request: Any, context: Any) -> pb.Application:
+        """Take a loan back in its cooling-off days."""
+        return wire.application_message(await self.rooms.cancelling.cancel(request))
 
     async def WithdrawApplication(self, request: Any, context: Any) -> pb.Application:
         """Withdraw an application."""
-        return await self._step(
-            request, lambda now: domain.moved(now, "withdraw", Status.WITHDRAWN)
-        )
+        step = withdraw(self.rooms.desk)
+        return await self.rooms.desk.once(request, "WithdrawApplication", step)
+
+    async def ExpireApplication(self, request: Any, context: Any) -> pb.Application:
+        """Let an application lapse."""
+        step = lapse(self.rooms.desk)
+        return await self.rooms.desk.once(request, "ExpireApplication", step)
 
     async def AddGuarantee(self, request: Any, context: Any) -> pb.Application:
         """Add what secures the loan."""
-        guarantee = wire.guarantee(request)
-        return await self._step(request, lambda now: domain.secured(now, guarantee))
+        return await self.rooms.securing.add(request)
 
     async def GetApplication(self, request: Any, context: Any) -> pb.Application:
         """Return an application."""
         application_id = an_id(request.application_id, "application_id")
-        return wire.application_message(await self.steps.load(application_id))
+        return wire.application_message(await self.rooms.desk.load(application_id))
 
     async def ListApplications(self, request: Any, context: Any) -> pb.ListApplicationsResponse:
         """List applications by id."""
-        size = min(request.page.size or 100, 1000)
+        size = a_number(request.page.size or PAGE_SIZE, "page.size", 1, 1000)
         status = pb.ApplicationStatus.Name(request.status).removeprefix("APPLICATION_STATUS_")
         state = "" if status == "UNSPECIFIED" else status
-        async with self.steps.records.work() as work:
+        async with self.rooms.desk.records.work() as work:
             found = await work.find(Application, state=state, after=request.page.token, limit=size)
         token = found[-1].application_id if len(found) == size else ""
         return pb.ListApplicationsResponse(
             applications=[wire.application_message(row) for row in found], next_page_token=token
         )
+
+    async def GetDocument(self, request: Any, context: Any) -> pb.Document:
+        """Return a document in the form asked for."""
+        application_id = an_id(request.application_id, "application_id")
+        if request.kind not in range(1, 4):
+            raise FieldMissing("kind is not set", field="kind", expected="a kind of document")
+        kind = pb.DocumentKind.Name(request.kind).removeprefix("DOCUMENT_KIND_")
+        form = pb.DocumentForm.Name(request.form or 1).removeprefix("DOCUMENT_FORM_")
+        language = request.language or "zh"
+        if language not in ("zh", "en"):
+            raise LanguageUnknown(
+                f"{language[:20]!r} is unknown", field="language", expected="zh or en"
+            )
+        text = await self.rooms.disclosing.document(application_id, kind, request.sha256)
+        content = await asyncio.to_thread(self._render, text, form, language)
+        return pb.Document(
+            application_id=application_id,
+            sha256=text.sha256,
+            media_type=MEDIA_TYPES[form],
+            language=language,
+            content=content,
+            content_sha256=hashlib.sha256(content).hexdigest(),
+        )
+
+    def _render(self, text: Written, form: str, language: str) -> bytes:
+        words = text.zh if language == "zh" else text.en
+        return self.renderers[form](words, language, text.sha256)

@@ -1,0 +1,92 @@
+"""Who pays money out: a folder on this machine, or a bank's gateway over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from services.origination.application.ports import PayerUnavailable, PayoutAnswer, PayoutOrder
+
+TIMEOUT_SECONDS = 10.0
+CLOSED = "closed_accounts.txt"
+
+
+@dataclass(frozen=True, slots=True)
+class FolderPayouts:
+    """
+    Pays by writing one file per order, on disk before it answers; the name makes it once.
+
+    Accounts listed in `closed_accounts.txt`, one a line, take no money: the order comes back.
+    """
+
+    folder: Path
+
+    async def pay(self, order: PayoutOrder) -> PayoutAnswer:
+        """Write the order, or answer as it was answered first."""
+        return await asyncio.to_thread(self._pay, order)
+
+    def _pay(self, order: PayoutOrder) -> PayoutAnswer:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / f"{order.payout_id}.json"
+        if not path.exists():
+            closed = self.folder / CLOSED
+            accounts = closed.read_text("utf-8").split() if closed.exists() else []
+            returned = "account closed" if order.account_ref in accounts else ""
+            _write_once(path, {**order._asdict(), "returned": returned})
+        kept = json.loads(path.read_text("utf-8"))
+        returned = kept["returned"]
+        return PayoutAnswer("" if returned else f"folder:{path.name}", returned)
+
+
+def _write_once(path: Path, body: dict[str, Any]) -> None:
+    """Write a file that is there in whole or not at all; whoever is first wins."""
+    draft = path.with_suffix(f".{os.getpid()}.draft")
+    with draft.open("wb") as sink:
+        sink.write(msgspec.json.encode(body))
+        sink.flush()
+        os.fsync(sink.fileno())
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        return
+    finally:
+        draft.unlink()
+    folder = os.open(path.parent, os.O_RDONLY)
+    os.fsync(folder)
+    os.close(folder)
+
+
+@dataclass(frozen=True, slots=True)
+class HttpPayouts:
+    """
+    Pays by POST of the order as JSON, with `Idempotency-Key: <payout_id>`.
+
+    The gateway answers 200 with {"reference": "..."} or {"returned": "why"}; the same key again
+    gets the first answer. Anything else, or no answer, leaves it open: it is asked again.
+    """
+
+    url: str
+
+    async def pay(self, order: PayoutOrder) -> PayoutAnswer:
+        """Ask the gateway."""
+        return await asyncio.to_thread(self._pay, order)
+
+    def _pay(self, order: PayoutOrder) -> PayoutAnswer:
+        headers = {"Content-Type": "application/json", "Idempotency-Key": order.payout_id}
+        body = msgspec.json.encode(order._asdict())
+        request = urllib.request.Request(self.url, body, headers, method="POST")
+        try:
+            with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as response:
+                answer = json.loads(response.read())
+            returned = str(answer.get("returned", ""))
+            return PayoutAnswer("" if returned else str(answer["reference"]), returned)
+        except (OSError, ValueError, KeyError, urllib.error.URLError) as failure:
+            raise PayerUnavailable(f"the payer does not answer: {failure}") from None

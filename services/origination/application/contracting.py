@@ -1,0 +1,94 @@
+"""The contract: its text, who signed it with what evidence, and what must be there before."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from lending.origination.v1 import origination_service_pb2 as pb
+
+from services.origination import wire
+from services.origination.application.desk import Change, Desk
+from services.origination.application.disclosing import Disclosing
+from services.origination.domain import conditions
+from services.origination.domain.application import Application, Signature
+from services.origination.domain.contract import SignatureNotValid, signed
+from services.origination.domain.state_machine import Status
+from shared.runtime.requests import a_text, an_id
+
+
+@dataclass(slots=True)
+class Contracting:
+    """Takes signatures in; the borrower's is refused while the contract lacks something."""
+
+    desk: Desk
+    disclosing: Disclosing
+
+    async def accept(self, request: pb.ApplicationRequest) -> pb.Application:
+        """Take the borrower's confirmed click as a signature."""
+
+        async def prepare(found: Application) -> Change:
+            text = self.disclosing.contract(found) if found.terms_json else None
+            sha256 = text.sha256 if text else ""
+            click = Signature(
+                party_ref=found.borrower_ref, contract_sha256=sha256, at=self.desk.now()
+            )
+            return await self._signed(found, click)
+
+        return await self.desk.once(request, "AcceptContract", prepare)
+
+    async def sign(self, request: pb.SignContractRequest) -> pb.Application:
+        """Take a signature made with a key."""
+        signature = Signature(
+            party_ref=an_id(request.party_ref, "party_ref"),
+            contract_sha256=a_text(request.contract_sha256, "contract_sha256"),
+            at=self.desk.now(),
+            public_key=request.public_key,
+            signature=request.signature,
+        )
+        verify(signature)
+
+        async def prepare(found: Application) -> Change:
+            return await self._signed(found, signature)
+
+        return await self.desk.once(request, "SignContract", prepare)
+
+    async def _signed(self, found: Application, signature: Signature) -> Change:
+        stamp = self.desk.stamp(signature.party_ref)
+        if found.status is not Status.CONFIRMED:
+            return lambda now: signed(now, signature, now.contract_sha256, stamp)
+        text = self.disclosing.contract(found)
+        after = signed(found, signature, text.sha256, stamp)
+        today = await self.desk.today(found)
+        await self.desk.expire(found, today)
+        product = self.desk.product(found)
+        lacking = conditions.contract_conditions(found, product, today, matures_on(found))
+        conditions.refuse(lacking, "accept")
+        async with self.desk.records.work() as work:
+            await self.desk.show(work, found, "CONTRACT", text)
+        return lambda _: after
+
+
+def matures_on(application: Application) -> date:
+    """Return the last due date of the chosen terms, by the calendar of the contract's months."""
+    return wire.matures_on(wire.terms_of(application))
+
+
+def verify(signature: Signature) -> None:
+    """
+    Check an Ed25519 signature over the text of the contract's hash.
+
+    Raises:
+        SignatureNotValid: key or signature is malformed, or does not fit.
+    """
+    try:
+        key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(signature.public_key))
+        key.verify(bytes.fromhex(signature.signature), signature.contract_sha256.encode())
+    except (ValueError, InvalidSignature):
+        raise SignatureNotValid(
+            "the signature does not fit the hash and the key",
+            field="signature",
+            expected="Ed25519 over the 64 characters of contract_sha256, hexadecimal",
+        ) from None

@@ -1,0 +1,177 @@
+"""The decision: checks of the applicant, risk's word with reasons, and people's where it refers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import structlog
+from lending.origination.v1 import origination_service_pb2 as pb
+from lending.risk.v1 import risk_service_pb2 as risk_pb
+
+from services.origination import wire
+from services.origination.application.desk import SERVICE, Change, Desk
+from services.origination.application.offering import make_offers, valid_until
+from services.origination.application.ports import Checker
+from services.origination.domain.application import (
+    Application,
+    Check,
+    Offer,
+    noted,
+    offered,
+    stepped,
+)
+from services.origination.domain.products import Product
+from services.origination.domain.review import reviewed
+from services.origination.domain.state_machine import Status, Step, require
+from shared.kernel.errors import LendingError, Unavailable
+
+NO_ANSWER = Check(
+    name="",
+    outcome="NO_ANSWER",
+    code="CHECK_NOT_ANSWERED",
+    text_en="A check did not answer in time",
+    text_zh="核验未在规定时间内得到答复",
+)
+
+
+@dataclass(slots=True)
+class Deciding:
+    """Has applications decided; once decided, they stay so."""
+
+    desk: Desk
+    risk: Any
+    checkers: Mapping[str, Checker]
+    check_seconds_max: float = 5.0
+
+    async def decide(self, application_id: str) -> Application:
+        """
+        Have an application decided.
+
+        Raises:
+            ServiceUnavailable: risk or ledger is away; nothing is decided, it is tried again later.
+        """
+        found = await self.desk.load(application_id)
+        if found.status is not Status.SUBMITTED and (found.decision_json or found.checks):
+            return found
+        require(found.status, Step.DECIDE)
+        try:
+            return await self._decide(found)
+        except Unavailable:
+            await self._queue(application_id)
+            raise
+
+    async def _decide(self, found: Application) -> Application:
+        product, today = self.desk.product(found), await self.desk.today(found)
+        checks = await self.check(found, product)
+        if any(check.outcome == "FAILED" for check in checks):
+            return await self._store(found, Status.DECLINED, today, checks=checks)
+        decision = await self._ask_risk(found, product, today)
+        outcome = risk_pb.DecisionOutcome.Name(decision.outcome).removeprefix("DECISION_OUTCOME_")
+        doubtful = any(check.outcome != "PASSED" for check in checks)
+        status = Status.REFERRED if outcome == "APPROVED" and doubtful else _STATUS[outcome]
+        offers: tuple[Offer, ...] = ()
+        if status is Status.OFFERED:
+            probability = Decimal(decision.probability_of_default)
+            offers = await make_offers(self.desk, found, probability, today)
+        changes = {"checks": checks, "decision_json": wire.as_json(decision), "offers": offers}
+        return await self._store(found, status, today, **changes)
+
+    async def check(self, application: Application, product: Product) -> tuple[Check, ...]:
+        """Return what every check of the product answered, in its order; silence is an answer."""
+        return tuple(
+            await asyncio.gather(*(self._check(name, application) for name in product.checks))
+        )
+
+    async def _check(self, name: str, application: Application) -> Check:
+        try:
+            async with asyncio.timeout(self.check_seconds_max):
+                return await self.checkers[name].check(application)
+        except (TimeoutError, Unavailable):
+            return msgspec.structs.replace(NO_ANSWER, name=name)
+
+    async def _ask_risk(self, found: Application, product: Product, on: date) -> Any:
+        rate = max((grade.rate_annual for grade in product.grades), default=product.rate_annual)
+        terms = wire.terms_on_offer(found, product, rate, found.instalments, on)
+        terms.cost_ceiling = ""
+        preview = await self.desk.preview(terms, on)
+        total = sum(r.principal_due_minor + r.interest_due_minor for r in preview.instalments)
+        monthly = total // found.instalments
+        return await self.risk.ScoreApplication(wire.score_request(found, monthly))
+
+    async def _store(
+        self, found: Application, status: Status, on: date, **changes: Any
+    ) -> Application:
+        stamp, until = self.desk.stamp(SERVICE), valid_until(self.desk, found, on)
+        changes |= {"valid_until_on": until, "queued_at": None, "decided_on": on}
+        if status is Status.OFFERED:
+            changes |= offered(changes["offers"], changes["offers"][0].offer_id)
+
+        def step(now: Application) -> Application:
+            if now.decision_json or now.checks:
+                return now
+            return stepped(now, Step.DECIDE, status, stamp, now.policy_version, **changes)
+
+        return await self.desk.change(found.application_id, step)
+
+    async def _queue(self, application_id: str) -> None:
+        """Remember that an application waits for its decision; it is never approved unseen."""
+        stamp = self.desk.stamp(SERVICE)
+
+        def step(now: Application) -> Application:
+            if now.queued_at is not None or now.status is not Status.SUBMITTED:
+                return now
+            return noted(now, "queue", stamp, "no answer; decided later", queued_at=stamp.at)
+
+        await self.desk.change(application_id, step)
+
+    async def resume(self) -> None:
+        """Decide what waits."""
+        async with self.desk.records.work() as work:
+            found = await work.find(Application, state=str(Status.SUBMITTED), limit=1000)
+        for application in found:
+            if application.queued_at is None:
+                continue
+            try:
+                await self.decide(application.application_id)
+            except LendingError as refusal:
+                structlog.get_logger().warning(
+                    "decision waits", id=application.application_id, why=refusal.reason
+                )
+
+    async def review(self, request: pb.ReviewApplicationRequest) -> pb.Application:
+        """Take one person's word on a referred application."""
+        review = wire.review(request, self.desk.now())
+
+        async def prepare(found: Application) -> Change:
+            today = await self.desk.today(found)
+            await self.desk.expire(found, today)
+            stamp = self.desk.stamp(review.reviewer_ref)
+            after = reviewed(found, review, self.desk.policies, today, stamp)
+            after = msgspec.structs.replace(after, decided_on=today)
+            if after.status is Status.OFFERED:
+                after = await self._offer(after, today)
+            return lambda _: after
+
+        return await self.desk.once(request, "ReviewApplication", prepare)
+
+    async def _offer(self, approved: Application, on: date) -> Application:
+        """Make the offers of an application that people approved."""
+        decision = wire.decision_from(approved.decision_json)
+        probability = Decimal(decision.probability_of_default)
+        offers = await make_offers(self.desk, approved, probability, on)
+        chosen = offered(offers, offers[0].offer_id)
+        until = valid_until(self.desk, approved, on)
+        return msgspec.structs.replace(approved, **chosen, valid_until_on=until)
+
+
+_STATUS = {
+    "APPROVED": Status.OFFERED,
+    "REFERRED": Status.REFERRED,
+    "DECLINED": Status.DECLINED,
+}

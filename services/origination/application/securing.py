@@ -1,0 +1,248 @@
+"""Guarantors, insurance and collateral: taken in within limits, consented, registered, released."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import msgspec
+from lending.ledger.v1 import ledger_service_pb2 as ledger_pb
+from lending.ledger.v1 import loan_pb2
+from lending.origination.v1 import origination_service_pb2 as pb
+from lending.origination.v1 import security_service_pb2 as security_pb
+
+from services.origination import wire, wire_security
+from services.origination.application.desk import ApplicationChangedMeanwhile, Change, Desk
+from services.origination.application.offering import with_fees
+from services.origination.domain.application import Application, noted, stepped
+from services.origination.domain.contract import SIGNABLE, ContractDiffers
+from services.origination.domain.products import latest
+from services.origination.domain.securities import (
+    Exposure,
+    Guarantee,
+    GuaranteeAlreadyThere,
+    GuaranteeNotFound,
+    Guarantor,
+    GuarantorNotRegistered,
+    check_collateral,
+    check_insurance,
+    disengaged,
+    engaged,
+)
+from services.origination.domain.state_machine import ALLOWED, Status, Step, require
+from shared.kernel.dates import add_months
+from shared.kernel.errors import InvalidArgument, NotFound, Refused
+from shared.runtime.records import Work
+from shared.runtime.requests import an_id
+
+SETTLED = {loan_pb2.LOAN_STATUS_SETTLED, loan_pb2.LOAN_STATUS_WRITTEN_OFF}
+
+
+class GuarantorNotFound(NotFound):
+    """No guarantor of this reference is registered."""
+
+
+class NotCollateral(InvalidArgument):
+    """Only a thing has a lien."""
+
+
+class LoanStillOwed(Refused):
+    """Security is kept while the loan that it secures is owed."""
+
+
+@dataclass(slots=True)
+class Securing:
+    """Takes securities in, and lets them go."""
+
+    desk: Desk
+
+    async def add(self, request: pb.AddGuaranteeRequest) -> pb.Application:
+        """Take a security in; the offers are priced anew with its fee."""
+        given = wire_security.guarantee(request)
+        application_id = an_id(request.application_id, "application_id")
+        async with self.desk.records.work() as work:
+            first = await work.answered(request, pb.Application, method="AddGuarantee")
+        if first is not None:
+            return first
+        found = await self.desk.load(application_id)
+        require(found.status, Step.SECURE)
+        for there in found.guarantees:
+            same = (there.kind, there.provider_ref) == (given.kind, given.provider_ref)
+            if there.guarantee_id == given.guarantee_id or same:
+                raise GuaranteeAlreadyThere(
+                    f"{given.guarantee_id} of {given.provider_ref} is there already",
+                    field="guarantee_id",
+                )
+        today = await self.desk.today(found)
+        self._check(found, given, today)
+        after = msgspec.structs.replace(found, guarantees=(*found.guarantees, given))
+        changes = {"guarantees": after.guarantees, **await with_fees(self.desk, after, today)}
+        stamp = self.desk.stamp()
+
+        async def act(work: Work) -> pb.Application:
+            now = await self.desk.get(work, application_id)
+            if now != found:
+                raise ApplicationChangedMeanwhile(f"{application_id} moved on; read it again")
+            status = Status.OFFERED if now.offer_id else now.status
+            after = stepped(now, Step.SECURE, status, stamp, given.guarantee_id, **changes)
+            if given.kind == wire_security.GUARANTOR:
+                await self._engage(work, after, given, today)
+            await self.desk.keep(work, after)
+            return wire.application_message(after)
+
+        return await self.desk.records.answer_once(
+            request, pb.Application, act, method="AddGuarantee"
+        )
+
+    def _check(self, found: Application, given: Guarantee, on: date) -> None:
+        if found.terms_json:
+            matures_on = wire.matures_on(wire.terms_of(found))
+        else:
+            matures_on = add_months(on, found.instalments)
+        if given.insurance is not None:
+            check_insurance(given, on, matures_on)
+        if given.collateral is not None:
+            check_collateral(given, self.desk.product(found), on)
+
+    async def _engage(
+        self, work: Work, application: Application, given: Guarantee, on: date
+    ) -> None:
+        guarantor = await work.get(Guarantor, given.provider_ref)
+        limit = latest(self.desk.policies.guarantor_limit, on)
+        if guarantor is None or limit is None or guarantor.currency != application.currency:
+            raise GuarantorNotRegistered(
+                f"{given.provider_ref} is not registered in {application.currency}",
+                field="provider_ref",
+                expected="a guarantor taken in by RegisterGuarantor",
+            )
+        more = Exposure(
+            application_id=application.application_id,
+            borrower_ref=application.borrower_ref,
+            debtor_group=given.debtor_group,
+            amount_minor=given.amount_minor,
+        )
+        await work.put(engaged(guarantor, more, limit), guarantor.guarantor_ref)
+
+    async def register(
+        self, request: security_pb.RegisterGuarantorRequest
+    ) -> security_pb.Guarantor:
+        """Take a guarantor's figures in; what it guarantees here is kept."""
+        given = wire_security.guarantor(request)
+
+        async def act(work: Work) -> security_pb.Guarantor:
+            known = await work.get(Guarantor, given.guarantor_ref)
+            exposures = known.exposures if known else ()
+            after = msgspec.structs.replace(given, exposures=exposures)
+            await work.put(after, after.guarantor_ref)
+            return wire_security.guarantor_message(after)
+
+        return await self.desk.records.answer_once(
+            request, security_pb.Guarantor, act, method="RegisterGuarantor"
+        )
+
+    async def guarantor(self, guarantor_ref: str) -> security_pb.Guarantor:
+        """Return a guarantor, or raise GuarantorNotFound."""
+        async with self.desk.records.work() as work:
+            found = await work.get(Guarantor, guarantor_ref)
+        if found is None:
+            raise GuarantorNotFound(f"no guarantor {guarantor_ref}", field="guarantor_ref")
+        return wire_security.guarantor_message(found)
+
+    async def consent(self, request: security_pb.RecordConsentRequest) -> pb.Application:
+        """Take the consent of who gives a security to the contract as it was accepted."""
+
+        async def prepare(found: Application) -> Change:
+            if found.status not in SIGNABLE - {Status.CONFIRMED}:
+                require(found.status, Step.DISBURSE)
+            if request.contract_sha256 != found.contract_sha256:
+                raise ContractDiffers(
+                    "another contract was consented to",
+                    field="contract_sha256",
+                    expected=found.contract_sha256,
+                )
+            changes = {
+                "consented_sha256": request.contract_sha256,
+                "consents_to_changes": request.consents_to_changes,
+            }
+            return self._changed("consent", request.guarantee_id, changes)
+
+        return await self.desk.once(request, "RecordConsent", prepare)
+
+    async def register_lien(self, request: security_pb.RegisterLienRequest) -> pb.Application:
+        """Take the registration of a lien."""
+        number, on = wire_security.lien(request)
+
+        async def prepare(found: Application) -> Change:
+            thing = _named(found, request.guarantee_id).collateral
+            if thing is None:
+                raise NotCollateral(f"{request.guarantee_id} is not a thing", field="guarantee_id")
+            if not ALLOWED[found.status]:
+                require(found.status, Step.DISBURSE)
+            thing = msgspec.structs.replace(thing, registration_number=number, registered_on=on)
+            return self._changed("lien", request.guarantee_id, {"collateral": thing})
+
+        return await self.desk.once(request, "RegisterLien", prepare)
+
+    async def release(self, request: security_pb.ReleaseGuaranteeRequest) -> pb.Application:
+        """
+        Let a security go when nothing is owed that it secures.
+
+        Raises:
+            LoanStillOwed: the loan is being repaid, or about to be paid out.
+        """
+
+        async def prepare(found: Application) -> Change:
+            _named(found, request.guarantee_id)
+            today = await self.desk.today(found)
+            if ALLOWED[found.status]:
+                await self._refuse_while_owed(found)
+            changes = {"released_on": today}
+            return self._changed("release", request.guarantee_id, changes)
+
+        message = await self.desk.once(request, "ReleaseGuarantee", prepare)
+        await self._disengage(request.application_id, request.guarantee_id)
+        return message
+
+    async def _refuse_while_owed(self, found: Application) -> None:
+        status = None
+        if found.status is Status.DISBURSED:
+            asked = ledger_pb.GetLoanRequest(loan_id=found.loan_id)
+            status = (await self.desk.ledger.GetLoan(asked)).status
+        if status not in SETTLED:
+            raise LoanStillOwed(
+                f"{found.loan_id} is not settled",
+                field="application_id",
+                expected="a loan that is settled or written off, or an application that has ended",
+                status=found.status,
+            )
+
+    async def _disengage(self, application_id: str, guarantee_id: str) -> None:
+        async with self.desk.records.work() as work:
+            found = await self.desk.get(work, application_id)
+            provider = _named(found, guarantee_id).provider_ref
+            guarantor = await work.get(Guarantor, provider)
+            if guarantor is not None:
+                await work.put(disengaged(guarantor, application_id), provider)
+
+    def _changed(self, what: str, guarantee_id: str, changes: dict[str, Any]) -> Change:
+        stamp = self.desk.stamp()
+
+        def step(now: Application) -> Application:
+            named = _named(now, guarantee_id)
+            after = msgspec.structs.replace(named, **changes)
+            all_of = tuple(after if g is named else g for g in now.guarantees)
+            return noted(now, what, stamp, guarantee_id, guarantees=all_of)
+
+        return step
+
+
+def _named(application: Application, guarantee_id: str) -> Guarantee:
+    for guarantee in application.guarantees:
+        if guarantee.guarantee_id == guarantee_id:
+            return guarantee
+    raise GuaranteeNotFound(
+        f"no security {guarantee_id[:64]!r}",
+        field="guarantee_id",
+        expected="one of " + ", ".join(g.guarantee_id for g in application.guarantees),
+    )

@@ -1,0 +1,233 @@
+"""What secures a loan beside the borrower's promise: how much it may cover, and until when."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+
+import msgspec
+
+from services.origination.domain.products import GuarantorLimit, Product
+from shared.kernel.errors import InvalidArgument, NotFound, Refused
+
+
+class GuaranteeNotFound(NotFound):
+    """The application has no such guarantee."""
+
+
+class GuaranteeAlreadyThere(Refused):
+    """The application has a guarantee of this id."""
+
+
+class GuarantorNotRegistered(Refused):
+    """A guarantor's net assets are to be known before it guarantees anything."""
+
+
+class GuarantorOverLimit(Refused):
+    """The guarantor would guarantee more in all than its net assets allow."""
+
+
+class GuarantorOverDebtorLimit(Refused):
+    """The guarantor would guarantee too much for one debtor."""
+
+
+class GuarantorOverGroupLimit(Refused):
+    """The guarantor would guarantee too much for one group of debtors."""
+
+
+class InsuranceExpired(Refused):
+    """The insurance policy is not valid any more."""
+
+
+class InsuranceNotYetValid(Refused):
+    """The insurance policy is not valid yet."""
+
+
+class InsuranceEndsTooEarly(Refused):
+    """The insurance policy ends before the last instalment and its waiting period."""
+
+
+class LoanToValueExceeded(Refused):
+    """The thing is worth too little for what it is to secure."""
+
+
+class ValuationTooOld(Refused):
+    """The thing was valued too long ago."""
+
+
+class SecurityCurrencyDiffers(InvalidArgument):
+    """Security is stated in the application's currency."""
+
+
+class Insurance(msgspec.Struct, frozen=True, kw_only=True):
+    """A policy of performance guarantee insurance (履约保证保险)."""
+
+    policy_number: str
+    valid_from: date
+    valid_until: date
+    cover_share: Decimal
+    deductible_minor: int
+    waiting_days: int
+
+
+class Collateral(msgspec.Struct, frozen=True, kw_only=True):
+    """A thing that can be sold; minor units."""
+
+    description: str
+    value_minor: int
+    valued_on: date
+    prior_liens_minor: int
+    registration_number: str = ""
+    registered_on: date | None = None
+
+
+class Guarantee(msgspec.Struct, frozen=True, kw_only=True):
+    """One security of one application; minor units of its currency."""
+
+    guarantee_id: str
+    kind: str
+    provider_ref: str
+    amount_minor: int
+    fee_minor: int = 0
+    debtor_group: str = ""
+    insurance: Insurance | None = None
+    collateral: Collateral | None = None
+    consented_sha256: str = ""
+    consents_to_changes: bool = False
+    released_on: date | None = None
+
+
+class Exposure(msgspec.Struct, frozen=True, kw_only=True):
+    """What a guarantor guarantees for one debtor, by application."""
+
+    application_id: str
+    borrower_ref: str
+    debtor_group: str
+    amount_minor: int
+
+
+class Guarantor(msgspec.Struct, frozen=True, kw_only=True):
+    """A registered guarantor and what it guarantees; minor units of one currency."""
+
+    guarantor_ref: str
+    currency: str
+    net_assets_minor: int
+    elsewhere_minor: int
+    small_borrowers: bool
+    stated_on: date
+    exposures: tuple[Exposure, ...] = ()
+
+    @property
+    def outstanding_minor(self) -> int:
+        """All that it guarantees, here and elsewhere."""
+        return self.elsewhere_minor + sum(e.amount_minor for e in self.exposures)
+
+
+def engaged(guarantor: Guarantor, more: Exposure, limit: GuarantorLimit) -> Guarantor:
+    """
+    Add what a guarantor guarantees.
+
+    Raises:
+        GuarantorOverLimit, GuarantorOverDebtorLimit, GuarantorOverGroupLimit: with the room left.
+    Source:
+        融资担保公司监督管理条例, art. 15 (10 or 15 times net assets), 16 (10 % debtor, 15 % group).
+    """
+    assets = guarantor.net_assets_minor
+    multiple = (
+        limit.outstanding_multiple_small
+        if guarantor.small_borrowers
+        else limit.outstanding_multiple
+    )
+    debtor = sum(e.amount_minor for e in guarantor.exposures if e.borrower_ref == more.borrower_ref)
+    group = sum(
+        e.amount_minor
+        for e in guarantor.exposures
+        if more.debtor_group and e.debtor_group == more.debtor_group
+    )
+    checks: tuple[tuple[type[Refused], Decimal, int], ...] = (
+        (GuarantorOverLimit, multiple, guarantor.outstanding_minor),
+        (GuarantorOverDebtorLimit, limit.single_debtor_share, debtor),
+        (GuarantorOverGroupLimit, limit.group_share, group),
+    )
+    for refusal, share, taken in checks:
+        room = int(assets * share) - taken
+        if more.amount_minor > room:
+            raise refusal(
+                f"{guarantor.guarantor_ref} may guarantee {max(0, room)} more, not"
+                f" {more.amount_minor}: {share} of its net assets, {taken} taken",
+                field="amount",
+                expected=f"up to {max(0, room)} minor units",
+                source=limit.source,
+            )
+    return msgspec.structs.replace(guarantor, exposures=(*guarantor.exposures, more))
+
+
+def disengaged(guarantor: Guarantor, application_id: str) -> Guarantor:
+    """Drop what a guarantor guarantees for an application."""
+    left = tuple(e for e in guarantor.exposures if e.application_id != application_id)
+    return msgspec.structs.replace(guarantor, exposures=left)
+
+
+def check_insurance(given: Guarantee, on: date, matures_on: date) -> None:
+    """
+    Let an insurance policy secure a loan that matures on a date.
+
+    Raises:
+        InsuranceExpired, InsuranceNotYetValid, InsuranceEndsTooEarly
+    """
+    policy = given.insurance
+    assert policy is not None
+    name, until = policy.policy_number, policy.valid_until
+    if on > until:
+        raise InsuranceExpired(
+            f"policy {name} ended on {until}", field="insurance.valid_until", on=on
+        )
+    if on < policy.valid_from:
+        raise InsuranceNotYetValid(
+            f"policy {name} begins on {policy.valid_from}", field="insurance.valid_from", on=on
+        )
+    needed = date.fromordinal(matures_on.toordinal() + policy.waiting_days)
+    if until < needed:
+        raise InsuranceEndsTooEarly(
+            f"policy {name} ends on {until}; the loan matures on {matures_on} and claims wait"
+            f" {policy.waiting_days} days",
+            field="insurance.valid_until",
+            expected=f"{needed} or later",
+        )
+
+
+def cover_minor(given: Guarantee, principal_minor: int) -> int:
+    """Return what a security pays of a lost principal; nothing once it is released."""
+    if given.released_on is not None:
+        return 0
+    policy = given.insurance
+    if policy is None:
+        return given.amount_minor
+    share = int((principal_minor - policy.deductible_minor) * policy.cover_share)
+    return max(0, min(share, given.amount_minor))
+
+
+def check_collateral(given: Guarantee, product: Product, on: date) -> None:
+    """
+    Let a thing secure an amount.
+
+    Raises:
+        ValuationTooOld: valued before the days that the product allows.
+        LoanToValueExceeded: prior liens and the amount are above the share of its value.
+    """
+    thing = given.collateral
+    assert thing is not None
+    if (on - thing.valued_on).days > product.valuation_days_max:
+        raise ValuationTooOld(
+            f"valued on {thing.valued_on}",
+            field="collateral.valued_on",
+            expected=f"at most {product.valuation_days_max} days before {on}",
+        )
+    room = int(thing.value_minor * product.loan_to_value_max) - thing.prior_liens_minor
+    if given.amount_minor > room:
+        raise LoanToValueExceeded(
+            f"{thing.description} secures up to {max(0, room)}, not {given.amount_minor}",
+            field="amount",
+            expected=f"up to {max(0, room)} minor units",
+            loan_to_value_max=product.loan_to_value_max,
+        )

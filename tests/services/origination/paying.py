@@ -1,0 +1,114 @@
+"""A bank's gateway over HTTP, and an application taken to its accepted contract."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from tests.stories.conftest import Suite
+from tests.stories.test_service_down import APPLICATION
+from tests.system.processes import Service
+
+ACCOUNT = "6222020200112233449"
+
+
+@dataclass
+class Bank:
+    """Pays each key once; as often as told it kills who asked, after the money has moved."""
+
+    port: int
+    paid: dict[str, dict[str, Any]] = field(default_factory=dict)
+    asked: Counter[str] = field(default_factory=Counter)
+    closed: set[str] = field(default_factory=set)
+    victim: Service | None = None
+    kills: int = 0
+
+    def answer(self, key: str, order: dict[str, Any]) -> dict[str, str] | None:
+        self.asked[key] += 1
+        if order["account_ref"] in self.closed:
+            return {"returned": "account closed"}
+        self.paid.setdefault(key, order)
+        if self.kills and self.victim is not None:
+            self.kills -= 1
+            self.victim.kill()
+            return None
+        return {"reference": f"bank-{key}"}
+
+
+def serve(bank: Bank) -> ThreadingHTTPServer:
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            answer = bank.answer(self.headers["Idempotency-Key"], json.loads(body))
+            if answer is None:
+                return
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(json.dumps(answer).encode())
+
+        def log_message(self, *_: Any) -> None:
+            return
+
+    server = ThreadingHTTPServer(("127.0.0.1", bank.port), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server
+
+
+@dataclass
+class Place:
+    """The suite, its bank, and the steps of an application."""
+
+    suite: Suite
+    bank: Bank
+
+    def ask(self, method: str, name: str, /, **body: Any) -> dict[str, Any]:
+        """Ask origination for a step, once."""
+        wanted = {"requestId": f"{name}-{method}", "applicationId": name, **body}
+        return self.suite.call("origination", method, **wanted)
+
+    def security(self, method: str, /, **body: Any) -> dict[str, Any]:
+        """Ask the security service."""
+        path = f"lending.origination.v1.SecurityService/{method}"
+        return self.suite.services["origination"].call(path, **body)
+
+    def today(self) -> str:
+        return self.suite.call("ledger", "GetBusinessDate")["on"]
+
+    def advance(self, to: str) -> None:
+        self.suite.call("ledger", "AdvanceBusinessDate", requestId=f"to-{to}", to=to)
+
+    def offer(self, name: str, /, **body: Any) -> dict[str, Any]:
+        """Take an application to its decision."""
+        self.ask("SubmitApplication", name, **{**APPLICATION, **_own(self, name), **body})
+        return self.ask("DecideApplication", name)
+
+    def confirm(self, name: str) -> dict[str, Any]:
+        """Show the disclosure and confirm it after it could be read."""
+        shown = self.ask("ShowDisclosure", name)
+        time.sleep(1.1)
+        sha256 = shown["disclosureSha256"]
+        return self.ask("ConfirmDisclosure", name, disclosureSha256=sha256)
+
+    def contract(self, name: str, /, **body: Any) -> dict[str, Any]:
+        """Take an application to its accepted contract."""
+        self.offer(name, **body)
+        self.confirm(name)
+        return self.ask("AcceptContract", name)
+
+    def get(self, name: str) -> dict[str, Any]:
+        return self.suite.call("origination", "GetApplication", applicationId=name)
+
+
+def _own(place: Place, name: str) -> dict[str, Any]:
+    return {
+        "requestId": f"{name}-submit",
+        "applicationId": name,
+        "borrowerRef": f"B-{name}",
+        "accountRef": ACCOUNT,
+        "appliedOn": place.today(),
+    }
