@@ -206,22 +206,15 @@ def terms_message(given: Terms) -> loan_pb2.Terms:
         interest_free_instalments=given.interest_free_instalments,
         instalment_multiple_minor=given.instalment_multiple_minor,
         even_out_last=given.even_out_last,
-        **_named_policies(given),
-        keep_unearned_interest=not given.rebate_unearned,
-        delinquency_policy=given.delinquency.policy,
         calendar=given.calendar,
         business_day_rule=pb.BusinessDayRule.Value(f"BUSINESS_DAY_RULE_{given.business_day_rule}"),
         short_month=pb.ShortMonth.Value(f"SHORT_MONTH_{given.short_month}"),
-        cost_ceiling=given.cost_ceiling,
-        fees_elsewhere_minor=given.fees_elsewhere_minor,
-        penalty_on_interest=given.penalty_on_interest,
-        penalty_from_grace=given.penalty_from_grace,
-        posting_policy=given.posting_policy,
+        **_policies_message(given),
     )
 
 
-def _named_policies(given: Terms) -> dict[str, Any]:
-    """Return the policies and rules that terms name, as the message has them."""
+def _policies_message(given: Terms) -> dict[str, Any]:
+    """Return what lateness, early money and costs do, as the message has it."""
     pb = loan_pb2
     return dict(
         allocation_policy=given.waterfall.policy,
@@ -229,4 +222,11 @@ def _named_policies(given: Terms) -> dict[str, Any]:
         overpayment=pb.Overpayment.Value(f"OVERPAYMENT_{given.overpayment}"),
         prepayment=pb.Prepayment.Value(f"PREPAYMENT_{given.prepayment}"),
         prepayment_fee_rate=str(given.prepayment_fee_rate) if given.prepayment_fee_rate else "",
+        keep_unearned_interest=not given.rebate_unearned,
+        delinquency_policy=given.delinquency.policy,
+        cost_ceiling=given.cost_ceiling,
+        fees_elsewhere_minor=given.fees_elsewhere_minor,
+        penalty_on_interest=given.penalty_on_interest,
+        penalty_from_grace=given.penalty_from_grace,
+        posting_policy=given.posting_policy,
     )
