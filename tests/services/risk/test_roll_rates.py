@@ -127,9 +127,7 @@ _lives = st.lists(
 
 
 @given(_lives, st.dates(date(2025, 1, 1), date(2026, 12, 31)))
-def test_ever_bad_never_falls_and_nothing_is_known_early(
-    lives: list[LoanLife], as_of: date
-) -> None:
+def test_ever_bad_never_falls(lives: list[LoanLife], as_of: date) -> None:
     """Shares only rise with months on book, end where knowledge ends, and ignore the future."""
     found = vintages(lives, as_of, 36)
     blind = [
