@@ -56,6 +56,12 @@ train: training ## Train risk's champion and challenger: make train DATA=german.
 evaluate: training build/protos.ready ## Try risk's models on held-out folds of every set, against the bars.
 	$(BIN)/python -m services.risk evaluate
 
+decisions: setup ## Make 10,000 decisions, and all of them again in another process.
+	DECISIONS=10000 $(BIN)/python -m pytest -q tests/services/risk/test_replay.py
+
+warnings: setup ## Try early warning on the stream of a running suite, out of time; or TAPE=file.
+	$(BIN)/python -m deploy.sample.warnings $(if $(TAPE),--tape $(TAPE))
+
 run: setup ## Run the suite with the sample book until Ctrl-C.
 	$(BIN)/python -m deploy.local run
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -87,6 +87,22 @@ class Work:
         row = {"kind": kind.__name__, "id": record_id, "state": state}
         row["body"] = msgspec.json.encode(record)
         await self.connection.execute(insert(RECORDS), row)
+
+    async def get_all(self, kind: type[Record], record_ids: Collection[str]) -> dict[str, Record]:
+        """Return the records there are of these ids, by id, in one question."""
+        wanted = (RECORDS.c.kind == kind.__name__) & RECORDS.c.id.in_(list(record_ids))
+        rows = await self.connection.execute(select(RECORDS.c.id, RECORDS.c.body).where(wanted))
+        return {name: msgspec.json.decode(body, type=kind) for name, body in rows}
+
+    async def put_all(self, kind: type[Record], records: Mapping[str, tuple[Record, str]]) -> None:
+        """Store records with their states, by id, replacing those of their kind and ids."""
+        replaced = (RECORDS.c.kind == kind.__name__) & RECORDS.c.id.in_(list(records))
+        await self.connection.execute(delete(RECORDS).where(replaced))
+        rows = [
+            {"kind": kind.__name__, "id": name, "state": state, "body": msgspec.json.encode(record)}
+            for name, (record, state) in records.items()
+        ]
+        await self.connection.execute(insert(RECORDS), rows)
 
     async def find(
         self, kind: type[Record], *, state: str = "", after: str = "", limit: int = 100

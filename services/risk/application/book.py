@@ -32,19 +32,24 @@ class Decided(msgspec.Struct, frozen=True, kw_only=True):
 async def gathered(work: Work, application: Application) -> Application:
     """Return an application with what our own book says before it is decided."""
     earlier = await latest(work, application.application_id)
-    found = {}
-    for dimension, value in values_of(application).items():
-        exposure = await _exposure(work, application.currency, dimension, value)
-        amount = exposure.amount_minor
-        if earlier is not None and _counts(earlier, dimension, value, application.currency):
-            amount -= earlier.application.amount_minor
-        found[dimension] = Slice(
-            dimension=dimension, value=value, amount_minor=amount, total_minor=0
+    before = await _exposures(work, application.currency, values_of(application))
+    amounts = {}
+    for dimension, exposure in before.items():
+        counted = earlier is not None and _counts(earlier, exposure)
+        taken_back = earlier.application.amount_minor if earlier and counted else 0
+        amounts[dimension] = exposure.amount_minor - taken_back
+    slices = tuple(
+        Slice(
+            dimension=name,
+            value=before[name].value,
+            amount_minor=amounts[name],
+            total_minor=amounts[EVERYTHING],
         )
-    total = found[EVERYTHING].amount_minor
-    slices = tuple(msgspec.structs.replace(found[name], total_minor=total) for name in DIMENSIONS)
-    borrower = found[BORROWER].amount_minor
-    return msgspec.structs.replace(application, borrower_approved_minor=borrower, slices=slices)
+        for name in DIMENSIONS
+    )
+    return msgspec.structs.replace(
+        application, borrower_approved_minor=amounts[BORROWER], slices=slices
+    )
 
 
 async def keep_decision(work: Work, decided: Decided) -> None:
@@ -76,29 +81,39 @@ async def exposures(work: Work, currency: str, dimension: str) -> list[Exposure]
     return sorted(found, key=lambda one: one.value)
 
 
-def _counts(earlier: Decided, dimension: str, value: str, currency: str) -> bool:
+def _counts(earlier: Decided, exposure: Exposure) -> bool:
+    """Say whether an earlier decision is part of an exposure."""
     approved = earlier.decision.outcome is Outcome.APPROVED
-    same = earlier.application.currency == currency
-    return approved and same and values_of(earlier.application)[dimension] == value
+    same = earlier.application.currency == exposure.currency
+    value = values_of(earlier.application)[exposure.dimension]
+    return approved and same and value == exposure.value
 
 
-async def _exposure(work: Work, currency: str, dimension: str, value: str) -> Exposure:
-    found = await work.get(Exposure, _name(currency, dimension, value))
-    return found or Exposure(currency=currency, dimension=dimension, value=value)
+async def _exposures(work: Work, currency: str, values: dict[str, str]) -> dict[str, Exposure]:
+    """Return what was approved before under each value, by dimension."""
+    names = {dimension: _name(currency, dimension, value) for dimension, value in values.items()}
+    found = await work.get_all(Exposure, names.values())
+    return {
+        dimension: found.get(name)
+        or Exposure(currency=currency, dimension=dimension, value=values[dimension])
+        for dimension, name in names.items()
+    }
 
 
 async def _count(work: Work, decided: Decided, sign: int) -> None:
     if decided.decision.outcome is not Outcome.APPROVED:
         return
     currency = decided.application.currency
-    for dimension, value in values_of(decided.application).items():
-        now = await _exposure(work, currency, dimension, value)
-        after = msgspec.structs.replace(
+    before = await _exposures(work, currency, values_of(decided.application))
+    after = {}
+    for dimension, now in before.items():
+        counted = msgspec.structs.replace(
             now,
             approved=now.approved + sign,
             amount_minor=now.amount_minor + sign * decided.application.amount_minor,
         )
-        await work.put(after, _name(currency, dimension, value), f"{currency}.{dimension}")
+        after[_name(currency, dimension, now.value)] = counted, f"{currency}.{dimension}"
+    await work.put_all(Exposure, after)
 
 
 def _name(currency: str, dimension: str, value: str) -> str:
