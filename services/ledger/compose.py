@@ -24,6 +24,7 @@ from services.ledger.application.listing import LoanList
 from services.ledger.application.posting import Writer
 from services.ledger.application.proving import Prover
 from services.ledger.config import LedgerSettings
+from services.ledger.domain.kept import KEEPER
 from services.ledger.entrypoints.audit_service import AuditService
 from services.ledger.entrypoints.grpc_service import LedgerService
 from shared.audit.checkpoints import load_signer
@@ -42,6 +43,7 @@ async def serve_ledger(settings: LedgerSettings, stop: asyncio.Event | None = No
     await models.create()
     followers = FollowerProcess(settings, store, models)
     writer = Writer(store, followers.wake)
+    writer.accounts.bytes_max = KEEPER.lines.bytes_max = settings.cache_bytes(2)
     writer.load_business_date()
     collect_seldom()
     accruals = Accruals(writer, followers, models)

@@ -21,6 +21,7 @@ from services.ledger.application.following import Follower
 from services.ledger.application.projecting import Projection
 from services.ledger.application.sealing import Sealer
 from services.ledger.config import LedgerSettings
+from services.ledger.domain.kept import KEEPER
 from shared.audit.checkpoints import load_signer
 from shared.runtime.collector import collect_seldom
 from shared.runtime.database import open_database
@@ -50,6 +51,9 @@ async def follow_log(settings: LedgerSettings) -> None:
     sealer = Sealer(store, seals, signer, lambda: datetime.now(UTC))
     telling = CheckpointRelay(seals, settings.nats_url)
     collect_seldom()
+    accounts = (projection.follower.accounts, relay.follower.accounts)
+    for bounded in (KEEPER.lines, models.written, *accounts):
+        bounded.bytes_max = settings.cache_bytes(4)
     stop = asyncio.Event()
     followers = (projection, relay, sealer)
     work = [*(one.run(stop) for one in (*followers, telling)), _listen(followers, stop)]

@@ -26,6 +26,12 @@ class LedgerSettings(ServiceSettings):
         "", description="The read models; empty: beside the log (…-read.db) or the same database."
     )
 
+    cache_mib: int = Field(
+        256,
+        ge=1,
+        description="Memory for loans used last, MiB; the followers take as much.",
+    )
+
     log_origin: str = Field(
         "duebook.local/ledger", description="Name of this log in its signed checkpoints."
     )
@@ -46,6 +52,10 @@ class LedgerSettings(ServiceSettings):
     nats_monitor_url: str = Field(
         "", description="Monitor of a single NATS server, http://host:8222, to see how it syncs."
     )
+
+    def cache_bytes(self, part: int) -> int:
+        """Return one part of so many of the memory for loans used last."""
+        return (self.cache_mib << 20) // part
 
     def signing_key_path(self) -> Path:
         """Return where the secret key of the checkpoints is."""

@@ -25,13 +25,15 @@ from services.ledger.application.rows import (
     summary_row,
 )
 from services.ledger.domain.loan_account import LoanAccount
+from shared.kernel.bounded import Bounded
 from shared.runtime.database import create_tables
 from shared.subscriber.chain import GENESIS
 
 APPLICATION_ID = 0x44554552
 """Marks a SQLite file as a ledger's read models: "DUER"."""
 
-CHUNK, WRITTEN_MAX = 500, 10_000
+CHUNK = 500
+WRITTEN_BYTES_MAX, WRITTEN_ROW_BYTES = 64 << 20, 600
 FOLLOWED = {
     "read-models": (LOAN_SUMMARY, INSTALMENTS, JOURNAL_LINES),
     "relay": (MESSAGE_SEQUENCES,),
@@ -57,7 +59,11 @@ class ReadModels:
     """Reads and writes the tables of one database."""
 
     engine: AsyncEngine
-    written: dict[str, dict[int, dict[str, Any]]] = field(default_factory=dict)
+    written: Bounded[dict[int, dict[str, Any]]] = field(
+        default_factory=lambda: Bounded(
+            WRITTEN_BYTES_MAX, lambda rows: WRITTEN_ROW_BYTES * (1 + len(rows))
+        )
+    )
 
     async def create(self) -> None:
         """Create the tables that are missing."""
@@ -101,8 +107,8 @@ class ReadModels:
         rows: list[dict[str, Any]] = []
         for loan_id, account in accounts.items():
             fresh = {row["number"]: row for row in instalment_rows(account)}
-            known = self.written.pop(loan_id, None)
-            self.written[loan_id] = fresh
+            known = self.written.get(loan_id)
+            self.written.put(loan_id, fresh)
             if known is None:
                 unknown[loan_id] = account
                 rows += fresh.values()
@@ -110,8 +116,6 @@ class ReadModels:
             changed = [n for n in {*known, *fresh} if known.get(n) != fresh.get(n)]
             gone += [(loan_id, number) for number in changed]
             rows += [fresh[number] for number in changed if number in fresh]
-        while len(self.written) > WRITTEN_MAX:
-            self.written.pop(next(iter(self.written)))
         key = tuple_(INSTALMENTS.c.loan_id, INSTALMENTS.c.number)
         for start in range(0, len(gone), CHUNK):
             await connection.execute(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -12,9 +11,10 @@ import msgspec
 from services.ledger.application.ports import Log, Logged
 from services.ledger.domain.book_events import AccrualPosted
 from services.ledger.domain.events import Fact
-from services.ledger.domain.loan_account import LoanAccount, evolve, fold
+from services.ledger.domain.loan_account import LoanAccount, evolve, fold, size_of
+from shared.kernel.bounded import Bounded
 
-ACCOUNTS_MAX = 50_000
+ACCOUNTS_BYTES_MAX = 128 << 20
 
 
 class Accrued(NamedTuple):
@@ -46,7 +46,9 @@ class Follower:
 
     log: Log
     decode: Callable[[str, bytes], msgspec.Struct]
-    accounts: OrderedDict[str, LoanAccount] = field(default_factory=OrderedDict)
+    accounts: Bounded[LoanAccount] = field(
+        default_factory=lambda: Bounded(ACCOUNTS_BYTES_MAX, size_of)
+    )
 
     def page(self, after: int, limit: int = 1000) -> Page:
         """
@@ -72,8 +74,5 @@ class Follower:
             earlier = self.log.stream(row.originator_id, row.version - 1) if row.version > 1 else []
             before = fold(earlier)
         account = evolve(before, event)
-        self.accounts[event.loan_id] = account
-        self.accounts.move_to_end(event.loan_id)
-        if len(self.accounts) > ACCOUNTS_MAX:
-            self.accounts.popitem(last=False)
+        self.accounts.put(event.loan_id, account)
         return Followed(row, event, account)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -24,14 +23,15 @@ from services.ledger.application.ports import Log, LogUnavailable, StreamChanged
 from services.ledger.domain import commands as cmd
 from services.ledger.domain.book_events import BusinessDateAdvanced, RequestAnswered
 from services.ledger.domain.decide import decide
-from services.ledger.domain.loan_account import LoanAccount, fold
+from services.ledger.domain.loan_account import LoanAccount, fold, size_of
 from services.ledger.domain.refusals import LoanChangedMeanwhile
+from shared.kernel.bounded import Bounded
 from shared.kernel.errors import LendingError
 
 BATCH_MAX = 256
 COMMIT_MAX = 5_000
 WAITING_MAX = 20_000
-ACCOUNTS_MAX = 50_000
+ACCOUNTS_BYTES_MAX = 128 << 20
 BUSINESS_DAY = "business-day"
 TICK = timedelta(microseconds=1)
 
@@ -44,7 +44,9 @@ class Writer:
     on_commit: Callable[[], None] = lambda: None
     queue: asyncio.Queue[Work] = field(default_factory=asyncio.Queue)
     waiting: int = 0
-    accounts: OrderedDict[str, LoanAccount] = field(default_factory=OrderedDict)
+    accounts: Bounded[LoanAccount] = field(
+        default_factory=lambda: Bounded(ACCOUNTS_BYTES_MAX, size_of)
+    )
     business_on: date | None = None
     business_days: int = 0
     open: dict[object, datetime] = field(default_factory=dict)
@@ -265,7 +267,7 @@ class Writer:
             ask.outcome = first
             return
         fresh: dict[str, LoanAccount | None] = {}
-        self.accounts.pop(ask.command.loan_id, None)
+        self.accounts.drop(ask.command.loan_id)
         try:
             self.log.append(self._decided(ask, fresh))
             self._remember(fresh)
@@ -281,14 +283,11 @@ class Writer:
     def _remember(self, fresh: dict[str, LoanAccount | None]) -> None:
         for loan_id, account in fresh.items():
             if account is not None:
-                self.accounts[loan_id] = account
-                self.accounts.move_to_end(loan_id)
-        while len(self.accounts) > ACCOUNTS_MAX:
-            self.accounts.popitem(last=False)
+                self.accounts.put(loan_id, account)
 
     def _forget(self, fresh: dict[str, LoanAccount | None]) -> None:
         for loan_id in fresh:
-            self.accounts.pop(loan_id, None)
+            self.accounts.drop(loan_id)
 
 
 def _any_refused(asks: Sequence[Ask]) -> bool:

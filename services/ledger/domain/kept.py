@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import OrderedDict
 from datetime import date
 from operator import attrgetter
 from typing import NamedTuple
@@ -13,8 +12,10 @@ from services.ledger.domain.replay import at, begin, proceed
 from services.ledger.domain.terms import Terms
 from services.ledger.domain.timeline import Timeline
 from services.ledger.domain.trail import Trail
+from shared.kernel.bounded import Bounded
 
-KEPT_MAX = 4096
+KEPT_BYTES_MAX = 128 << 20
+LINE_BYTES, ROW_BYTES, SLOTS_BYTES = 2_000, 160, 150
 
 
 class _Kept(NamedTuple):
@@ -27,18 +28,24 @@ class _Kept(NamedTuple):
     seen: Timeline
 
 
+def size_of(kept: _Kept) -> int:
+    """Return about how many bytes keeping one loan takes; a test holds it against the truth."""
+    lines = (kept.line,) if kept.seen is kept.line else (kept.line, kept.seen)
+    rows = sum(LINE_BYTES + ROW_BYTES * len(line.rows) for line in lines)
+    return rows + SLOTS_BYTES * len(kept.line.allocations)
+
+
 class Keeper:
     """
-    Timelines of the loans that were looked at last.
+    Timelines of the loans that were looked at last, up to so many bytes.
 
     What it returns equals `replay.timeline` of the same facts (a law in the tests): a kept line is
     used only if the facts that it counted are the very first of those asked for, and none of the
     others counts earlier.
     """
 
-    def __init__(self, most: int = KEPT_MAX) -> None:
-        self.most = most
-        self.lines: OrderedDict[str, _Kept] = OrderedDict()
+    def __init__(self, bytes_max: int = KEPT_BYTES_MAX) -> None:
+        self.lines: Bounded[_Kept] = Bounded(bytes_max, size_of)
 
     def timeline(
         self,
@@ -78,14 +85,8 @@ class Keeper:
         if kept.seen.on != on:
             near = kept.seen if kept.seen.on <= on else kept.line
             kept = kept._replace(seen=near if near.on == on else at(near.copied(), on))
-        self._keep(loan_id, kept)
+        self.lines.put(loan_id, kept)
         return kept.seen
-
-    def _keep(self, loan_id: str, kept: _Kept) -> None:
-        self.lines.pop(loan_id, None)
-        self.lines[loan_id] = kept
-        while len(self.lines) > self.most:
-            self.lines.pop(next(iter(self.lines)), None)
 
 
 def _goes_on(

@@ -82,6 +82,15 @@ class LoanAccount(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return next(found, None)
 
 
+ACCOUNT_BYTES, FACT_BYTES, AGED_BYTES = 2_000, 240, 180
+
+
+def size_of(account: LoanAccount) -> int:
+    """Return about how many bytes an account takes; a test holds it against the truth."""
+    facts, aged = len(account.facts), len(account.aged)
+    return ACCOUNT_BYTES + FACT_BYTES * facts + AGED_BYTES * aged
+
+
 def fold(events: Iterable[ev.Fact], account: LoanAccount | None = None) -> LoanAccount | None:
     """Replay events into an account; None when there are none."""
     for event in events:
