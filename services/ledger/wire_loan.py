@@ -9,6 +9,7 @@ from typing import Any
 from lending.ledger.v1 import ledger_service_pb2 as pb
 from lending.ledger.v1 import loan_pb2
 
+from services.ledger.application.ageing import AgeingRun
 from services.ledger.application.listing import Listed
 from services.ledger.domain.chart import CHART
 from services.ledger.domain.delinquency import DueRow, standing_of
@@ -188,6 +189,17 @@ def list_message(listed: Listed) -> pb.ListLoansResponse:
     ]
     known_at = listed.known_at.isoformat()
     return pb.ListLoansResponse(loans=loans, next_page_token=listed.next_token, known_at=known_at)
+
+
+def business_date_message(on: date | None, run: AgeingRun | None) -> pb.BusinessDate:
+    """Return the business date as its message, with the run that is closing days."""
+    message = pb.BusinessDate(on=on.isoformat() if on else "")
+    if run is not None:
+        message.run.to = run.to.isoformat()
+        message.run.loans_due, message.run.loans_done = run.loans_due, run.loans_done
+        message.run.loans_per_second = run.loans_per_second
+        message.run.seconds_left = run.seconds_left
+    return message
 
 
 def balance_message(name: str, currency: str, total: int) -> pb.AccountBalance:

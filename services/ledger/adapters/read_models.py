@@ -123,16 +123,12 @@ class ReadModels:
             )
         await _replace(connection, INSTALMENTS, unknown, rows)
 
-    async def due_for_ageing(self, on: date, limit: int = 100_000) -> list[str]:
+    async def due_for_ageing(self, on: date) -> list[str]:
         """Return the loans whose next change of standing has come, by loan id."""
-        query = (
-            select(LOAN_SUMMARY.c.loan_id)
-            .where(LOAN_SUMMARY.c.next_transition_on <= on)
-            .order_by(LOAN_SUMMARY.c.loan_id)
-            .limit(limit)
-        )
+        query = select(LOAN_SUMMARY.c.loan_id).where(LOAN_SUMMARY.c.next_transition_on <= on)
         async with self.engine.connect() as connection:
-            return list((await connection.execute(query)).scalars())
+            # Sorted here: asked to sort, SQLite reads the whole book in order of its key.
+            return sorted((await connection.execute(query)).scalars())
 
     async def trial_balance(self, on: date) -> list[tuple[str, str, int]]:
         """Return account, currency and balance in minor units of all lines up to a date."""

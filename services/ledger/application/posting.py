@@ -78,17 +78,20 @@ class Writer:
             raise ask.outcome
         return ask.outcome
 
-    async def ask_all(self, asks: list[Ask], *, atomic: bool = False) -> None:
+    async def ask_all(
+        self, asks: list[Ask], *, atomic: bool = False, patient: bool = False
+    ) -> None:
         """
         Carry out many commands; each ask then says what became of it.
 
         Args:
             asks: In the order in which they are to be decided.
             atomic: Store all, in one transaction, or none.
+            patient: Wait even where too many wait; for work of our own, which asks one at a time.
         Raises:
             TooManyWaiting: nothing was stored; try again later with the same request ids.
         """
-        if self.waiting and self.waiting + len(asks) > WAITING_MAX:
+        if not patient and self.waiting and self.waiting + len(asks) > WAITING_MAX:
             raise TooManyWaiting("too many commands are waiting")
         work = Work(asks, asyncio.get_running_loop().create_future(), atomic)
         self.waiting += len(asks)

@@ -252,7 +252,8 @@ class LedgerService(LedgerServiceServicer):
     async def GetBusinessDate(self, request: Any, context: Any) -> pb.BusinessDate:
         """Return the business date."""
         on = self.writer.business_on
-        return pb.BusinessDate(on=on.isoformat() if on else "")
+        run = self.ageing.run
+        return wire_loan.business_date_message(on, run)
 
     async def AdvanceBusinessDate(self, request: Any, context: Any) -> pb.BusinessDate:
         """Close days up to a date."""
