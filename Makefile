@@ -83,6 +83,9 @@ laws: setup ## Try the ledger's laws on fifty times as many random loans.
 bench: setup ## Measure against floors of the same run, into build/bench.json; QUICK=1 in under 3 minutes.
 	$(BIN)/python -m tests.bench $(if $(QUICK),--quick)
 
+seals: setup ## Seal a million events and prove some of them, into build/seals.json.
+	$(BIN)/python -m tests.bench.seals
+
 durable: setup ## Kill the ledger 200 times under load on each store, and count every id; TIMES=n.
 	$(BIN)/python -m tests.simulation $(if $(TIMES),--times $(TIMES))
 
