@@ -52,9 +52,10 @@ async def serve_ledger(settings: LedgerSettings, stop: asyncio.Event | None = No
     service = LedgerService(writer, followers, models, ageing, loans)
 
     signer = load_signer(settings.log_origin, settings.signing_key_path())
-    prover = Prover(store, Seals(models.engine), lambda: followers.wake(HURRY))
+    seals = Seals(models.engine)
+    prover = Prover(store, seals, lambda: followers.wake(HURRY))
     evidence = Evidence(prover, signer, decode)
-    audits = AuditService(prover, evidence, signer.verifier, lambda: writer.business_on)
+    audits = AuditService(prover, seals, evidence, signer.verifier, lambda: writer.business_on)
 
     def register(server: grpc.aio.Server) -> Sequence[str]:
         add_LedgerServiceServicer_to_server(service, server)

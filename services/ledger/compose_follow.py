@@ -17,9 +17,12 @@ from services.ledger.adapters.follower_process import HURRY
 from services.ledger.adapters.read_models import ReadModels
 from services.ledger.adapters.relay import Relay, StreamSafety
 from services.ledger.adapters.seals import Seals
+from services.ledger.adapters.witness_client import post, witnesses_of
 from services.ledger.application.following import Follower
 from services.ledger.application.projecting import Projection
+from services.ledger.application.proving import Prover
 from services.ledger.application.sealing import Sealer
+from services.ledger.application.witnessing import Witnessing
 from services.ledger.config import LedgerSettings
 from services.ledger.domain.kept import KEEPER
 from shared.audit.checkpoints import load_signer
@@ -50,13 +53,15 @@ async def follow_log(settings: LedgerSettings) -> None:
     seals = Seals(models.engine)
     sealer = Sealer(store, seals, signer, lambda: datetime.now(UTC))
     telling = CheckpointRelay(seals, settings.nats_url)
+    prover = Prover(store, seals, lambda: None)
+    witnessing = Witnessing(prover, seals, witnesses_of(settings.witnesses), post)
     collect_seldom()
     accounts = (projection.follower.accounts, relay.follower.accounts)
     for bounded in (KEEPER.lines, models.written, *accounts):
         bounded.bytes_max = settings.cache_bytes(4)
     stop = asyncio.Event()
     followers = (projection, relay, sealer)
-    work = [*(one.run(stop) for one in (*followers, telling)), _listen(followers, stop)]
+    work = [*(one.run(stop) for one in (*followers, telling, witnessing)), _listen(followers, stop)]
     try:
         await asyncio.gather(*work)
     finally:

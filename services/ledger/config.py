@@ -41,6 +41,12 @@ class LedgerSettings(ServiceSettings):
         " Keep it where the database's keeper cannot read it.",
     )
 
+    witnesses: str = Field(
+        "",
+        description="Who cosigns the checkpoints: address and verifier key, again and again, all"
+        " divided by blanks.",
+    )
+
     stream_profile: Literal["local", "production"] = Field(
         "local",
         description="production: publish only where three servers keep each message, or one syncs"

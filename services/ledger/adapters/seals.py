@@ -6,10 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from sqlalchemy import and_, func, insert, or_, select
+from sqlalchemy import and_, delete, func, insert, or_, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.ledger.adapters.tables import CHECKPOINTS, SEALED_LEAVES, SEALED_NODES
+from services.ledger.adapters.tables import (
+    CHECKPOINTS,
+    COSIGNATURES,
+    SEALED_LEAVES,
+    SEALED_NODES,
+)
 from services.ledger.application.ports import Logged
 from shared.audit.merkle import Node
 
@@ -74,6 +79,32 @@ class Seals:
         async with self.engine.connect() as connection:
             found = await connection.execute(query)
             return {(level, number): bytes(value) for level, number, value in found}
+
+    async def cosigned(self, witness: str) -> int:
+        """Return the size of the last checkpoint that a witness has cosigned; 0 for none."""
+        rows = COSIGNATURES.c
+        async with self.engine.connect() as connection:
+            query = select(func.max(rows.size)).where(rows.witness == witness)
+            return (await connection.execute(query)).scalar() or 0
+
+    async def cosign(self, size: int, witness: str, line: str) -> None:
+        """Keep the line by which a witness cosigned a checkpoint, once."""
+        rows = COSIGNATURES.c
+        async with self.engine.begin() as connection:
+            same = and_(rows.size == size, rows.witness == witness)
+            await connection.execute(delete(COSIGNATURES).where(same))
+            row = {"size": size, "witness": witness, "line": line}
+            await connection.execute(insert(COSIGNATURES), row)
+
+    async def cosignatures(self, size: int = 0) -> tuple[int, dict[str, str]]:
+        """Return the lines of each witness under a checkpoint, by default the last cosigned."""
+        rows = COSIGNATURES.c
+        async with self.engine.connect() as connection:
+            if not size:
+                size = (await connection.execute(select(func.max(rows.size)))).scalar() or 0
+            query = select(rows.witness, rows.line).where(rows.size == size).order_by(rows.witness)
+            found = await connection.execute(query)
+            return size, {witness: line for witness, line in found}
 
     async def all_checkpoints(self) -> list[Sealed]:
         """Return every checkpoint, the smallest first."""

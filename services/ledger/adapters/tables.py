@@ -16,6 +16,8 @@ from sqlalchemy import (
 )
 
 METADATA = MetaData()
+BIG_KEY = BigInteger().with_variant(Integer, "sqlite")
+"""A number that SQLite keeps as the place of the row itself."""
 
 LOAN_SUMMARY = Table(
     "loan_summary",
@@ -83,12 +85,13 @@ SEALED_NODES = Table(
     Column("level", Integer, primary_key=True),
     Column("number", BigInteger, primary_key=True),
     Column("hash", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 SEALED_LEAVES = Table(
     "sealed_leaves",
     METADATA,
-    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("number", BIG_KEY, primary_key=True, autoincrement=False),
     Column("position", BigInteger, nullable=False),
     Column("originator_id", String(80), nullable=False),
     Column("version", BigInteger, nullable=False),
@@ -101,4 +104,12 @@ CHECKPOINTS = Table(
     Column("size", BigInteger, primary_key=True, autoincrement=False),
     Column("note", Text, nullable=False),
     Column("sealed_at_us", BigInteger, nullable=False),
+)
+
+COSIGNATURES = Table(
+    "cosignatures",
+    METADATA,
+    Column("size", BigInteger, primary_key=True, autoincrement=False),
+    Column("witness", String(200), primary_key=True),
+    Column("line", Text, nullable=False),
 )

@@ -29,6 +29,10 @@ class SizeUnknown(InvalidArgument):
     """The log has no signed checkpoint of this size, or has not grown to it."""
 
 
+class NotCosigned(NotFound):
+    """No witness has cosigned a checkpoint of this log."""
+
+
 class Place(Protocol):
     """Which leaf an event is, and where it stands in the log."""
 

@@ -54,9 +54,14 @@ def ask(server: str, call: Callable[[Any], Awaitable[Any]]) -> Any:
 
 
 @app.command()
-def checkpoint(size: Size = 0, server: Server = "") -> None:
+def checkpoint(
+    size: Size = 0,
+    cosigned: Annotated[bool, typer.Option(help="The last that a witness cosigned.")] = False,
+    server: Server = "",
+) -> None:
     """Print the signed checkpoint: keep it where the ledger's keeper cannot write."""
-    found = ask(server, lambda stub: stub.GetCheckpoint(pb.GetCheckpointRequest(size=size)))
+    asked = pb.GetCheckpointRequest(size=size, cosigned=cosigned)
+    found = ask(server, lambda stub: stub.GetCheckpoint(asked))
     print(found.note, end="")
 
 

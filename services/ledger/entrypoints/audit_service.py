@@ -11,8 +11,9 @@ from lending.ledger.v1 import audit_service_pb2 as pb
 from lending.ledger.v1.audit_service_pb2_grpc import LedgerAuditServiceServicer
 
 from services.ledger import wire_audit
+from services.ledger.adapters.seals import Seals
 from services.ledger.application.evidencing import Evidence
-from services.ledger.application.proving import Prover, Sealed
+from services.ledger.application.proving import NotCosigned, Prover, Sealed
 from services.ledger.application.reading import facts_of
 from services.ledger.domain.counterfactual import suppose
 from services.ledger.domain.difference import Look
@@ -27,14 +28,28 @@ class AuditService(LedgerAuditServiceServicer):
     """Answers every rpc of lending.ledger.v1.LedgerAuditService."""
 
     def __init__(
-        self, prover: Prover, evidence: Evidence, verifier: str, today: Callable[[], date | None]
+        self,
+        prover: Prover,
+        seals: Seals,
+        evidence: Evidence,
+        verifier: str,
+        today: Callable[[], date | None],
     ) -> None:
-        self.prover, self.evidence = prover, evidence
+        self.prover, self.seals, self.evidence = prover, seals, evidence
         self.verifier, self.today = verifier, today
 
     async def GetCheckpoint(self, request: Any, context: Any) -> pb.SignedCheckpoint:
-        """Return a signed checkpoint."""
-        return self._checkpoint(await self.prover.checkpoint(max(0, request.size)))
+        """Return a signed checkpoint with what witnesses say of it."""
+        size, lines = max(0, request.size), {}
+        if request.cosigned and not size:
+            size, lines = await self.seals.cosignatures()
+            if not size:
+                raise NotCosigned("no witness has cosigned yet", field="cosigned")
+        found = self._checkpoint(await self.prover.checkpoint(size))
+        lines = lines or (await self.seals.cosignatures(found.size))[1]
+        found.note += "".join(lines.values())
+        found.witnesses.extend(lines)
+        return found
 
     async def ProveEvent(self, request: Any, context: Any) -> pb.EventProof:
         """Prove one event."""
