@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from copy import copy
 from datetime import date, datetime
 from enum import StrEnum
 from functools import singledispatch
 from typing import Any
 
 import msgspec
+from msgspec.structs import force_setattr
 
 from services.ledger.domain import events as ev
 from services.ledger.domain.delinquency import Standing
@@ -92,27 +94,49 @@ def size_of(account: LoanAccount) -> int:
 
 
 def fold(events: Iterable[ev.Fact], account: LoanAccount | None = None) -> LoanAccount | None:
-    """Replay events into an account; None when there are none."""
+    """
+    Replay events into an account; None when there are none.
+
+    Nothing is checked or computed here: each event says what there is to assign. It is assigned to
+    a copy that nobody else has seen yet, which costs a third of a new account per event.
+    """
+    ours = False
     for event in events:
-        account = evolve(account, event)
+        if account is None or type(event) is ev.LoanOpened:
+            account, ours = _opened(event), True
+            continue
+        if not ours:
+            account, ours = copy(account), True
+        kind = type(event)
+        changes = _KNOWN.get(kind) or _KNOWN.setdefault(kind, _changes.dispatch(kind))
+        for name, value in changes(event, account).items():
+            force_setattr(account, name, value)
+        force_setattr(account, "version", account.version + 1)
+        force_setattr(account, "known_at", event.recorded_at)
     return account
 
 
 def evolve(account: LoanAccount | None, event: ev.Fact) -> LoanAccount:
-    """Assign what an event says; nothing is checked or computed here."""
-    if isinstance(event, ev.LoanOpened):
-        return LoanAccount(
-            loan_id=event.loan_id,
-            borrower_ref=event.borrower_ref,
-            product=event.product,
-            terms=event.terms,
-            version=1,
-            known_at=event.recorded_at,
-        )
-    assert account is not None, "the first event of a loan opens it"
-    changed = _changes(event, account)
-    version = account.version + 1
-    return msgspec.structs.replace(account, version=version, known_at=event.recorded_at, **changed)
+    """Assign what one event says."""
+    after = fold((event,), account)
+    assert after is not None
+    return after
+
+
+def _opened(event: ev.Fact) -> LoanAccount:
+    assert isinstance(event, ev.LoanOpened), "the first event of a loan opens it"
+    return LoanAccount(
+        loan_id=event.loan_id,
+        borrower_ref=event.borrower_ref,
+        product=event.product,
+        terms=event.terms,
+        version=1,
+        known_at=event.recorded_at,
+    )
+
+
+_KNOWN: dict[type[ev.Fact], Callable[[Any, LoanAccount], dict[str, object]]] = {}
+"""What was dispatched before, by the type of event."""
 
 
 @singledispatch
@@ -203,17 +227,12 @@ def _(event: ev.CreditRefunded, account: LoanAccount) -> dict[str, object]:
     return _with_fact(account, FactKind.REFUND, event, amount_minor=event.amount_minor)
 
 
-@_changes.register
-def _(event: ev.InterestPaused, account: LoanAccount) -> dict[str, object]:
-    return _with_fact(
-        account, FactKind.INTEREST_PAUSE, event, due_on=event.from_on, until_on=event.until_on
-    )
-
-
-@_changes.register
-def _(event: ev.DelinquencyPaused, account: LoanAccount) -> dict[str, object]:
-    days = {"due_on": event.from_on, "until_on": event.until_on}
-    return _with_fact(account, FactKind.DELINQUENCY_PAUSE, event, **days)
+@_changes.register(ev.InterestPaused)
+@_changes.register(ev.DelinquencyPaused)
+def _(event: ev.InterestPaused | ev.DelinquencyPaused, account: LoanAccount) -> dict[str, object]:
+    of_interest = isinstance(event, ev.InterestPaused)
+    kind = FactKind.INTEREST_PAUSE if of_interest else FactKind.DELINQUENCY_PAUSE
+    return _with_fact(account, kind, event, due_on=event.from_on, until_on=event.until_on)
 
 
 @_changes.register
