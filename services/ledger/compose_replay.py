@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Sequence
 
 from services.ledger.adapters.event_mapper import decode, encode
 from services.ledger.adapters.event_store import EventStore, open_event_store
 from services.ledger.adapters.read_models import ReadModels
+from services.ledger.adapters.replay_processes import processes_for, replay
 from services.ledger.adapters.seals import Seals
 from services.ledger.adapters.tables import METADATA
 from services.ledger.application.following import Follower
@@ -17,7 +19,6 @@ from services.ledger.application.verifying import (
     Verdict,
     compare,
     expected_rows,
-    replay_log,
 )
 from services.ledger.config import LedgerSettings
 from services.ledger.wire_events import outgoing_of
@@ -28,13 +29,20 @@ from shared.subscriber.chain import Place
 WRITTEN = Written(decode, encode)
 
 
-async def replay_book(settings: LedgerSettings, kept: Sequence[str] = ()) -> list[Verdict]:
+async def replay_book(
+    settings: LedgerSettings,
+    kept: Sequence[str] = (),
+    processes: int = 0,
+    say: Callable[[int, int], None] = lambda done, of: None,
+) -> list[Verdict]:
     """
     Hold the whole book against its log, and the log against its seals.
 
     Args:
         settings: Where the log, the read models and the key are.
         kept: Signed checkpoints that were kept elsewhere.
+        processes: Among how many the loans are shared; 0 chooses by the length of the log.
+        say: Hears how many events were replayed, of how many.
     Returns:
         One verdict per named check; a check that cannot be made says so as a difference.
     """
@@ -42,7 +50,7 @@ async def replay_book(settings: LedgerSettings, kept: Sequence[str] = ()) -> lis
     models = ReadModels(open_database(settings.read_url()))
     try:
         await models.create()
-        verdicts = await _replayed(store, models)
+        verdicts = await _replayed(settings.database_url, store, models, processes, say)
         verdicts += inspect(store, WRITTEN)
         signer = load_signer(settings.log_origin, settings.signing_key_path())
         resealing = Resealing(Seals(models.engine), WRITTEN, [signer.verifier])
@@ -52,24 +60,33 @@ async def replay_book(settings: LedgerSettings, kept: Sequence[str] = ()) -> lis
         await models.engine.dispose()
 
 
-async def _replayed(store: EventStore, models: ReadModels) -> list[Verdict]:
+async def _replayed(
+    url: str,
+    store: EventStore,
+    models: ReadModels,
+    processes: int,
+    say: Callable[[int, int], None],
+) -> list[Verdict]:
     """Replay the log, and compare what it says with the tables."""
     try:
         projection = Projection(store, Follower(store, decode), models)
         projection.position = await models.position("read-models")
         while await projection.step():
             pass
-        replayed = replay_log(Follower(store, decode))
+        length = store.last_position()
+        count = processes or processes_for(length)
+        replayed = await asyncio.to_thread(replay, url, count, lambda at: say(at, length))
     except Exception as failure:
         said = f"{type(failure).__name__}: {failure}"
         return [Verdict("the log can be replayed", 0, [said])]
     verdicts = [Verdict("the log can be replayed", replayed.events), *replayed.verdicts()]
-    for name, rows in expected_rows(replayed).items():
+    expected = expected_rows(replayed)
+    for name, rows in expected.items():
         table = METADATA.tables[name]
         key = tuple(column.name for column in table.primary_key.columns)
         verdicts.append(compare(name, key, rows, await models.all_rows(table)))
     days = [str(day) for day in await models.unbalanced_days()]
-    dates = len({row["effective_on"] for row in replayed.journal})
+    dates = len({row["effective_on"] for row in expected["journal_lines"]})
     verdicts.append(Verdict("trial balance is zero, by date", dates, days))
     return [*verdicts, await _messages(store, models)]
 

@@ -42,10 +42,15 @@ class Followed(NamedTuple):
 
 @dataclass(slots=True)
 class Follower:
-    """Reads the log from a position on; keeps the accounts that it has seen."""
+    """
+    Reads the log from a position on; keeps the accounts that it has seen.
+
+    With `mine` it follows only the loans of which it says so, by the name of their stream.
+    """
 
     log: Log
     decode: Callable[[str, bytes], msgspec.Struct]
+    mine: Callable[[str], bool] = lambda originator_id: True
     accounts: Bounded[LoanAccount] = field(
         default_factory=lambda: Bounded(ACCOUNTS_BYTES_MAX, size_of)
     )
@@ -57,7 +62,11 @@ class Follower:
         Other events are passed over; the position counts them.
         """
         rows = self.log.log(after, limit)
-        found = [self._follow(row) for row in rows if row.originator_id.startswith("loan/")]
+        found = [
+            self._follow(row)
+            for row in rows
+            if row.originator_id.startswith("loan/") and self.mine(row.originator_id)
+        ]
         accruals = [
             Accrued(row.position, event)
             for row in rows

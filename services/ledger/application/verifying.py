@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+import msgspec
 
 from services.ledger.application.following import Accrued, Followed, Follower
 from services.ledger.application.rows import (
@@ -25,6 +29,7 @@ from services.ledger.domain.events import (
 from services.ledger.domain.loan_account import LoanAccount
 
 PAGE = 2000
+FLAWS = ("unbalanced", "misallocated", "misjudged", "untied")
 ACCRUED = (INTEREST_RECEIVABLE, PENALTY_RECEIVABLE)
 
 
@@ -37,21 +42,35 @@ class Verdict:
     different: list[str] = field(default_factory=list)
 
 
+class MonthEnd(NamedTuple):
+    """The receivables at a month end: in the general ledger, and by what the loans say."""
+
+    position: int
+    name: str
+    general: dict[str, int]
+    totals: dict[str, int]
+
+
 @dataclass(slots=True)
 class Replayed:
-    """The book as the log alone says it is."""
+    """
+    The book, or a share of its loans, as the log alone says it is.
+
+    `rows` are those that the read models should hold, by table, once all is replayed.
+    """
 
     events: int = 0
     accounts: dict[str, LoanAccount] = field(default_factory=dict)
     journal: list[dict[str, Any]] = field(default_factory=list)
+    accrual_lines: list[dict[str, Any]] = field(default_factory=list)
+    rows: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     unbalanced: list[str] = field(default_factory=list)
     misallocated: list[str] = field(default_factory=list)
     misjudged: list[str] = field(default_factory=list)
     posted: dict[str, dict[str, int]] = field(default_factory=dict)
     accrued: dict[tuple[str, str], int] = field(default_factory=dict)
     untied: list[str] = field(default_factory=list)
-    untied_months: list[str] = field(default_factory=list)
-    months: int = 0
+    months: list[MonthEnd] = field(default_factory=list)
 
     def take(self, followed: Followed) -> None:
         """Count one fact: its rows, its zero-sum, and its outcome recomputed."""
@@ -86,8 +105,7 @@ class Replayed:
     def close_month(self, accrued: Accrued) -> None:
         """Hold the receivables of the general ledger against the loans, at a month end."""
         event, totals = accrued.event, dict.fromkeys(ACCRUED, 0)
-        self.journal += accrual_rows(accrued)
-        self.months += 1
+        self.accrual_lines += accrual_rows(accrued)
         for posting in event.postings:
             key = (event.currency, posting.account)
             self.accrued[key] = self.accrued.get(key, 0) + posting.amount_minor
@@ -99,26 +117,55 @@ class Replayed:
                 posted = self.posted.get(loan_id, {}).get(name, 0)
                 totals[name] += sub_ledger(line).get(name, 0) - posted
         general = {name: self.accrued.get((event.currency, name), 0) for name in ACCRUED}
-        if general != totals:
-            self.untied_months.append(f"{event.on} {event.currency}: {general} is not {totals}")
+        self.months.append(
+            MonthEnd(accrued.position, f"{event.on} {event.currency}", general, totals)
+        )
+
+    def finish(self) -> None:
+        """Derive the rows of the read models."""
+        accounts = self.accounts.values()
+        self.rows = {
+            "loan_summary": [summary_row(account) for account in accounts],
+            "instalments": [row for account in accounts for row in instalment_rows(account)],
+        }
+
+    def join(self, other: Replayed) -> None:
+        """Take in another share of the loans of the same log."""
+        self.events += other.events
+        self.accounts.update(other.accounts)
+        self.journal += other.journal
+        for name in FLAWS:
+            getattr(self, name).extend(getattr(other, name))
+        for table, rows in other.rows.items():
+            self.rows.setdefault(table, []).extend(rows)
+        self.months = [
+            mine._replace(totals={k: mine.totals[k] + theirs.totals[k] for k in ACCRUED})
+            for mine, theirs in zip(self.months, other.months, strict=True)
+        ]
 
     def verdicts(self) -> list[Verdict]:
         """Return what the log says about itself."""
+        untied_months = [
+            f"{month.name}: {month.general} is not {month.totals}"
+            for month in self.months
+            if month.general != month.totals
+        ]
         return [
             Verdict("events: postings sum to zero", self.events, self.unbalanced),
             Verdict("events: allocations recomputed", self.events, self.misallocated),
             Verdict("events: lateness recomputed", self.events, self.misjudged),
             Verdict("control accounts tie out, after each event", self.events, self.untied),
-            Verdict("receivables tie out, at each month end", self.months, self.untied_months),
+            Verdict("receivables tie out, at each month end", len(self.months), untied_months),
         ]
 
 
-def replay_log(follower: Follower) -> Replayed:
-    """Read the whole log."""
+def replay_log(follower: Follower, say: Callable[[int], None] = lambda _: None) -> Replayed:
+    """Read the whole log; `say` hears each position that was reached."""
     replayed, position = Replayed(), 0
     while True:
         page = follower.page(position, PAGE)
         if page.reached == position:
+            replayed.finish()
             return replayed
         for item in sorted([*page.followed, *page.accruals], key=_position):
             if isinstance(item, Followed):
@@ -126,6 +173,7 @@ def replay_log(follower: Follower) -> Replayed:
             else:
                 replayed.close_month(item)
         position = page.reached
+        say(position)
 
 
 def _position(item: Followed | Accrued) -> int:
@@ -148,9 +196,14 @@ def compare(
 
 def expected_rows(replayed: Replayed) -> dict[str, list[dict[str, Any]]]:
     """Return the rows that the read models should hold, by table."""
-    accounts = replayed.accounts.values()
-    return {
-        "loan_summary": [summary_row(account) for account in accounts],
-        "instalments": [row for account in accounts for row in instalment_rows(account)],
-        "journal_lines": replayed.journal,
-    }
+    return {**replayed.rows, "journal_lines": [*replayed.journal, *replayed.accrual_lines]}
+
+
+def digest_of(tables: dict[str, list[dict[str, Any]]]) -> str:
+    """Return a hash of all rows of all tables, in whatever order they come."""
+    total = sha256()
+    for name in sorted(tables):
+        total.update(name.encode())
+        for row in sorted(msgspec.json.encode(list(row.values())) for row in tables[name]):
+            total.update(row + b"\n")
+    return total.hexdigest()

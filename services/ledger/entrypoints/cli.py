@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 import uvloop
 from rich.console import Console
+from rich.progress import Progress, TimeElapsedColumn
 from rich.table import Table
 
 from services.ledger.adapters.parquet import DuckDBMissing
@@ -51,6 +52,9 @@ def replay(
         list[Path] | None,
         typer.Option(help="A signed checkpoint that was kept elsewhere; may be given again."),
     ] = None,
+    processes: Annotated[
+        int, typer.Option(min=0, help="Share the loans among so many; 0: one per core.")
+    ] = 0,
 ) -> None:
     """
     Hold the whole book against its log and the log against its seals, check by named check.
@@ -58,7 +62,10 @@ def replay(
     Run it while the ledger is down or quiet. The exit code is 1 when anything differs.
     """
     notes = [path.read_text("utf-8") for path in kept or []]
-    verdicts = asyncio.run(replay_book(LedgerSettings(), notes))
+    with Progress(*Progress.get_default_columns(), TimeElapsedColumn(), transient=True) as bar:
+        task = bar.add_task("replaying")
+        show = lambda done, of: bar.update(task, completed=done, total=of)  # noqa: E731
+        verdicts = asyncio.run(replay_book(LedgerSettings(), notes, processes, show))
     raise typer.Exit(_shown(verdicts, "replay of the whole book"))
 
 
