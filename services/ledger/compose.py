@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import partial
+from uuid import uuid4
 
 import grpc
 from lending.ledger.v1 import audit_service_pb2
@@ -23,6 +26,7 @@ from services.ledger.application.evidencing import Evidence
 from services.ledger.application.listing import LoanList
 from services.ledger.application.posting import Writer
 from services.ledger.application.proving import Prover
+from services.ledger.application.recorded_reads import RecordedReads
 from services.ledger.config import LedgerSettings
 from services.ledger.domain.kept import KEEPER
 from services.ledger.entrypoints.audit_service import AuditService
@@ -51,11 +55,12 @@ async def serve_ledger(settings: LedgerSettings, stop: asyncio.Event | None = No
     loans = LoanList(writer, followers, LoanLists(models.engine))
     service = LedgerService(writer, followers, models, ageing, loans)
 
-    signer = load_signer(settings.log_origin, settings.signing_key_path())
+    signer = partial(load_signer, settings.log_origin, settings.signing_key_path())
     seals = Seals(models.engine)
     prover = Prover(store, seals, lambda: followers.wake(HURRY))
     evidence = Evidence(prover, signer, decode)
-    audits = AuditService(prover, seals, evidence, signer.verifier, lambda: writer.business_on)
+    reads = RecordedReads(writer, lambda: datetime.now(UTC), lambda: uuid4().hex)
+    audits = AuditService(prover, seals, evidence, reads, signer, lambda: writer.business_on)
 
     def register(server: grpc.aio.Server) -> Sequence[str]:
         add_LedgerServiceServicer_to_server(service, server)

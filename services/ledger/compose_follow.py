@@ -9,6 +9,7 @@ import signal
 import sys
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 
 from services.ledger.adapters.checkpoint_relay import CheckpointRelay
 from services.ledger.adapters.event_mapper import decode
@@ -49,9 +50,9 @@ async def follow_log(settings: LedgerSettings) -> None:
         monitor_url=settings.nats_monitor_url,
     )
     relay = Relay(Follower(store, decode), models, settings.nats_url, safety)
-    signer = load_signer(settings.log_origin, settings.signing_key_path())
+    signer = partial(load_signer, settings.log_origin, settings.signing_key_path())
     seals = Seals(models.engine)
-    sealer = Sealer(store, seals, signer, lambda: datetime.now(UTC))
+    sealer = Sealer(store, seals, signer(), lambda: datetime.now(UTC), reload=signer)
     telling = CheckpointRelay(seals, settings.nats_url)
     prover = Prover(store, seals, lambda: None)
     witnessing = Witnessing(prover, seals, witnesses_of(settings.witnesses), post)

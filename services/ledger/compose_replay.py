@@ -13,6 +13,7 @@ from services.ledger.adapters.seals import Seals
 from services.ledger.adapters.tables import METADATA
 from services.ledger.application.following import Follower
 from services.ledger.application.inspecting import Written, inspect
+from services.ledger.application.key_rotation import keys_of
 from services.ledger.application.projecting import Projection
 from services.ledger.application.resealing import Resealing
 from services.ledger.application.verifying import (
@@ -53,7 +54,8 @@ async def replay_book(
         verdicts = await _replayed(settings.database_url, store, models, processes, say)
         verdicts += inspect(store, WRITTEN)
         signer = load_signer(settings.log_origin, settings.signing_key_path())
-        resealing = Resealing(Seals(models.engine), WRITTEN, [signer.verifier])
+        keys = keys_of(store, signer.verifier)
+        resealing = Resealing(Seals(models.engine), WRITTEN, keys)
         return verdicts + await resealing.run(store, kept)
     finally:
         store.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from google.protobuf.message import Message
 from lending.ledger.v1 import audit_service_pb2 as pb
 from lending.ledger.v1 import loan_pb2
 
@@ -12,6 +13,7 @@ from services.ledger.domain.timeline import Timeline
 from services.ledger.wire_events import delinquency_message
 from services.ledger.wire_loan import explanation_message, past_due_message
 from services.ledger.wire_terms import delinquency_policy, waterfall
+from shared.audit.packing import MANIFEST, packed, unpacked
 from shared.kernel.dates import parse_date
 from shared.kernel.money import plain_decimal
 
@@ -45,6 +47,23 @@ def supposed_message(found: Supposed, what: Supposition) -> pb.SupposeLoanRespon
         supposition_sha256=what.sha256,
         effective_on=found.actual.on.isoformat(),
     )
+
+
+def answer_bytes(answer: Message) -> bytes:
+    """
+    Return the bytes of an answer whose hash is recorded; its read_id is not yet set.
+
+    Of a pack they are its files without signatures, keys and programs: the same evidence stays
+    the same when the key or the checking program is another.
+    """
+    if not isinstance(answer, pb.EvidencePack):
+        return answer.SerializeToString(deterministic=True)
+    files = unpacked(answer.pack)
+    said = {k: v for k, v in files.items() if k not in _OF_TODAY and not k.startswith("shared/")}
+    return packed(said)
+
+
+_OF_TODAY = (MANIFEST, "verifier.txt", "rotations.json", "__main__.py", "README.txt")
 
 
 def _look(line: Timeline, explained: list[str]) -> pb.LoanLook:

@@ -25,6 +25,7 @@ from shared.audit.evaluate import Disagrees, evaluate
 from shared.audit.merkle import included, leaf_hash
 from shared.audit.notes import Checkpoint, CheckpointInvalid, checkpoint_of, signed_text
 from shared.audit.packing import MANIFEST, TITLE, PackInvalid, first_difference, unpacked
+from shared.audit.rotations import trusted_keys
 
 
 class Step(NamedTuple):
@@ -49,7 +50,8 @@ def verify(pack: bytes, verifier: str) -> list[Step]:
     """
     files = unpacked(pack)
     try:
-        steps = [_signed(files, verifier), *_told(files, verifier)]
+        keys = trusted_keys(verifier, json.loads(files["rotations.json"]))
+        steps = [_signed(files, keys), *_told(files, keys)]
     except (CheckpointInvalid, Disagrees) as failure:
         raise PackInvalid(str(failure)) from None
     except (KeyError, IndexError, TypeError, ValueError) as failure:
@@ -60,27 +62,27 @@ def verify(pack: bytes, verifier: str) -> list[Step]:
     return [*steps, Step("every byte of the zip follows from its files", len(pack))]
 
 
-def _signed(files: Files, verifier: str) -> Step:
+def _signed(files: Files, keys: list[str]) -> Step:
     """The manifest is signed, and every file has the hash that it states."""
     rows = _events(files)
-    _checkpoint(files, verifier)
-    text = signed_text(files[MANIFEST].decode(), verifier).split("\n")
+    _checkpoint(files, keys)
+    text = _by_any(files[MANIFEST].decode(), keys).split("\n")
     if text[0] != TITLE:
         raise PackInvalid(f"{MANIFEST} line 1: not {TITLE}")
     stated = {name: digest for digest, _, name in (line.partition("  ") for line in text[2:-1])}
     for name in sorted({*stated, *files} - {MANIFEST}):
         found = hashlib.sha256(files[name]).hexdigest() if name in files else "missing"
         if found != stated.get(name):
-            _first_event(rows, files, verifier)
+            _first_event(rows, files, keys)
             raise PackInvalid(f"{name} is not as it was signed")
     return Step("files as they were signed", len(stated))
 
 
-def _told(files: Files, verifier: str) -> Iterator[Step]:
+def _told(files: Files, keys: list[str]) -> Iterator[Step]:
     """What the files say holds together, down to the signed root."""
     rows = _events(files)
-    checkpoint = _checkpoint(files, verifier)
-    _first_event(rows, files, verifier)
+    checkpoint = _checkpoint(files, keys)
+    _first_event(rows, files, keys)
     yield Step(f"events under the signed root of {checkpoint.size}", len(rows))
     events = [_event(row, number) for number, row in enumerate(rows, start=1)]
     for number, (head, _) in enumerate(events, start=1):
@@ -100,17 +102,27 @@ def _told(files: Files, verifier: str) -> Iterator[Step]:
     yield Step("figures are those that are explained", len(stated))
 
 
-def _checkpoint(files: Files, verifier: str) -> Checkpoint:
-    return checkpoint_of(signed_text(files["checkpoint.txt"].decode(), verifier))
+def _checkpoint(files: Files, keys: list[str]) -> Checkpoint:
+    return checkpoint_of(_by_any(files["checkpoint.txt"].decode(), keys))
+
+
+def _by_any(note: str, keys: list[str]) -> str:
+    """Return the text of a note that one of the log's keys signed."""
+    for key in keys[1:]:
+        try:
+            return signed_text(note, key)
+        except CheckpointInvalid:
+            continue
+    return signed_text(note, keys[0])
 
 
 def _events(files: Files) -> list[bytes]:
     return files["events.jsonl"].splitlines()
 
 
-def _first_event(rows: list[bytes], files: Files, verifier: str) -> None:
+def _first_event(rows: list[bytes], files: Files, keys: list[str]) -> None:
     """Name the first event that is not under the signed root."""
-    checkpoint = _checkpoint(files, verifier)
+    checkpoint = _checkpoint(files, keys)
     for number, line in enumerate(rows, start=1):
         try:
             row = json.loads(line)

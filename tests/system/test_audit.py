@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import subprocess
 import sys
 import time
@@ -76,9 +77,33 @@ def test_evidence_is_taken_home(desk, tmp_path: Path) -> None:
     assert "Why loan L-1 is 46 days past due on 2026-04-20" in audit(desk, "why", "L-1").stdout
     without = audit(desk, "suppose", "L-1", "--without", "5", "--delinquency", "all-schemes/1")
     assert "no record of the ledger" in without.stdout, without.stderr
+    _read_again(desk, pack["readId"])
     refused = audit(desk, "why", "L-404")
     assert refused.returncode == 1
     assert "EVENT_NOT_FOUND" in refused.stderr
+
+
+def _read_again(desk, read_id: str) -> None:
+    """A read is in the log, proven; after a change of key the same question has the same answer."""
+    was = desk.ledger.call(f"{SERVICE}/GetCheckpoint")["verifier"]
+    rotated = subprocess.run(
+        [sys.executable, "-m", "services.ledger", "rotate-key", "--reason", "yearly"],
+        cwd=ROOT,
+        env={**os.environ, **desk.ledger.environment},
+        capture_output=True,
+        text=True,
+    )
+    assert rotated.returncode == 0, rotated.stderr
+    proof = desk.ledger.call(f"{SERVICE}/ProveEvent", stream="signing-key", version=1)
+    changed = base64.b64decode(proof["leaf"]).partition(b"\n")[2]
+    assert json.loads(changed)["verifier_before"] == was
+    assert desk.ledger.call(f"{SERVICE}/GetCheckpoint")["verifier"] in rotated.stdout.split()
+    assert was != desk.ledger.call(f"{SERVICE}/GetCheckpoint")["verifier"]
+
+    again = desk.ledger.call(f"{SERVICE}/RepeatRead", readId=read_id)
+    assert (again["same"], again["reader"]) == (True, "unnamed")
+    proof = desk.ledger.call(f"{SERVICE}/ProveEvent", stream=f"read/{read_id}", version=1)
+    assert again["answerSha256"].encode() in base64.b64decode(proof["leaf"])
 
 
 def audit(desk, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from services.ledger.application.key_rotation import rotations
 from services.ledger.application.proving import EventProof, Prover, Sealed
 from services.ledger.application.reading import Seen, line_seen
 from services.ledger.application.story import story
@@ -28,7 +29,16 @@ from shared.audit import packing
 from shared.audit.checkpoints import Signer
 from shared.audit.notes import signatures
 
-PROGRAM = ("__init__", "ed25519", "evaluate", "merkle", "notes", "packing", "verify_pack")
+PROGRAM = (
+    "__init__",
+    "ed25519",
+    "evaluate",
+    "merkle",
+    "notes",
+    "packing",
+    "rotations",
+    "verify_pack",
+)
 MAIN = "from shared.audit.verify_pack import main_of_pack\n\nraise SystemExit(main_of_pack())\n"
 README = """\
 Evidence about one loan, as a ledger stated and signed it.
@@ -48,6 +58,7 @@ story.txt           why the loan is as late as it is, on one page
 timeline.csv        what was recorded, when it counts, and how late the loan was after it
 schedule.csv        instalments: due and paid           past_due.csv   the same by due date
 journal.csv         the double-entry lines of each event; debit above zero
+rotations.json      changes of the log's key, each signed by both keys
 MANIFEST.txt        hashes of all files, signed with the log's key
 
 Amounts are in minor units, such as cents. What a pack cannot prove: that no event came after the
@@ -73,7 +84,7 @@ class Evidence:
     """Makes evidence packs: the same question to the same checkpoint gives the same bytes."""
 
     prover: Prover
-    signer: Signer
+    signer: Callable[[], Signer]
     decode: Callable[[str, bytes], msgspec.Struct]
 
     async def of_loan(
@@ -111,17 +122,19 @@ class Evidence:
             "figures": figures(line),
         }
         sealed = proofs[0].checkpoint
+        signer, changed = self.signer(), rotations(self.prover.log)
         files = {
             "README.txt": README.format(name="evidence").encode(),
             "checkpoint.txt": sealed.note.encode(),
-            "verifier.txt": f"{self.signer.verifier}\n".encode(),
+            "verifier.txt": f"{signer.verifier}\n".encode(),
+            "rotations.json": _json([event.statement for event in changed]),
             "events.jsonl": _jsonl(_proven(proof) for proof in proofs),
             "loan.json": _json(said),
             **_figures(loan_id, line, events),
             **_program(),
         }
         text = packing.manifest_of(files, signatures(sealed.note)[0])
-        files[packing.MANIFEST] = self.signer.sign_text(text).encode()
+        files[packing.MANIFEST] = signer.sign_text(text).encode()
         return Pack(packing.packed(files), on, sealed)
 
     def _event(self, proof: EventProof) -> Fact:

@@ -90,18 +90,19 @@ class Prover:
             raise SizeUnknown(f"no checkpoint of size {size}", field="size", expected="0 for last")
         return found
 
-    async def event(self, loan_id: str, version: int) -> EventProof:
+    async def event(self, loan_id: str, version: int, stream: str = "") -> EventProof:
         """
-        Prove one event of a loan, under the last checkpoint.
+        Prove one event of a loan, or of another stream, under the last checkpoint.
 
         Raises:
             EventNotFound: there is no such event.
             NotSealedYet: it was stored a moment ago; ask again.
         """
-        stored = await asyncio.to_thread(self.log.stored, f"loan/{loan_id}")
+        name = stream or f"loan/{loan_id}"
+        stored = await asyncio.to_thread(self.log.stored, name)
         row = next((row for row in stored if row.version == version), None)
         if row is None:
-            raise EventNotFound(f"loan {loan_id} has no event {version}", field="version")
+            raise EventNotFound(f"{name} has no event {version}", field="version")
         until = monotonic() + SEALED_WITHIN_SECONDS
         while (place := await self.tree.place(row.originator_id, version)) is None:
             if monotonic() > until:

@@ -10,6 +10,7 @@ from typing import Protocol
 
 import msgspec
 
+from services.ledger.application.key_rotation import SIGNING_KEY
 from services.ledger.application.ports import Log, Logged
 from services.ledger.application.rows import microseconds
 from shared.audit.checkpoints import Checkpoint, Signer
@@ -54,6 +55,7 @@ class Sealer:
     signer: Signer
     now: Callable[[], datetime]
     page: int = PAGE
+    reload: Callable[[], Signer] | None = None
     size: int = 0
     position: int = 0
     edge: dict[Node, bytes] = field(default_factory=dict)
@@ -78,17 +80,31 @@ class Sealer:
     async def step(self) -> bool:
         """Seal one page; return whether there was one."""
         rows = await asyncio.to_thread(self.log.log, self.position, self.page)
+        rows, signers = self._signers(rows)
         if not rows:
             return False
         fresh = grown(self.size, [leaf_hash(leaf_of(row)) for row in rows], self.edge.__getitem__)
         known = {**self.edge, **dict(fresh)}
         size = self.size + len(rows)
-        name = self.signer.name
-        note = self.signer.sign(Checkpoint(name, size, root(size, known.__getitem__)))
+        said = Checkpoint(self.signer.name, size, root(size, known.__getitem__))
+        note = signers[0].sign(said) + "".join(one.line(said.text) for one in signers[1:])
         await self.tree.append(self.size, rows, fresh, note, microseconds(self.now()))
         self.size, self.position = size, rows[-1].position
         self.edge = {node: known[node] for node in edge(size)}
         return True
+
+    def _signers(self, rows: Sequence[Logged]) -> tuple[Sequence[Logged], list[Signer]]:
+        """Cut a page after a change of key: both keys sign it, the new one what follows."""
+        changes = (k for k, row in enumerate(rows) if row.originator_id == SIGNING_KEY)
+        at = next(changes, None)
+        if at is None or self.reload is None:
+            return rows, [self.signer]
+        after = msgspec.json.decode(rows[at].state)["verifier_after"]
+        old, new = self.signer, self.reload()
+        if new.verifier == after:
+            self.signer = new
+            return rows[: at + 1], [old] if old.verifier == after else [old, new]
+        return rows[:at], [old]
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:

@@ -46,3 +46,30 @@ class RequestAnswered(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     loan_id: str
     loan_version: int
     business_on: date | None
+
+
+class SigningKeyRotated(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """The log's checkpoints are signed with another key from here on; both keys signed this."""
+
+    recorded_at: datetime
+    reason: str
+    verifier_before: str
+    verifier_after: str
+    statement: str
+
+
+class AnswerRead(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """
+    Somebody was told something: who, why, what was asked, and the hash of the answer.
+
+    `request_json` names dates, instant and checkpoint even where the reader did not, so that the
+    same question has the same answer for ever.
+    """
+
+    read_id: str
+    recorded_at: datetime
+    reader: str
+    purpose: str
+    method: str
+    request_json: str
+    answer_sha256: str

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,15 +25,29 @@ from shared.runtime.grpc_client import open_channel
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="Ask a running ledger for proofs and evidence. Exit code 1: refused, 2: bad usage.",
+    help="Ask a running ledger for proofs and evidence. Exit code 1: refused, 2: bad usage."
+    " What is read is recorded: DUEBOOK_READER says by whom, DUEBOOK_PURPOSE what for.",
 )
 console = Console()
+SAID = ("reader", "purpose")
 
 Loan = Annotated[str, typer.Argument(help="The loan's id, such as L-1.")]
 Server = Annotated[str, typer.Option(help="host:port of the ledger; default: from LEDGER_….")]
 On = Annotated[str, typer.Option(help="The date it is about, 2026-04-20; default: today's books.")]
 KnownAt = Annotated[str, typer.Option(help="Leave out what was learned after this instant.")]
 Size = Annotated[int, typer.Option(help="Size of the checkpoint; 0: the last one.")]
+
+
+class Named:
+    """Says with every call who reads and what for, as the environment has it."""
+
+    def __init__(self, stub: Any) -> None:
+        said = {f"duebook-{n}": os.environ.get(f"DUEBOOK_{n.upper()}", "") for n in SAID}
+        self.stub, self.metadata = stub, tuple((k, v) for k, v in said.items() if v)
+
+    def __getattr__(self, name: str) -> Callable[[Any], Awaitable[Any]]:
+        """Return the rpc of a name."""
+        return partial(getattr(self.stub, name), metadata=self.metadata)
 
 
 def ask(server: str, call: Callable[[Any], Awaitable[Any]]) -> Any:
@@ -41,7 +57,7 @@ def ask(server: str, call: Callable[[Any], Awaitable[Any]]) -> Any:
         settings = LedgerSettings()
         channel = open_channel(server or f"{settings.grpc_host}:{settings.grpc_port}", 60.0)
         try:
-            return await call(LedgerAuditServiceStub(channel))
+            return await call(Named(LedgerAuditServiceStub(channel)))
         finally:
             await channel.close()
 
@@ -95,7 +111,7 @@ def evidence(
     pack = _pack(loan, on, known_at, size, server)
     output.write_bytes(pack.pack)
     print(f"{output}: about {pack.effective_on}, under the checkpoint of {pack.checkpoint.size}")
-    print(f"sha256 {pack.sha256}")
+    print(f"sha256 {pack.sha256}, recorded as read {pack.read_id}")
     print(f"check it with: python3 -I {output} '{pack.checkpoint.verifier}'")
 
 
@@ -104,6 +120,17 @@ def why(loan: Loan, on: On = "", known_at: KnownAt = "", server: Server = "") ->
     """Print on one page why a loan is as late as it is."""
     files = unpacked(_pack(loan, on, known_at, 0, server).pack)
     print(files["story.txt"].decode(), end="")
+
+
+@app.command()
+def repeat(
+    read: Annotated[str, typer.Argument(help="The id that the answer carried.")],
+    server: Server = "",
+) -> None:
+    """Ask a recorded question again: who read it, and is the answer still the same."""
+    found = ask(server, lambda stub: stub.RepeatRead(pb.RepeatReadRequest(read_id=read)))
+    print(MessageToJson(found))
+    raise typer.Exit(0 if found.same else 1)
 
 
 def _pack(loan: str, on: str, known_at: str, size: int, server: str) -> pb.EvidencePack:

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from typing import Any
 
+from google.protobuf import json_format
 from lending.ledger.v1 import audit_service_pb2 as pb
 from lending.ledger.v1.audit_service_pb2_grpc import LedgerAuditServiceServicer
 
 from services.ledger import wire_audit
 from services.ledger.adapters.seals import Seals
 from services.ledger.application.evidencing import Evidence
+from services.ledger.application.key_rotation import keys_of, signed_by
 from services.ledger.application.proving import NotCosigned, Prover, Sealed
 from services.ledger.application.reading import facts_of
+from services.ledger.application.recorded_reads import RecordedReads
 from services.ledger.domain.counterfactual import suppose
 from services.ledger.domain.difference import Look
 from services.ledger.domain.refusals import BusinessDateNotSet
+from shared.audit.checkpoints import Signer
 from shared.kernel.dates import parse_date
-from shared.runtime.requests import a_loan, an_instant
-
-NO_LIMIT = datetime.max.replace(tzinfo=UTC)
+from shared.runtime.requests import a_loan, a_text, an_id, an_instant
 
 
 class AuditService(LedgerAuditServiceServicer):
@@ -32,11 +35,12 @@ class AuditService(LedgerAuditServiceServicer):
         prover: Prover,
         seals: Seals,
         evidence: Evidence,
-        verifier: str,
+        reads: RecordedReads,
+        signer: Callable[[], Signer],
         today: Callable[[], date | None],
     ) -> None:
         self.prover, self.seals, self.evidence = prover, seals, evidence
-        self.verifier, self.today = verifier, today
+        self.reads, self.signer, self.today = reads, signer, today
 
     async def GetCheckpoint(self, request: Any, context: Any) -> pb.SignedCheckpoint:
         """Return a signed checkpoint with what witnesses say of it."""
@@ -53,8 +57,9 @@ class AuditService(LedgerAuditServiceServicer):
 
     async def ProveEvent(self, request: Any, context: Any) -> pb.EventProof:
         """Prove one event."""
-        loan_id = a_loan(request.loan_id)
-        proof = await self.prover.event(loan_id, request.version)
+        stream = a_text(request.stream, "stream") if request.stream else ""
+        loan_id = "" if stream else a_loan(request.loan_id)
+        proof = await self.prover.event(loan_id, request.version, stream)
         return pb.EventProof(
             leaf_number=proof.number,
             leaf=proof.leaf,
@@ -68,13 +73,58 @@ class AuditService(LedgerAuditServiceServicer):
         return pb.ConsistencyProof(path=path)
 
     async def ExportEvidence(self, request: Any, context: Any) -> pb.EvidencePack:
-        """Pack the evidence about one loan."""
+        """Pack the evidence about one loan, and record that it was read."""
+        request.effective_on = self._date(request.effective_on).isoformat()
+        if request.checkpoint_size <= 0:
+            request.checkpoint_size = (await self.prover.checkpoint()).size
+        return await self._recorded(request, await self._evidence(request), context)
+
+    async def SupposeLoan(self, request: Any, context: Any) -> pb.SupposeLoanResponse:
+        """Say what a loan would be, had something been otherwise, and record that it was asked."""
+        request.effective_on = self._date(request.effective_on).isoformat()
+        if not request.known_at:
+            settled = self.reads.writer.settled_at(self.reads.now())
+            request.known_at = settled.isoformat()
+        return await self._recorded(request, await self._supposed(request), context)
+
+    async def RepeatRead(self, request: Any, context: Any) -> pb.RepeatReadResponse:
+        """Answer a recorded question again."""
+        read = await self.reads.find(an_id(request.read_id, "read_id"))
+        kind, answer = {
+            "ExportEvidence": (pb.ExportEvidenceRequest, self._evidence),
+            "SupposeLoan": (pb.SupposeLoanRequest, self._supposed),
+        }[read.method]
+        again = await answer(json_format.Parse(read.request_json, kind()))
+        return pb.RepeatReadResponse(
+            reader=read.reader,
+            purpose=read.purpose,
+            recorded_at=read.recorded_at.isoformat(),
+            method=read.method,
+            request_json=read.request_json,
+            answer_sha256=read.answer_sha256,
+            same=hashlib.sha256(wire_audit.answer_bytes(again)).hexdigest() == read.answer_sha256,
+        )
+
+    async def _recorded(self, request: Any, answer: Any, context: Any) -> Any:
+        """Record an answer in the log, and only then return it with the id of its record."""
+        said = {key: str(value)[:200] for key, value in context.invocation_metadata() or ()}
+        read = await self.reads.record(
+            type(request).__name__.removesuffix("Request"),
+            json_format.MessageToJson(request, indent=None),
+            wire_audit.answer_bytes(answer),
+            reader=said.get("duebook-reader", ""),
+            purpose=said.get("duebook-purpose", ""),
+        )
+        answer.read_id = read.read_id
+        return answer
+
+    async def _evidence(self, request: pb.ExportEvidenceRequest) -> pb.EvidencePack:
         known_at = an_instant(request.known_at, "known_at") if request.known_at else None
         pack = await self.evidence.of_loan(
             a_loan(request.loan_id),
             self._date(request.effective_on),
             known_at=known_at,
-            size=max(0, request.checkpoint_size),
+            size=request.checkpoint_size,
         )
         return pb.EvidencePack(
             pack=pack.data,
@@ -83,9 +133,8 @@ class AuditService(LedgerAuditServiceServicer):
             checkpoint=self._checkpoint(pack.sealed),
         )
 
-    async def SupposeLoan(self, request: Any, context: Any) -> pb.SupposeLoanResponse:
-        """Say what a loan would be, had something been otherwise."""
-        known_at = an_instant(request.known_at, "known_at") if request.known_at else NO_LIMIT
+    async def _supposed(self, request: pb.SupposeLoanRequest) -> pb.SupposeLoanResponse:
+        known_at = an_instant(request.known_at, "known_at")
         look = Look(self._date(request.effective_on), known_at)
         loan_id, supposition = a_loan(request.loan_id), wire_audit.supposition(request)
         events = await asyncio.to_thread(facts_of, self.prover.log, loan_id)
@@ -102,6 +151,6 @@ class AuditService(LedgerAuditServiceServicer):
         return pb.SignedCheckpoint(
             note=sealed.note,
             size=sealed.size,
-            verifier=self.verifier,
+            verifier=signed_by(sealed.note, keys_of(self.prover.log, self.signer().verifier)),
             sealed_at=at.isoformat(timespec="milliseconds"),
         )

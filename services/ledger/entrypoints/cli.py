@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +14,9 @@ from rich.console import Console
 from rich.progress import Progress, TimeElapsedColumn
 from rich.table import Table
 
+from services.ledger.adapters.event_store import open_event_store
 from services.ledger.adapters.parquet import DuckDBMissing
+from services.ledger.application.key_rotation import rotate
 from services.ledger.application.verifying import Verdict
 from services.ledger.compose import serve_ledger
 from services.ledger.compose_export import export_book
@@ -89,6 +92,25 @@ def export(
         raise typer.Exit(2) from None
     if parquet:
         raise typer.Exit(_shown(verdicts, "recomputed from the stored events with SQL"))
+
+
+@app.command()
+def rotate_key(
+    reason: Annotated[str, typer.Option(help="Why; kept in the log for ever.")],
+) -> None:
+    """
+    Sign the log with a new key from here on; old checkpoints keep verifying.
+
+    Run it beside the ledger or while it is down; when it was cut short, run it again.
+    """
+    settings = LedgerSettings()
+    store = open_event_store(settings.database_url)
+    try:
+        now, path = datetime.now(UTC), settings.signing_key_path()
+        done = rotate(store, path, settings.log_origin, now=now, reason=reason)
+    finally:
+        store.close()
+    print(f"was {done.verifier_before}\nis  {done.verifier_after}")
 
 
 def _shown(verdicts: list[Verdict], title: str) -> int:

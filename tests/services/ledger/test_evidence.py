@@ -10,6 +10,7 @@ import random
 import subprocess
 import sys
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -38,7 +39,7 @@ def pack_of(vault: Vault, loan_id: str = "L-1", on: date = ON, **more: object) -
 
     async def ask() -> Pack:
         async with open_book(vault.folder) as book:
-            signer = load_signer(ORIGIN, vault.folder / "signing.key")
+            signer = partial(load_signer, ORIGIN, vault.folder / "signing.key")
             prover = Prover(book.writer.log, Seals(book.models.engine), lambda: None)
             return await Evidence(prover, signer, decode).of_loan(loan_id, on, **more)
 
