@@ -89,6 +89,9 @@ seals: setup ## Seal a million events and prove some of them, into build/seals.j
 durable: setup ## Kill the ledger 200 times under load on each store, and count every id; TIMES=n.
 	$(BIN)/python -m tests.simulation $(if $(TIMES),--times $(TIMES))
 
+conformance: setup ## Hold a subscriber against the kit: HANDLER=module:make, COMMAND="…" or SERVICE=risk.
+	$(BIN)/python -m tests.conformance $(if $(HANDLER),--handler $(HANDLER)) $(if $(COMMAND),--command "$(COMMAND)") $(if $(SERVICE),--service $(SERVICE))
+
 test: setup ## Set everything up and pass all tests.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

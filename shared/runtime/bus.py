@@ -79,6 +79,17 @@ class Bus:
             return None
         return connecting.result()
 
+    @property
+    def server_version(self) -> tuple[int, int]:
+        """Major and minor version of the server."""
+        version = self.client.connected_server_version
+        return version.major, version.minor
+
+    @property
+    def reconnects(self) -> int:
+        """How often the connection was lost and found again."""
+        return int(self.client.stats["reconnects"])
+
     async def ensure_streams(self, replicas: int = 1) -> None:
         """Create the missing streams, mend their subjects; wait while JetStream is away."""
         for config in configs(replicas):

@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from time import monotonic
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
@@ -51,6 +52,7 @@ class Reader:
     consumer: str = ""
     delivered: int = 0
     wanted: int = 0
+    heard_at: float = 0.0
 
     async def batch(self, limit: int, timeout_seconds: float) -> list[Message]:
         """
@@ -59,18 +61,15 @@ class Reader:
         Raises:
             NatsError, TimeoutError: the server is away; call again.
         """
-        until = asyncio.get_running_loop().time() + timeout_seconds
+        until = monotonic() + timeout_seconds
         found: list[Message] = []
-        while not found:
+        while not found and (left := until - monotonic()) > 0:
+            if monotonic() - self.heard_at > SILENT_SECONDS_MAX:
+                await self.close()
             await self._ask()
-            left = until - asyncio.get_running_loop().time()
-            if left <= 0:
-                return []
             try:
                 first = await asyncio.wait_for(self.queue.get(), min(left, SILENT_SECONDS_MAX))
             except TimeoutError:
-                if left >= SILENT_SECONDS_MAX:
-                    await self.close()
                 continue
             await self._take(first, found)
             while len(found) < limit and not self.queue.empty():
@@ -78,6 +77,7 @@ class Reader:
         return found
 
     async def _take(self, message: Msg, found: list[Message]) -> None:
+        self.heard_at = monotonic()
         status = (message.headers or {}).get("Status", "")
         if status == "100":
             return
@@ -140,6 +140,7 @@ class Reader:
         )
         made = await self.client.jsm().add_consumer(self.stream, config)
         self.consumer, self.delivered, self.wanted = made.name, 0, 0
+        self.heard_at = monotonic()
         self.queue = asyncio.Queue()
         self.subscription = await self.client.subscribe(self.client.new_inbox(), cb=self.queue.put)
 

@@ -18,6 +18,7 @@ PREVIEW = "lending.preview"
 DUPLICATE_SECONDS = 120.0
 PREVIEW_SECONDS = 7 * 86_400.0
 REPLICAS_SAFE = 3
+FENCING_SINCE = (2, 12)
 MONITOR_SECONDS = 3.0
 
 _SERVICES = ("delinquency", "origination", "risk", "collections")
@@ -78,15 +79,26 @@ def faults_of(found: StreamConfig) -> list[str]:
         "max_msgs_per_subject": found.max_msgs_per_subject,
     }
     faults = [f"{name} is {value}" for name, value in limits.items() if value and value > 0]
-    if str(found.storage) != "file":
-        faults.append(f"storage is {found.storage}, not file")
-    if str(found.retention) != "limits":
-        faults.append(f"retention is {found.retention}: read messages are deleted")
+    if found.storage != StorageType.FILE:
+        faults.append("storage is memory, not file")
+    if found.retention != RetentionPolicy.LIMITS:
+        faults.append("retention is not by limits: read messages are deleted")
     if found.no_ack:
         faults.append("no_ack is set: nobody says that a message is stored")
     missing = set(configs()[0].subjects or ()) - set(found.subjects or ())
     faults += [f"subject {subject} is not in it" for subject in sorted(missing)]
     return faults
+
+
+def require_fencing(server: tuple[int, int]) -> None:
+    """
+    Refuse a server that would pass over the fence on a loan's subjects.
+
+    Raises:
+        StreamUnsafe: it is older than 2.12.
+    """
+    if server < FENCING_SINCE:
+        raise StreamUnsafe(f"NATS {server[0]}.{server[1]} does not fence; 2.12 or newer does")
 
 
 def require_safe(found: StreamConfig, monitor_url: str, *, production: bool) -> None:

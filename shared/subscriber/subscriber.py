@@ -251,7 +251,7 @@ class Subscriber(Generic[Unit]):
             EVENTS.labels(self.name, outcome).inc(count)
         for fault, event_id in applied.faults:
             log = structlog.get_logger()
-            log.error("event not told", subscriber=self.name, fault=str(fault), event=event_id)
+            log.error("event not told", subscriber=self.name, fault=str(fault), event_id=event_id)
 
     def _say_waiting(self, failure: Exception) -> None:
         EVENTS.labels(self.name, "retried").inc()

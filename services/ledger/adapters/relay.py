@@ -12,7 +12,14 @@ from services.ledger.adapters.read_models import ReadModels, Told
 from services.ledger.application.following import Followed, Follower
 from services.ledger.wire_events import Outgoing, outgoing_of, state_of
 from shared.runtime.bus import Bus, BusDown, Fence, SequenceMoved
-from shared.runtime.streams import DELINQUENCY, STATE_STREAM, STREAM, StreamUnsafe, require_safe
+from shared.runtime.streams import (
+    DELINQUENCY,
+    STATE_STREAM,
+    STREAM,
+    StreamUnsafe,
+    require_fencing,
+    require_safe,
+)
 from shared.subscriber.chain import Place, event_hash
 
 PAGE = 500
@@ -73,10 +80,14 @@ class Relay:
 
     async def _follow(self, bus: Bus, stop: asyncio.Event) -> None:
         await bus.ensure_streams(self.safety.replicas)
+        require_fencing(bus.server_version)
         config = (await bus.info()).config
         require_safe(config, self.safety.monitor_url, production=self.safety.production)
+        connections = bus.reconnects
         position = await self._begin(bus)
         while not stop.is_set():
+            if bus.reconnects != connections:
+                raise BusDown("connected anew: the stream may be another")
             self.woken.clear()
             reached = await self._step(bus, position)
             if reached == position:
@@ -144,13 +155,15 @@ class Relay:
         told = self.told.get(loan_id)
         place = Place(told.sequence, told.hash) if told else Place()
         messages: list[Outgoing] = []
+        account = rows[0].account
         for row in rows:
-            messages += outgoing_of(row, place)
-            place = messages[-1].place if messages else place
+            if said := outgoing_of(row, place):
+                messages += said
+                place, account = said[-1].place, row.account
         if not messages:
             return told or Told()
         # The state first: who notes the end of the stream and then reads the states misses nothing.
-        state = state_of(rows[-1].account, place)
+        state = state_of(account, place)
         at = await self._state(bus, state, told.state_sequence if told else 0)
         end = told.stream_sequence if told else 0
         for message in messages:
@@ -183,7 +196,7 @@ class Relay:
             if last is not None and place.sequence == message.place.sequence:
                 if place != message.place:
                     log = structlog.get_logger()
-                    log.error("the stream has another event", event=message.id)
+                    log.error("the stream has another event", event_id=message.id)
                 return last.seq or 0
             if place.sequence < message.place.sequence - 1:
                 raise StreamBehind(f"{message.id} has nothing before it")

@@ -1,0 +1,50 @@
+"""Handlers that the kit itself is tried on: a careful one, and one that must fail by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from shared.runtime.records import Records, Work
+from shared.subscriber.event import Event
+from shared.subscriber.lanes import Hear
+
+
+class Late(msgspec.Struct):
+    """How late a loan is, as a subscriber keeps it."""
+
+    loan_id: str
+    days_past_due: int
+    events: int
+
+
+async def _careful(event: Event, work: Work) -> None:
+    before = await work.get(Late, event.loan_id)
+    count = before.events + 1 if before else 1
+    days = event.body.delinquency.days_past_due
+    await work.put(Late(event.loan_id, days, count), event.loan_id)
+
+
+def careful(_: Records) -> Hear[Work]:
+    """Return a handler that writes into the transaction that it is given."""
+    return _careful
+
+
+KNOWN = ("GRACE_ENTERED", "GRACE_EXPIRED", "CURED", "BUCKET_CHANGED", "REPAYMENT_POSTED")
+
+
+async def _naive(event: Event, _: Work) -> None:
+    if event.type not in KNOWN:
+        raise ValueError(f"{event.type} is not known")
+    with Path("naive.txt").open("a") as file:
+        file.write(f"{event.id}\n")
+
+
+def naive(_: Records) -> Hear[Work]:
+    """
+    Return a handler that writes past its transaction, and refuses what it does not know.
+
+    A crash makes it write twice; an event of a newer version stops its loan.
+    """
+    return _naive

@@ -1,0 +1,226 @@
+"""The relay against a real NATS: killed, twice at once, and with a stream that lost messages."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from nats.js.api import StorageType, StreamConfig
+
+from services.ledger.adapters.event_mapper import decode
+from services.ledger.adapters.event_store import open_event_store
+from services.ledger.adapters.read_models import ReadModels
+from services.ledger.adapters.relay import Relay, StreamSafety
+from services.ledger.application.following import Follower
+from shared.runtime.bus import Bus, Fence, SequenceMoved
+from shared.runtime.database import open_database
+from shared.runtime.nats_server import start_nats
+from shared.runtime.streams import STREAM, StreamUnsafe, configs, faults_of, require_safe
+from shared.subscriber.chain import Verdict, judge
+from tests.conformance.books import by_loan, differences, make_book, more_loans, read_all
+from tests.conformance.messages import chained, event, publish
+from tests.conformance.relay_kills import complete, kill_at
+from tests.conformance.relay_process import POINTS
+from tests.system.processes import free_port
+
+LOANS = 5
+
+
+@dataclass
+class Post:
+    """A book, a NATS and relays between them."""
+
+    folder: Path
+    port: int
+    nats: Any
+    bus: Bus
+
+    @property
+    def database(self) -> Path:
+        return self.folder / "ledger.db"
+
+    async def relay(self, tables: str, **more: Any) -> tuple[Relay, asyncio.Task[None]]:
+        """Start a relay with tables of its own."""
+        store = open_event_store(f"sqlite+aiosqlite:///{self.database}")
+        models = ReadModels(open_database(f"sqlite+aiosqlite:///{self.folder}/{tables}.db"))
+        await models.create()
+        relay = Relay(Follower(store, decode), models, f"nats://127.0.0.1:{self.port}", **more)
+        return relay, asyncio.create_task(relay.run(asyncio.Event()))
+
+    def restart_nats(self, wiped: bool = False, from_copy: Path | None = None) -> None:
+        """kill -9 the server; start it again as it was, empty, or as it was in a copy."""
+        self.nats.kill()
+        self.nats.wait()
+        if wiped or from_copy:
+            shutil.rmtree(self.folder / "nats")
+        if from_copy:
+            shutil.copytree(from_copy, self.folder / "nats")
+        self.nats = start_nats(self.folder / "nats", self.port)
+
+
+@pytest.fixture
+async def post(tmp_path: Path) -> AsyncIterator[Post]:
+    await make_book(tmp_path, LOANS)
+    port = free_port()
+    nats = start_nats(tmp_path / "nats", port)
+    bus = await Bus.connect(f"nats://127.0.0.1:{port}", "test")
+    await bus.ensure_streams()
+    found = Post(tmp_path, port, nats, bus)
+    yield found
+    await bus.close()
+    found.nats.kill()
+    found.nats.wait()
+
+
+async def stop(*tasks: asyncio.Task[None]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_killed_once_at_each_point(tmp_path: Path) -> None:
+    """kill -9 before and after a state, an event, the position: the stream is as the log tells."""
+    found = await kill_at(tmp_path, list(POINTS), seed=7)
+
+    assert (found.kills, found.wrong) == (len(POINTS), [])
+
+
+async def test_two_relays_at_once(post: Post) -> None:
+    """Neither doubles nor forks what the other publishes, though neither knows of the other."""
+    tasks = [(await post.relay(name))[1] for name in ("one", "two", "three")]
+
+    assert await complete(post.bus, post.database) == []
+    await asyncio.sleep(0.5)
+    assert await differences(post.bus, post.database) == []
+    await stop(*tasks)
+
+
+async def test_a_wiped_stream_is_rebuilt(post: Post) -> None:
+    """The relay notices that what it published is gone, and publishes the log again."""
+    _, task = await post.relay("one")
+    assert await complete(post.bus, post.database) == []
+    before = len(await read_all(post.bus))
+    await stop(task)
+
+    post.restart_nats(wiped=True)
+    await post.bus.ensure_streams()
+    _, task = await post.relay("one")
+
+    assert await complete(post.bus, post.database) == []
+    assert len(await read_all(post.bus)) == before
+    await stop(task)
+
+
+async def test_a_stream_rolled_back_under_a_running_relay_is_completed(post: Post) -> None:
+    """An older copy of the server's files comes back: what it lacks is published again."""
+    _, task = await post.relay("one")
+    await complete(post.bus, post.database)
+    await stop(task)
+    post.nats.terminate()
+    post.nats.wait()
+    shutil.copytree(post.folder / "nats", post.folder / "copy")
+    post.restart_nats()
+    await more_loans(post.folder)
+    relay, task = await post.relay("one")
+    assert await complete(post.bus, post.database) == []
+
+    post.restart_nats(from_copy=post.folder / "copy")
+    await asyncio.sleep(0.5)
+    await more_loans(post.folder)
+    relay.woken.set()
+
+    assert await complete(post.bus, post.database) == []
+    await stop(task)
+
+
+async def test_what_somebody_slipped_in_is_not_followed_silently(post: Post) -> None:
+    """Another first event of a loan is in the stream: the chain behind it shows the fork."""
+    other = chained([event("L-0", "CURED")])
+    await publish(post.bus, other)
+
+    _, task = await post.relay("one")
+
+    wrong = await complete(post.bus, post.database)
+    events = by_loan(await read_all(post.bus, "lending.v1.delinquency.*.L-0"))["L-0"]
+    verdict = judge(other[0].place, 2, events[1][2], events[1][1])
+    assert (wrong, verdict) == (["L-0"], Verdict.FORKED)
+    assert not task.done()
+    await stop(task)
+
+
+async def test_only_the_next_number_is_stored(post: Post) -> None:
+    """The fence refuses a message whose forerunner is not the last one of its loan."""
+    subject, fence = "lending.v1.delinquency.cured.L-9", "lending.v1.delinquency.*.L-9"
+    first = await post.bus.publish(subject, b"1", "", {}, Fence(fence, 0))
+
+    with pytest.raises(SequenceMoved):
+        await post.bus.publish(subject, b"2", "", {}, Fence(fence, 0))
+
+    second = await post.bus.publish(subject, b"2", "", {}, Fence(fence, first.sequence))
+    assert second.sequence > first.sequence
+
+
+EVENTS = configs()[0]
+UNSAFE = [
+    # what is set                              | what is said
+    ({"max_age": 3600.0}, "max_age is 3600.0"),
+    ({"max_msgs": 1000}, "max_msgs is 1000"),
+    ({"max_bytes": 10_000}, "max_bytes is 10000"),
+    ({"max_msgs_per_subject": 1}, "max_msgs_per_subject is 1"),
+    ({"storage": StorageType.MEMORY}, "storage is memory"),
+    ({"retention": "interest"}, "retention is not by limits"),
+    ({"no_ack": True}, "no_ack is set"),
+    ({"subjects": ["lending.v1.risk.>"]}, "subject lending.v1.delinquency.> is not in it"),
+]
+
+
+@pytest.mark.parametrize(("setting", "said"), UNSAFE, ids=[said for _, said in UNSAFE])
+def test_settings_that_lose_messages_are_named(setting: dict[str, Any], said: str) -> None:
+    """Whatever the profile, limits, memory and other retention are refused."""
+    assert any(said in fault for fault in faults_of(EVENTS.evolve(**setting)))
+    assert faults_of(EVENTS) == []
+
+
+async def test_an_unsafe_stream_gets_nothing(tmp_path: Path) -> None:
+    """In production one server that syncs every two minutes is refused; syncing always will do."""
+    port, monitor = free_port(), free_port()
+    await make_book(tmp_path, 1)
+    for always, published in ((False, False), (True, True)):
+        nats = start_nats(tmp_path / f"nats-{always}", port, monitor, sync_always=always)
+        bus = await Bus.connect(f"nats://127.0.0.1:{port}", "test")
+        safety = StreamSafety(production=True, monitor_url=f"http://127.0.0.1:{monitor}")
+        _, task = await Post(tmp_path, port, nats, bus).relay(f"t-{always}", safety=safety)
+        await bus.ensure_streams()
+        await asyncio.sleep(1.0)
+        assert bool(await read_all(bus)) == published
+        await stop(task)
+        await bus.close()
+        nats.kill()
+        nats.wait()
+
+
+def test_without_a_monitor_one_server_is_not_trusted() -> None:
+    """Three replicas are safe; one, of which nobody knows how it syncs, is not."""
+    require_safe(EVENTS.evolve(num_replicas=3), "", production=True)
+
+    with pytest.raises(StreamUnsafe, match="no monitor address"):
+        require_safe(EVENTS, "", production=True)
+    require_safe(EVENTS, "", production=False)
+
+
+async def test_a_stream_limited_by_somebody_gets_nothing(post: Post) -> None:
+    """Somebody made the stream first, with a limit of age: nothing is published into it."""
+    await post.bus.client.jsm().delete_stream(STREAM)
+    made = StreamConfig(name=STREAM, subjects=EVENTS.subjects, max_age=3600)
+    await post.bus.client.jsm().add_stream(made)
+
+    _, task = await post.relay("one")
+    await asyncio.sleep(1.0)
+
+    assert await read_all(post.bus) == []
+    await stop(task)
