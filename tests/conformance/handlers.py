@@ -1,4 +1,4 @@
-"""Handlers that the kit itself is tried on: a careful one, and one that must fail by name."""
+"""Handlers that the kit itself is tried on: a careful one, and two that must fail by name."""
 
 from __future__ import annotations
 
@@ -35,16 +35,21 @@ KNOWN = ("GRACE_ENTERED", "GRACE_EXPIRED", "CURED", "BUCKET_CHANGED", "REPAYMENT
 
 
 async def _naive(event: Event, _: Work) -> None:
-    if event.type not in KNOWN:
-        raise ValueError(f"{event.type} is not known")
     with Path("naive.txt").open("a") as file:
         file.write(f"{event.id}\n")
 
 
 def naive(_: Records) -> Hear[Work]:
-    """
-    Return a handler that writes past its transaction, and refuses what it does not know.
-
-    A crash makes it write twice; an event of a newer version stops its loan.
-    """
+    """Return a handler that writes past its transaction: a crash makes it write twice."""
     return _naive
+
+
+async def _choosy(event: Event, work: Work) -> None:
+    if event.type not in KNOWN:
+        raise ValueError(f"{event.type} is not known")
+    await _careful(event, work)
+
+
+def choosy(_: Records) -> Hear[Work]:
+    """Return a handler that refuses what it does not know: a newer version stops its loans."""
+    return _choosy
