@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from services.ledger.adapters.event_mapper import decode, encode
 from services.ledger.adapters.event_store import EventStore, open_event_store
@@ -15,6 +16,7 @@ from services.ledger.application.following import Follower
 from services.ledger.application.inspecting import Written, inspect
 from services.ledger.application.key_rotation import keys_of
 from services.ledger.application.projecting import Projection
+from services.ledger.application.reconciling import CHECK, Statement, cash_moves, reconciled
 from services.ledger.application.resealing import Resealing
 from services.ledger.application.verifying import (
     Verdict,
@@ -33,8 +35,9 @@ WRITTEN = Written(decode, encode)
 async def replay_book(
     settings: LedgerSettings,
     kept: Sequence[str] = (),
+    statement: Statement | None = None,
     processes: int = 0,
-    say: Callable[[int, int], None] = lambda done, of: None,
+    say: Callable[[str, int, int], None] = lambda what, done, of: None,
 ) -> list[Verdict]:
     """
     Hold the whole book against its log, and the log against its seals.
@@ -42,8 +45,9 @@ async def replay_book(
     Args:
         settings: Where the log, the read models and the key are.
         kept: Signed checkpoints that were kept elsewhere.
+        statement: What the bank says of the same account.
         processes: Among how many the loans are shared; 0 chooses by the length of the log.
-        say: Hears how many events were replayed, of how many.
+        say: Hears what is being checked, how many events of it are done, of how many.
     Returns:
         One verdict per named check; a check that cannot be made says so as a difference.
     """
@@ -51,8 +55,14 @@ async def replay_book(
     models = ReadModels(open_database(settings.read_url()))
     try:
         await models.create()
-        verdicts = await _replayed(settings.database_url, store, models, processes, say)
-        verdicts += inspect(store, WRITTEN)
+        last = store.last_position()
+        replaying = partial(say, "replaying")
+        verdicts = await _replayed(settings.database_url, store, models, processes, replaying)
+        verdicts += inspect(store, WRITTEN, partial(say, "looking through the log", of=last))
+        if statement is not None:
+            done = partial(say, "comparing with the bank", of=last)
+            verdicts.append(_banked(store, statement, done))
+        say("sealing the log again", 0, last)
         signer = load_signer(settings.log_origin, settings.signing_key_path())
         keys = keys_of(store, signer.verifier)
         resealing = Resealing(Seals(models.engine), WRITTEN, keys)
@@ -93,6 +103,14 @@ async def _replayed(
     return [*verdicts, await _messages(store, models)]
 
 
+def _banked(store: EventStore, statement: Statement, done: Callable[[int], None]) -> Verdict:
+    """Compare the log's cash with the bank's statement."""
+    try:
+        return reconciled(statement, list(cash_moves(store, WRITTEN, done)))
+    except Exception as failure:
+        return Verdict(CHECK, 0, [f"the log cannot be read: {type(failure).__name__}"])
+
+
 async def _messages(store: EventStore, models: ReadModels) -> Verdict:
     """Compare the number and the hash of each loan's last message with what the log tells."""
     follower, reached = Follower(store, decode), await models.position("relay")
@@ -116,5 +134,6 @@ async def _messages(store: EventStore, models: ReadModels) -> Verdict:
         [
             {"loan_id": loan, "sequence": one.sequence, "hash": one.hash}
             for loan, one in published.items()
+            if one.sequence
         ],
     )

@@ -213,7 +213,13 @@ def unsealed_tail_dropped(vault: Vault) -> None:
     vault.check()
 
 
+def forged_with_the_bank(vault: Vault) -> None:
+    """Money comes that is not the borrower's, and is posted as the borrower's."""
+    asyncio.run(live(vault, lambda book: book.repay("L-1", 1_000)))
+    asyncio.run(sealed(vault))
+
+
 def forged_through_the_api(vault: Vault) -> None:
     """Somebody with a login posts money that never came."""
-    asyncio.run(live(vault, lambda book: book.repay("L-1", 1_000)))
+    asyncio.run(live(vault, lambda book: book.repay("L-1", 1_000), paid=False))
     asyncio.run(sealed(vault))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+from services.ledger.application.reconciling import CHECK as BANK
 from tests.tamper import in_the_log as log
 from tests.tamper import in_the_seals as seals
 from tests.tamper.vault import Vault
@@ -71,8 +72,9 @@ TAMPERINGS = [
     Tampering(seals.journal_balanced, (JOURNAL,)),
     Tampering(seals.journal_lost, (JOURNAL,)),
     Tampering(seals.message_swallowed, (TOLD,)),
-    Tampering(log.unsealed_tail_dropped, (), "the payer's receipt: sealing lags by some 0.2 s"),
+    Tampering(log.unsealed_tail_dropped, (BANK,)),
+    Tampering(log.forged_through_the_api, (BANK,)),
     Tampering(seals.rewritten_after, (), "a later checkpoint, kept elsewhere or cosigned"),
-    Tampering(log.forged_through_the_api, (), "the bank's statement"),
+    Tampering(log.forged_with_the_bank, (), "the payer's own books"),
 ]
-"""The last three leave no trace in the ledger; each says what from outside would find it."""
+"""The last two leave no trace in the ledger; each says what from outside would find it."""

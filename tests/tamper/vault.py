@@ -19,8 +19,10 @@ from services.ledger.adapters.event_store import open_event_store
 from services.ledger.adapters.read_models import ReadModels
 from services.ledger.adapters.seals import Seals
 from services.ledger.adapters.tables import METADATA
+from services.ledger.application.ports import Logged
+from services.ledger.application.reconciling import Move, Statement, cash_moves
 from services.ledger.application.sealing import Sealer
-from services.ledger.compose_replay import replay_book
+from services.ledger.compose_replay import WRITTEN, replay_book
 from services.ledger.config import LedgerSettings
 from services.ledger.domain import commands as cmd
 from services.ledger.domain.terms import Overpayment
@@ -53,6 +55,7 @@ class Vault:
     log_url: str
     read_url: str
     kept: str = ""
+    bank: tuple[Move, ...] = ()
 
     @property
     def settings(self) -> LedgerSettings:
@@ -67,7 +70,8 @@ class Vault:
     def check(self) -> dict[str, list[str]]:
         """Return what each named check finds, the auditor's checkpoint in hand."""
         notes = [self.kept] if self.kept else []
-        return {v.name: v.different for v in asyncio.run(replay_book(self.settings, notes))}
+        work = replay_book(self.settings, notes, Statement(self.bank, date.max))
+        return {v.name: v.different for v in asyncio.run(work)}
 
     def log(self, sql: str, **given: Any) -> list[Any]:
         """Run a statement on the log's table as its keeper can; :position names the place."""
@@ -154,12 +158,31 @@ async def sealed(vault: Vault, *, key: str = "signing.key") -> str:
     return last.note
 
 
-async def live(vault: Vault, do: Callable[[Book], Any]) -> None:
-    """Let the ledger itself do something, its read models following."""
+async def live(vault: Vault, do: Callable[[Book], Any], *, paid: bool = True) -> None:
+    """Let the ledger itself do something, its read models following; the bank saw what is paid."""
     async with open_book(vault.folder, vault.log_url, vault.read_url) as book:
         book.count = 10_000 * (1 + book.writer.log.last_position())
+        before = len(vault.rows())
         await do(book)
         await book.ageing.followers.caught_up()
+    if paid:
+        moves = list(cash_moves(_Rows(vault.rows()), WRITTEN))
+        fresh = {said["request_id"] for said in _requests(vault.rows()[before:])}
+        vault.bank += tuple(move for move in moves if move.reference in fresh)
+
+
+class _Rows:
+    """A log of rows that were read before."""
+
+    def __init__(self, rows: list[Row]) -> None:
+        self.rows = rows
+
+    def log(self, after: int, limit: int) -> list[Logged]:
+        return [Logged(*row) for row in self.rows if row.position > after][:limit]
+
+
+def _requests(rows: list[Row]) -> list[dict[str, Any]]:
+    return [json.loads(row.state) for row in rows if row.stream.startswith("loan/")]
 
 
 async def history(vault: Vault) -> None:
@@ -206,14 +229,14 @@ def copied(vault: Vault, folder: Path) -> Vault:
     """Copy a vault; a PostgreSQL database under a new name on the same server."""
     shutil.copytree(vault.folder, folder)
     if vault.log_url.startswith("sqlite"):
-        return Vault(folder, *_files(folder), vault.kept)
+        return Vault(folder, *_files(folder), vault.kept, vault.bank)
     url = make_url(vault.log_url)
     fresh = url.set(database=f"{url.database}_{abs(hash(folder)) % 10**9}")
     plain = url.set(drivername="postgresql", database="postgres")
     with psycopg.connect(plain.render_as_string(False), autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {fresh.database} TEMPLATE {url.database}")
     address = fresh.render_as_string(False)
-    return Vault(folder, address, address, vault.kept)
+    return Vault(folder, address, address, vault.kept, vault.bank)
 
 
 def new_vault(folder: Path, url: str = "") -> Vault:

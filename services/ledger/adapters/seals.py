@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
-from sqlalchemy import and_, delete, func, insert, or_, select
+from sqlalchemy import TextClause, and_, delete, func, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.ledger.adapters.tables import (
@@ -71,13 +72,13 @@ class Seals:
 
     async def nodes(self, wanted: Sequence[Node]) -> dict[Node, bytes]:
         """Return the hashes of subtrees, all read at once."""
-        rows = SEALED_NODES.c
-        either = [and_(rows.level == level, rows.number == number) for level, number in wanted]
-        if not either:
+        if not wanted:
             return {}
-        query = select(SEALED_NODES).where(or_(*either))
+        given = {
+            f"{name}{k}": at for k, n in enumerate(wanted) for name, at in zip("ln", n, strict=True)
+        }
         async with self.engine.connect() as connection:
-            found = await connection.execute(query)
+            found = await connection.execute(_nodes_query(len(wanted)), given)
             return {(level, number): bytes(value) for level, number, value in found}
 
     async def cosigned(self, witness: str) -> int:
@@ -148,3 +149,10 @@ class Seals:
                 await connection.execute(insert(SEALED_NODES), hashes[start : start + ROWS_MAX])
             kept = Sealed(size + len(rows), note, at)
             await connection.execute(insert(CHECKPOINTS), kept._asdict())
+
+
+@lru_cache(maxsize=128)
+def _nodes_query(count: int) -> TextClause:
+    """Return the query of as many nodes; as text, since building it each time costs more."""
+    either = " OR ".join(f"(level = :l{k} AND number = :n{k})" for k in range(count))
+    return text(f"SELECT level, number, hash FROM {SEALED_NODES.name} WHERE {either}")

@@ -98,10 +98,13 @@ class Inspection:
         ]
 
 
-def inspect(log: Log, written: Written) -> list[Verdict]:
-    """Look through the whole log; nothing but the log is believed."""
+def inspect(
+    log: Log, written: Written, progress: Callable[[int], None] = lambda position: None
+) -> list[Verdict]:
+    """Look through the whole log; nothing but the log is believed. Tell how far it has come."""
     inspection = Inspection(written)
     for rows in pages(log):
         for row in rows:
             inspection.take(row)
+        progress(rows[-1].position)
     return inspection.verdicts()

@@ -17,6 +17,7 @@ from rich.table import Table
 from services.ledger.adapters.event_store import open_event_store
 from services.ledger.adapters.parquet import DuckDBMissing
 from services.ledger.application.key_rotation import rotate
+from services.ledger.application.reconciling import Statement, read_statement
 from services.ledger.application.verifying import Verdict
 from services.ledger.compose import serve_ledger
 from services.ledger.compose_export import export_book
@@ -24,6 +25,8 @@ from services.ledger.compose_follow import follow_log
 from services.ledger.compose_replay import replay_book
 from services.ledger.config import LedgerSettings
 from services.ledger.entrypoints import audit_cli
+from shared.kernel.dates import parse_date
+from shared.kernel.errors import InvalidArgument
 from shared.runtime.grpc_server import run
 from shared.runtime.settings import describe
 
@@ -55,21 +58,40 @@ def replay(
         list[Path] | None,
         typer.Option(help="A signed checkpoint that was kept elsewhere; may be given again."),
     ] = None,
+    statement: Annotated[
+        Path | None,
+        typer.Option(help="The bank's statement: CSV, on,amount,currency,reference."),
+    ] = None,
+    until: Annotated[str, typer.Option(help="The last day that the statement covers.")] = "",
     processes: Annotated[
         int, typer.Option(min=0, help="Share the loans among so many; 0: one per core.")
     ] = 0,
 ) -> None:
     """
-    Hold the whole book against its log and the log against its seals, check by named check.
+    Hold the whole book against its log, its seals and the bank, check by named check.
 
     Run it while the ledger is down or quiet. The exit code is 1 when anything differs.
     """
     notes = [path.read_text("utf-8") for path in kept or []]
+    bank = _statement(statement, until) if statement else None
     with Progress(*Progress.get_default_columns(), TimeElapsedColumn(), transient=True) as bar:
         task = bar.add_task("replaying")
-        show = lambda done, of: bar.update(task, completed=done, total=of)  # noqa: E731
-        verdicts = asyncio.run(replay_book(LedgerSettings(), notes, processes, show))
+
+        def show(what: str, done: int, of: int) -> None:
+            bar.update(task, description=what, completed=done, total=of)
+
+        verdicts = asyncio.run(replay_book(LedgerSettings(), notes, bank, processes, show))
     raise typer.Exit(_shown(verdicts, "replay of the whole book"))
+
+
+def _statement(path: Path, until: str) -> Statement:
+    """Read a statement; what is wrong with it is one line and exit code 2."""
+    try:
+        last = parse_date(until, field="until") if until else None
+        return read_statement(path.read_text("utf-8").splitlines(), last)
+    except (OSError, InvalidArgument) as failure:
+        print(f"{path}: {failure}", file=sys.stderr)
+        raise typer.Exit(2) from None
 
 
 @app.command()
