@@ -67,6 +67,7 @@ def desk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Desk]:
         "LEDGER_METRICS_PORT": "0",
         "LEDGER_DATABASE_URL": database_url,
         "LEDGER_NATS_URL": f"nats://127.0.0.1:{nats_port}",
+        "LEDGER_SIGNING_KEY_FILE": str(tmp_path / "signing.key"),
     }
     ledger = Service("ledger", port, environment, tmp_path / "ledger.log")
     found = Desk(ledger, tmp_path / "nats", nats_port, None)
