@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from services.ledger.application.evidence_page import page
 from services.ledger.application.key_rotation import rotations
 from services.ledger.application.proving import EventProof, Prover, Sealed
 from services.ledger.application.reading import Seen, line_seen
@@ -22,7 +23,7 @@ from services.ledger.application.story import story
 from services.ledger.domain.delinquency import past_due_table
 from services.ledger.domain.events import Fact, Financial
 from services.ledger.domain.explain import FIGURES, explain, figures
-from services.ledger.domain.loan_account import evolve, fold
+from services.ledger.domain.loan_account import LoanAccount, evolve, fold
 from services.ledger.domain.refusals import LoanNotFound
 from services.ledger.domain.timeline import Timeline
 from shared.audit import packing
@@ -55,6 +56,7 @@ events.jsonl        every event of the loan, as stored, with its inclusion proof
 loan.json           the figures, on which date, as known when
 explanations.json   each figure as a tree down to terms, dates and events; recomputed by the check
 story.txt           why the loan is as late as it is, on one page
+page.html           the same to look at in a browser: a plot, tables, each figure unfolded
 timeline.csv        what was recorded, when it counts, and how late the loan was after it
 schedule.csv        instalments: due and paid           past_due.csv   the same by due date
 journal.csv         the double-entry lines of each event; debit above zero
@@ -130,7 +132,7 @@ class Evidence:
             "rotations.json": _json([event.statement for event in changed]),
             "events.jsonl": _jsonl(_proven(proof) for proof in proofs),
             "loan.json": _json(said),
-            **_figures(loan_id, line, events),
+            **_figures(account, line, events),
             **_program(),
         }
         text = packing.manifest_of(files, signatures(sealed.note)[0])
@@ -149,11 +151,12 @@ def _proven(proof: EventProof) -> dict[str, Any]:
     return {"number": proof.number, "leaf": proof.leaf.decode(), "path": path}
 
 
-def _figures(loan_id: str, line: Timeline, events: Sequence[Fact]) -> dict[str, bytes]:
+def _figures(account: LoanAccount, line: Timeline, events: Sequence[Fact]) -> dict[str, bytes]:
     """Return what follows from the events, as files."""
     return {
         "explanations.json": _json([{"figure": f, **explain(line, f)} for f in sorted(FIGURES)]),
-        "story.txt": story(loan_id, line, events).encode(),
+        "story.txt": story(account.loan_id, line, events).encode(),
+        "page.html": page(account, line, events).encode(),
         "timeline.csv": _timeline(events),
         "schedule.csv": _schedule(line),
         "past_due.csv": _csv(

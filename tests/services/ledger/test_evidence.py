@@ -11,6 +11,7 @@ import subprocess
 import sys
 from datetime import UTC, date, datetime
 from functools import partial
+from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
@@ -119,6 +120,44 @@ def test_the_page_can_be_followed(vault: Vault) -> None:
     assert f"Why loan L-1 is {late} days past due on 2026-04-20" in page
     assert late == sum(counted[:-1]) == counted[-1] > 0
     assert max(len(row) for row in page.splitlines()) <= 100
+
+
+def test_the_page_needs_nothing_from_elsewhere(vault: Vault) -> None:
+    """Well-formed, every figure that is not zero unfolded, no script, no address, nothing raw."""
+    files = unpacked(pack_of(vault, "L-1").data)
+    page, loan = files["page.html"].decode(), json.loads(files["loan.json"])
+    parser = Nesting()
+    parser.feed(page)
+
+    assert parser.open == []
+    assert parser.wrong == []
+    assert not {"script", "link", "img", "iframe"} & parser.seen
+    assert "http" not in page
+    for figure, value in loan["figures"].items():
+        assert (f"{figure} = {value}" in page) == bool(value)
+    assert f"Loan L-1: {loan['figures']['days_past_due']} days past due" in page
+
+
+class Nesting(HTMLParser):
+    """Checks that what is opened is closed, in order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.wrong: list[str] = []
+        self.seen: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        self.seen.add(tag)
+        if tag != "meta":
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: object) -> None:
+        self.seen.add(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if not self.open or self.open.pop() != tag:
+            self.wrong.append(tag)
 
 
 def test_the_tables_agree_with_the_figures(vault: Vault) -> None:
