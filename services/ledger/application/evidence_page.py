@@ -21,8 +21,8 @@ body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto
 h1 { font-size: 1.5rem } h2 { font-size: 1.1rem; margin-top: 2rem }
 table { border-collapse: collapse; width: 100%; font-size: .9rem }
 th, td { text-align: right; padding: .2rem .6rem; border-bottom: 1px solid #ddd }
-th:first-child, td:first-child, .words td { text-align: left }
-details { margin-left: 1rem } summary { cursor: pointer } .late { color: #a30 }
+th:first-child, td:first-child, .words th, .words td { text-align: left }
+details, .leaf { margin-left: 1rem } summary { cursor: pointer } .late { color: #a30 }
 svg text { font-size: 11px; fill: #555 }
 """
 
@@ -88,11 +88,12 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[Any]], *, words: bool 
 
 def _tree(label: str, node: dict[str, Any]) -> str:
     """Return a node and its parts, folded."""
-    source = f" ({node['from']})" if node.get("from") else ""
+    until = f" to {node['to']}" if node.get("to") else ""
+    source = f" ({node['from']}{until})" if node.get("from") else ""
     said = f"{escape(label)} = {escape(node['value'])}{escape(str(source))}"
     parts = node.get("of", [])
     if not parts:
-        return f"<div>{said}</div>"
+        return f'<div class="leaf">{said}</div>'
     inner = "\n".join(_tree(str(part["label"]), part) for part in parts)
     return f"<details><summary>{said}: {escape(node['op'])} of</summary>\n{inner}</details>"
 
