@@ -24,7 +24,7 @@ from services.ledger.compose_export import export_book
 from services.ledger.compose_follow import follow_log
 from services.ledger.compose_replay import replay_book
 from services.ledger.config import LedgerSettings
-from services.ledger.entrypoints import audit_cli
+from services.ledger.entrypoints import audit_cli, book_cli
 from shared.kernel.dates import parse_date
 from shared.kernel.errors import InvalidArgument
 from shared.runtime.grpc_server import run
@@ -37,6 +37,7 @@ app = typer.Typer(
     + describe(LedgerSettings),
 )
 app.add_typer(audit_cli.app, name="audit")
+app.add_typer(book_cli.app, name="book")
 
 
 @app.callback(invoke_without_command=True)

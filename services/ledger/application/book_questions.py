@@ -1,0 +1,128 @@
+"""Two questions to the whole book: what if, and what changed between two looks, by cause."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+import msgspec
+
+from services.ledger.application.inspecting import pages
+from services.ledger.application.ports import Log
+from services.ledger.domain.counterfactual import Supposition, suppose
+from services.ledger.domain.delinquency import standing_of
+from services.ledger.domain.difference import Look, difference, figures_at
+from services.ledger.domain.events import Fact
+from services.ledger.domain.explain import figures
+from services.ledger.domain.refusals import LoanNotActive, LoanNotFound
+
+Told = Callable[[int, int], None]
+"""Hears how many loans are done, of how many."""
+
+
+def no_one(done: int, of: int) -> None:
+    """Hear nothing."""
+
+
+def streams(log: Log, decode: Callable[[str, bytes], msgspec.Struct]) -> dict[str, list[Fact]]:
+    """Return the facts of every loan, in recorded order, by loan id."""
+    found: dict[str, list[Fact]] = {}
+    for rows in pages(log):
+        for row in rows:
+            if row.originator_id.startswith("loan/"):
+                event = decode(row.topic, row.state)
+                assert isinstance(event, Fact)
+                found.setdefault(event.loan_id, []).append(event)
+    return found
+
+
+@dataclass(slots=True)
+class BookSupposed:
+    """The book as it is and as it would be: sums of figures, loans by bucket, who differs."""
+
+    loans: int = 0
+    actual: Counter[str] = field(default_factory=Counter)
+    supposed: Counter[str] = field(default_factory=Counter)
+    buckets: Counter[tuple[str, str]] = field(default_factory=Counter)
+    changed: list[tuple[str, dict[str, int]]] = field(default_factory=list)
+
+
+def suppose_book(
+    loans: dict[str, list[Fact]], look: Look, supposition: Supposition, told: Told = no_one
+) -> BookSupposed:
+    """
+    Look at every loan that is paid out as it is and as it would be; nothing is stored.
+
+    Amounts are summed over currencies as they stand: ask a book of one currency.
+
+    Raises:
+        TermsInvalid: a supposed term leaves its range.
+    """
+    found = BookSupposed()
+    for done, (loan_id, events) in enumerate(loans.items(), start=1):
+        try:
+            one = suppose(events, look, supposition)
+        except (LoanNotActive, LoanNotFound):
+            continue
+        found.loans += 1
+        found.actual.update(figures(one.actual))
+        found.supposed.update(figures(one.supposed))
+        was, would = standing_of(one.actual).buckets["m"], standing_of(one.supposed).buckets["m"]
+        found.buckets[was, would] += 1
+        if one.changes or was != would:
+            found.changed.append((loan_id, one.changes))
+        told(done, len(loans))
+    return found
+
+
+@dataclass(slots=True)
+class BookDifference:
+    """Two looks at the whole book, and what each cause did to each figure; it sums exactly."""
+
+    before: Counter[str] = field(default_factory=Counter)
+    after: Counter[str] = field(default_factory=Counter)
+    causes: dict[str, Counter[str]] = field(default_factory=dict)
+    loans: dict[str, set[str]] = field(default_factory=dict)
+
+    def unexplained(self) -> dict[str, int]:
+        """Return what the causes do not come to, by figure; empty, or this code is wrong."""
+        left = {name: self.after[name] - self.before[name] for name in {*self.before, *self.after}}
+        for changes in self.causes.values():
+            for name, change in changes.items():
+                left[name] = left.get(name, 0) - change
+        return {name: value for name, value in left.items() if value}
+
+
+def difference_of_book(
+    loans: dict[str, list[Fact]], before: Look, after: Look, told: Told = no_one
+) -> BookDifference:
+    """
+    Attribute the difference between two looks at the book to kinds of events and to time.
+
+    Args:
+        loans: The facts of every loan.
+        before: The first look; with the same date as the second, what was learned meanwhile.
+        after: The second.
+        told: Hears how many loans are done.
+    """
+    found = BookDifference()
+    for done, (loan_id, events) in enumerate(loans.items(), start=1):
+        found.before.update(figures_at(events, before))
+        found.after.update(figures_at(events, after))
+        for step in difference(events, before, after):
+            found.causes.setdefault(step.cause, Counter()).update(step.changes)
+            found.loans.setdefault(step.cause, set()).add(loan_id)
+        told(done, len(loans))
+    return found
+
+
+def worst(
+    changed: Iterable[tuple[str, dict[str, int]]], count: int
+) -> list[tuple[str, dict[str, int]]]:
+    """Return the loans that change most, by days past due and then by payoff."""
+
+    def size(one: tuple[str, dict[str, int]]) -> tuple[int, int]:
+        return abs(one[1].get("days_past_due", 0)), abs(one[1].get("payoff", 0))
+
+    return sorted(changed, key=size, reverse=True)[:count]

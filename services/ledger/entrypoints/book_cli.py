@@ -1,0 +1,161 @@
+"""Questions to the whole book from the command line, as a table, JSON or CSV."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from enum import StrEnum
+from typing import Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from services.ledger.adapters.event_mapper import decode
+from services.ledger.adapters.event_store import open_event_store
+from services.ledger.application.book_questions import (
+    difference_of_book,
+    streams,
+    suppose_book,
+    worst,
+)
+from services.ledger.config import LedgerSettings
+from services.ledger.domain.counterfactual import Supposition
+from services.ledger.domain.difference import Look
+from services.ledger.domain.events import Fact
+from services.ledger.domain.policies import POLICIES
+from services.ledger.domain.waterfall import WATERFALLS
+from shared.kernel.dates import parse_date
+from shared.kernel.errors import LendingError
+from shared.kernel.money import plain_decimal
+from shared.runtime.requests import an_instant
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Ask the whole book, from its log; nothing is stored. Exit code 2: bad usage.",
+)
+
+
+class Form(StrEnum):
+    """How an answer is written."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+
+
+As = Annotated[Form, typer.Option("--as", help="How to write the answer.")]
+On = Annotated[str, typer.Argument(help="The date that the figures are for, 2026-04-20.")]
+
+
+@app.command()
+def suppose(
+    on: On,
+    grace_days: Annotated[int | None, typer.Option(help="Had every contract this grace.")] = None,
+    penalty_rate: Annotated[str, typer.Option(help="Had it this penalty rate: 0.18.")] = "",
+    allocation: Annotated[str, typer.Option(help="Had it this allocation policy.")] = "",
+    delinquency: Annotated[str, typer.Option(help="Had it this delinquency policy.")] = "",
+    form: As = Form.TABLE,
+) -> None:
+    """Print the book's figures as they are and as they would be under other terms."""
+    try:
+        rate = plain_decimal(penalty_rate, field="penalty_rate") if penalty_rate else None
+        supposition = Supposition(
+            grace_days=grace_days,
+            penalty_rate_annual=rate,
+            waterfall=_named(WATERFALLS, allocation),
+            delinquency=_named(POLICIES, delinquency),
+        )
+        look = Look(parse_date(on, field="on"), datetime.max.replace(tzinfo=UTC))
+        with Progress(console=Console(stderr=True), transient=True) as bar:
+            task = bar.add_task("supposing")
+            found = suppose_book(
+                _loans(), look, supposition, lambda k, of: bar.update(task, completed=k, total=of)
+            )
+    except LendingError as refusal:
+        _refuse(refusal)
+    rows = [
+        (name, found.actual[name], found.supposed[name], found.supposed[name] - found.actual[name])
+        for name in sorted(found.actual)
+    ]
+    rows += [
+        (f"loans {was} that would be {would}", count, count, 0)
+        for (was, would), count in sorted(found.buckets.items())
+    ]
+    _write(form, ("figure", "as it is", "as it would be", "difference"), rows)
+    print(f"counterfactual {supposition.sha256[:16]}: no record of the ledger", file=sys.stderr)
+    print(f"{len(found.changed)} of {found.loans} loans would differ", file=sys.stderr)
+    for loan_id, changes in worst(found.changed, 5):
+        said = ", ".join(f"{name} {change:+}" for name, change in changes.items())
+        print(f"  {loan_id}: {said}", file=sys.stderr)
+
+
+@app.command()
+def compare(
+    on: On,
+    known: Annotated[str, typer.Option(help="As known at this instant; the first look.")],
+    then_on: Annotated[str, typer.Option(help="The date of the second look; the same.")] = "",
+    then_known: Annotated[str, typer.Option(help="Its instant; now when not given.")] = "",
+    form: As = Form.TABLE,
+) -> None:
+    """Print what changed between two looks at the book, by cause; the causes sum exactly."""
+    try:
+        first = Look(parse_date(on, field="on"), an_instant(known, "known"))
+        at = an_instant(then_known, "then_known") if then_known else datetime.now(UTC)
+        second = Look(_date(then_on, first.on), at)
+        with Progress(console=Console(stderr=True), transient=True) as bar:
+            task = bar.add_task("comparing")
+            found = difference_of_book(
+                _loans(), first, second, lambda k, of: bar.update(task, completed=k, total=of)
+            )
+    except LendingError as refusal:
+        _refuse(refusal)
+    causes = sorted(found.causes)
+    rows = [
+        (name, found.before[name], *(found.causes[c][name] for c in causes), found.after[name])
+        for name in sorted({*found.before, *found.after})
+    ]
+    rows.append(("loans", "", *(len(found.loans[cause]) for cause in causes), ""))
+    _write(form, ("figure", "before", *causes, "after"), rows)
+    raise typer.Exit(1 if found.unexplained() else 0)
+
+
+def _date(text: str, other: date) -> date:
+    return parse_date(text, field="then_on") if text else other
+
+
+def _named(table: dict[str, Any], name: str) -> Any:
+    if name and name not in table:
+        raise typer.BadParameter(f"{name!r} is none of {', '.join(table)}")
+    return table.get(name)
+
+
+def _loans() -> dict[str, list[Fact]]:
+    store = open_event_store(LedgerSettings().database_url)
+    try:
+        return streams(store, decode)
+    finally:
+        store.close()
+
+
+def _refuse(refusal: LendingError) -> NoReturn:
+    expected = f"; expected {refusal.expected}" if refusal.expected else ""
+    print(f"{refusal.reason}: {refusal.message}{expected}", file=sys.stderr)
+    raise typer.Exit(2)
+
+
+def _write(form: Form, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    if form is Form.JSON:
+        print(json.dumps([dict(zip(header, row, strict=True)) for row in rows], indent=1))
+    elif form is Form.CSV:
+        csv.writer(sys.stdout, lineterminator="\n").writerows([header, *rows])
+    else:
+        table = Table(*header)
+        for row in rows:
+            table.add_row(*(f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row))
+        Console().print(table)
