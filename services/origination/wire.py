@@ -134,6 +134,9 @@ def score_request(given: Application, monthly_minor: int) -> risk_pb.ScoreApplic
         enquiries_30d=given.enquiries_30d,
         age_years=given.age_years,
         attributes=given.attributes,
+        guarantor_ref=next(
+            (g.provider_ref for g in given.guarantees if g.kind == wire_security.GUARANTOR), ""
+        ),
         decided_on=given.applied_on.isoformat(),
     )
 

@@ -8,7 +8,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import NamedTuple
 
 from shared.kernel.dates import add_months
-from shared.kernel.rates import Flow, apr_actuarial, irr_at, nominal_annual, xirr
+from shared.kernel.rates import Flow, apr_actuarial, irr_at
 
 FOUR_PLACES = Decimal("0.0001")
 
@@ -28,7 +28,6 @@ class Cost(NamedTuple):
     cost_minor: int
     nominal_annual: Decimal
     effective_annual: Decimal
-    apr_us: Decimal
     apr_eu: Decimal
 
 
@@ -44,22 +43,20 @@ def all_in_cost(
         paid_out_on: When interest begins.
         payments: Principal and interest by due date, oldest first.
     Returns:
-        `nominal_annual` is twelve times the monthly rate of return, as the ledger checks ceilings.
+        `nominal_annual` is twelve times the monthly rate of return; a part of a month before the
+        first due date counts in thirtieths, as in Appendix J.
     Source:
         PBOC announcement 2021 no. 3: all costs over principal actually outstanding.
     """
     net = principal_minor - fees_minor
-    flows: list[tuple[date, int]] = [(paid_out_on, -net)]
-    flows += [(payment.due_on, payment.amount_minor) for payment in payments]
     total = sum(payment.amount_minor for payment in payments)
-    effective = xirr(flows)
+    nominal = apr_us(net, paid_out_on, payments)
     return Cost(
         net_proceeds_minor=net,
         total_payable_minor=total + fees_minor,
         cost_minor=total + fees_minor - principal_minor,
-        nominal_annual=nominal_annual(effective).quantize(FOUR_PLACES, ROUND_HALF_UP),
-        effective_annual=_rounded(effective),
-        apr_us=_rounded(apr_us(net, paid_out_on, payments)),
+        nominal_annual=_rounded(nominal),
+        effective_annual=_rounded((1 + nominal / 12) ** 12 - 1),
         apr_eu=_rounded(apr_eu(net, paid_out_on, payments)),
     )
 

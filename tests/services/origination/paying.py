@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import threading
 import time
@@ -10,11 +11,14 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import pytest
+from google.rpc import error_details_pb2
+
 from tests.stories.conftest import Suite
 from tests.stories.test_service_down import APPLICATION
-from tests.system.processes import Service
+from tests.system.processes import CallRefused, Service
 
-ACCOUNT = "6222020200112233449"
+ACCOUNT = "6222020200112233446"
 
 
 @dataclass
@@ -59,6 +63,15 @@ def serve(bank: Bank) -> ThreadingHTTPServer:
     return server
 
 
+def reason_of(refusal: CallRefused) -> str:
+    """Return the reason that a refusal carries for machines."""
+    for detail in json.loads(refusal.text)["details"]:
+        if detail["type"] == "google.rpc.ErrorInfo":
+            packed = base64.b64decode(detail["value"] + "=" * (-len(detail["value"]) % 4))
+            return error_details_pb2.ErrorInfo.FromString(packed).reason
+    raise AssertionError(f"no reason in {refusal.text}")
+
+
 @dataclass
 class Place:
     """The suite, its bank, and the steps of an application."""
@@ -99,6 +112,13 @@ class Place:
         self.offer(name, **body)
         self.confirm(name)
         return self.ask("AcceptContract", name)
+
+    def refused(self, reason: str, method: str, name: str, /, **body: Any) -> str:
+        """Ask for what must be refused with a reason; return how it was said."""
+        with pytest.raises(CallRefused) as refusal:
+            self.ask(method, name, **{"requestId": f"{name}-{method}-{reason}"[:64], **body})
+        assert reason_of(refusal.value) == reason, refusal.value.text
+        return str(json.loads(refusal.value.text)["message"])
 
     def get(self, name: str) -> dict[str, Any]:
         return self.suite.call("origination", "GetApplication", applicationId=name)
