@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from calendar import monthrange
 from datetime import date
 from fractions import Fraction
 from typing import Any
 
 from shared.kernel import rates
+from shared.kernel.unit_periods import months_back, single_period, unit_periods
 
 Case = dict[str, Any]
 
@@ -46,47 +46,15 @@ def _first_period(given: Case, single: bool) -> tuple[float, int, float]:
         return _single_period(given)
     per_year = float(Fraction(str(given["w"])))
     advance, due = _day(given["advance_date"]), _day(given["first_due"])
-    if per_year in (52, 26, 24):
-        step = {52: 7, 26: 14, 24: 15}[int(per_year)]
-        days = (due - advance).days
-        return per_year, days // step, days % step / step
-    step = 12 // int(per_year)
-    months, odd_days = _months_between(advance, due)
-    return per_year, months // step, (months % step * 30 + odd_days) / (30 * step)
+    return per_year, *unit_periods(advance, due, int(per_year))
 
 
 def _single_period(given: Case) -> tuple[float, int, float]:
-    """
-    Return the unit period of a loan with one payment: its term, up to a year.
-
-    Source:
-        Regulation Z, Appendix J (b)(2)(iv), (b)(4)(ii): whole months, else days of 365.
-    """
+    """Return the unit period of a loan with one payment: its term, up to a year."""
     due_text = given.get("first_due") or given.get("due") or given.get("payment_date")
     if due_text is None:
         return 365 / int(given["days"]), 1, 0.0
-    advance, due = _day(given["advance_date"]), _day(due_text)
-    months, odd_days = _months_between(advance, due)
-    if months < 12:
-        return (365 / (due - advance).days if odd_days else 12 / months), 1, 0.0
-    years, rest = divmod(months, 12)
-    if not odd_days:
-        return 1.0, years, rest / 12
-    return 1.0, years, (_months_before(due, 12 * years) - advance).days / 365
-
-
-def _months_between(advance: date, due: date) -> tuple[int, int]:
-    """Return whole months, counted back from the payment, and the odd days before them."""
-    months = (due.year - advance.year) * 12 + due.month - advance.month
-    while _months_before(due, months) < advance:
-        months -= 1
-    return months, (_months_before(due, months) - advance).days
-
-
-def _months_before(day: date, months: int) -> date:
-    month = day.year * 12 + day.month - 1 - months
-    year, month = month // 12, month % 12 + 1
-    return date(year, month, min(day.day, monthrange(year, month)[1]))
+    return single_period(_day(given["advance_date"]), _day(due_text))
 
 
 def apr_eu(given: Case) -> float:
@@ -105,7 +73,7 @@ def _years(given: Case, when: Any) -> float:
     start, end = _day(given["date"]), _day(when)
     basis = str(given.get("basis", ""))
     if "month" in basis:
-        months, days = _months_between(start, end)
+        months, days = months_back(start, end)
         return months / 12 + days / 365
     year = re.search(r"/\s*(\d+(?:\.\d+)?)", basis)
     return (end - start).days / float(year[1] if year else 365)

@@ -7,8 +7,8 @@ from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 from typing import NamedTuple
 
-from shared.kernel.dates import add_months
 from shared.kernel.rates import Flow, apr_actuarial, irr_at
+from shared.kernel.unit_periods import months_back, single_period, unit_periods
 
 FOUR_PLACES = Decimal("0.0001")
 
@@ -28,6 +28,7 @@ class Cost(NamedTuple):
     cost_minor: int
     nominal_annual: Decimal
     effective_annual: Decimal
+    apr_us: Decimal
     apr_eu: Decimal
 
 
@@ -50,29 +51,39 @@ def all_in_cost(
     """
     net = principal_minor - fees_minor
     total = sum(payment.amount_minor for payment in payments)
-    nominal = apr_us(net, paid_out_on, payments)
+    nominal = monthly_rate(net, paid_out_on, payments) * 12
     return Cost(
         net_proceeds_minor=net,
         total_payable_minor=total + fees_minor,
         cost_minor=total + fees_minor - principal_minor,
         nominal_annual=_rounded(nominal),
         effective_annual=_rounded((1 + nominal / 12) ** 12 - 1),
+        apr_us=_rounded(apr_us(net, paid_out_on, payments)),
         apr_eu=_rounded(apr_eu(net, paid_out_on, payments)),
     )
 
 
+def monthly_rate(net_minor: int, paid_out_on: date, payments: Sequence[Payment]) -> float:
+    """Return the rate of return per month; odd days before a whole month are thirtieths."""
+    flows = [
+        Flow(*unit_periods(paid_out_on, payment.due_on, 12), payment.amount_minor)
+        for payment in payments
+    ]
+    return apr_actuarial([Flow(0, 0.0, net_minor)], flows, 1)
+
+
 def apr_us(net_minor: int, paid_out_on: date, payments: Sequence[Payment]) -> float:
     """
-    Return the annual percentage rate with months as unit periods, a fraction.
+    Return the annual percentage rate, a fraction: a single payment's unit period is its term.
 
     Source:
-        12 CFR 1026, Appendix J (b)(5): months counted backwards, odd days are thirtieths.
+        12 CFR 1026, Appendix J (b)(2) to (b)(5), (c).
     """
-    flows = []
-    for payment in payments:
-        months, days = _months_back(paid_out_on, payment.due_on)
-        flows.append(Flow(months, days / 30, payment.amount_minor))
-    return apr_actuarial([Flow(0, 0.0, net_minor)], flows, 12)
+    if len(payments) > 1:
+        return 12 * monthly_rate(net_minor, paid_out_on, payments)
+    per_year, whole, odd = single_period(paid_out_on, payments[0].due_on)
+    flow = Flow(whole, odd, payments[0].amount_minor)
+    return apr_actuarial([Flow(0, 0.0, net_minor)], [flow], per_year)
 
 
 def apr_eu(net_minor: int, paid_out_on: date, payments: Sequence[Payment]) -> float:
@@ -84,17 +95,9 @@ def apr_eu(net_minor: int, paid_out_on: date, payments: Sequence[Payment]) -> fl
     """
     flows: list[tuple[float, int]] = [(0.0, -net_minor)]
     for payment in payments:
-        months, days = _months_back(paid_out_on, payment.due_on)
-        flows.append((months / 12 + days / 365, payment.amount_minor))
+        months, odd_days = months_back(paid_out_on, payment.due_on)
+        flows.append((months / 12 + odd_days / 365, payment.amount_minor))
     return irr_at(flows)
-
-
-def _months_back(start: date, end: date) -> tuple[int, int]:
-    """Return whole months counted back from the end, and the days left before them."""
-    months = (end.year - start.year) * 12 + end.month - start.month
-    if add_months(end, -months) < start:
-        months -= 1
-    return months, (add_months(end, -months) - start).days
 
 
 def _rounded(rate: float) -> Decimal:

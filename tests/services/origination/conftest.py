@@ -6,9 +6,21 @@ from collections.abc import Iterator
 
 import pytest
 
+from services.origination.config import OriginationSettings
 from tests.services.origination.paying import Bank, Place, serve
 from tests.stories.conftest import start_suite
 from tests.system.processes import free_port
+
+DEARER = """
+[[product]]
+code = "consumer-2026"
+effective_from = 2027-01-01
+rate_annual = "0.25"
+day_count = "DAY_COUNT_THIRTY_360"
+grace_days = 3
+penalty_rate_annual = "0.30"
+cost_ceiling = "cn-all-in-24/1"
+"""
 
 
 @pytest.fixture(scope="session")
@@ -17,6 +29,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     server, origination = serve(bank), suite.services["origination"]
     origination.stop()
     origination.environment["ORIGINATION_PAYOUT_URL"] = f"http://127.0.0.1:{bank.port}/payouts"
+    policies = suite.folder / "policies.toml"
+    policies.write_text(OriginationSettings().policies_file.read_text("utf-8") + DEARER, "utf-8")
+    origination.environment["ORIGINATION_POLICIES_FILE"] = str(policies)
     origination.start()
     bank.victim = origination
     found = Place(suite, bank)

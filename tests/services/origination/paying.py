@@ -95,17 +95,28 @@ class Place:
     def advance(self, to: str) -> None:
         self.suite.call("ledger", "AdvanceBusinessDate", requestId=f"to-{to}", to=to)
 
+    def form(self, name: str) -> dict[str, Any]:
+        """Return an application that is as a rule approved."""
+        return {
+            **APPLICATION,
+            "requestId": f"{name}-submit",
+            "applicationId": name,
+            "borrowerRef": f"B-{name}",
+            "accountRef": ACCOUNT,
+            "appliedOn": self.today(),
+        }
+
     def offer(self, name: str, /, **body: Any) -> dict[str, Any]:
         """Take an application to its decision."""
-        self.ask("SubmitApplication", name, **{**APPLICATION, **_own(self, name), **body})
+        self.ask("SubmitApplication", name, **{**self.form(name), **body})
         return self.ask("DecideApplication", name)
 
-    def confirm(self, name: str) -> dict[str, Any]:
+    def confirm(self, name: str, again: str = "") -> dict[str, Any]:
         """Show the disclosure and confirm it after it could be read."""
-        shown = self.ask("ShowDisclosure", name)
+        shown = self.ask("ShowDisclosure", name, requestId=f"{name}-show{again}")
         time.sleep(1.1)
-        sha256 = shown["disclosureSha256"]
-        return self.ask("ConfirmDisclosure", name, disclosureSha256=sha256)
+        body = {"disclosureSha256": shown["disclosureSha256"]}
+        return self.ask("ConfirmDisclosure", name, requestId=f"{name}-confirm{again}", **body)
 
     def contract(self, name: str, /, **body: Any) -> dict[str, Any]:
         """Take an application to its accepted contract."""
@@ -122,13 +133,3 @@ class Place:
 
     def get(self, name: str) -> dict[str, Any]:
         return self.suite.call("origination", "GetApplication", applicationId=name)
-
-
-def _own(place: Place, name: str) -> dict[str, Any]:
-    return {
-        "requestId": f"{name}-submit",
-        "applicationId": name,
-        "borrowerRef": f"B-{name}",
-        "accountRef": ACCOUNT,
-        "appliedOn": place.today(),
-    }

@@ -47,6 +47,21 @@ def document(place: Place, name: str, kind: str, form: str, lang: str, sha256: s
     return content
 
 
+def check_forms(place: Place, lang: str, sha256: str, rows: list[dict[str, Any]]) -> None:
+    """Page, paper and contract of the application "shown" say the same, and by which hash."""
+    pdf = document(place, "shown", "DISCLOSURE", "PDF", lang)
+    assert pdf == document(place, "shown", "DISCLOSURE", "PDF", lang)
+    html = document(place, "shown", "DISCLOSURE", "HTML", lang).decode()
+    on_paper = "".join(page.extract_text() for page in PdfReader(io.BytesIO(pdf)).pages)
+    for row in rows:
+        due = int(row["principalDueMinor"]) + int(row["interestDueMinor"])
+        for text in (html, on_paper):
+            assert row["dueOn"] in text
+            assert format_amount(due, "CNY") in text
+    contract = document(place, "shown", "CONTRACT", "TEXT", lang).decode()
+    assert all(sha256 in text for text in (html, on_paper, contract))
+
+
 def test_the_disclosure_is_the_ledgers_preview(place: Place) -> None:
     """What is shown equals what the ledger then books, to the cent, in every form and language."""
     place.offer("shown")
@@ -71,20 +86,8 @@ def test_the_disclosure_is_the_ledgers_preview(place: Place) -> None:
     both = f"{shown['textZh']}\0{shown['textEn']}".encode()
     assert hashlib.sha256(both).hexdigest() == shown["disclosureSha256"]
     for lang in ("zh", "en"):
-        pdf = document(place, "shown", "DISCLOSURE", "PDF", lang)
-        assert pdf == document(place, "shown", "DISCLOSURE", "PDF", lang)
-        html = document(place, "shown", "DISCLOSURE", "HTML", lang).decode()
-        on_paper = "".join(page.extract_text() for page in PdfReader(io.BytesIO(pdf)).pages)
-        for row in booked["instalments"]:
-            due = int(row["principalDueMinor"]) + int(row["interestDueMinor"])
-            for text in (html, on_paper):
-                assert row["dueOn"] in text
-                assert format_amount(due, "CNY") in text
-        assert shown["disclosureSha256"] in html
-        assert shown["disclosureSha256"] in on_paper
-        contract = document(place, "shown", "CONTRACT", "TEXT", lang).decode()
-        assert shown["disclosureSha256"] in contract
-        assert accepted["contractSha256"] != shown["disclosureSha256"]
+        check_forms(place, lang, shown["disclosureSha256"], booked["instalments"])
+    assert accepted["contractSha256"] != shown["disclosureSha256"]
     assert {**booked["terms"], **accepted["terms"]} == booked["terms"]
 
 
@@ -163,36 +166,22 @@ def test_what_checks_find(
 
 def test_four_eyes_on_what_was_referred(place: Place) -> None:
     """Two different people approve, one with authority for the amount; each refusal says why."""
-    name = "referred"
-    found = place.offer(
-        name,
-        **{**GRADED, "ageYears": 44, "amount": cny(4_000_000), "monthlyIncome": cny(5_000_000)},
-    )
-    queue = place.suite.call(
-        "origination", "ListApplications", status="APPLICATION_STATUS_REFERRED"
-    )
+    name, rich = "referred", {"amount": cny(4_000_000), "monthlyIncome": cny(5_000_000)}
+    found = place.offer(name, **{**GRADED, **rich, "ageYears": 44})
+    asked = {"status": "APPLICATION_STATUS_REFERRED"}
+    queue = place.suite.call("origination", "ListApplications", **asked)
+    said = {"approves": True, "reason": "passport seen"}
 
-    def review(by: str, **body: Any) -> dict[str, Any]:
-        body = {"approves": True, "reason": "passport seen", "requestId": f"by-{by}", **body}
-        return place.ask("ReviewApplication", name, reviewerRef=by, **body)
+    def review(by: str) -> dict[str, Any]:
+        body = {**said, "reviewerRef": by, "requestId": f"by-{by}"}
+        return place.ask("ReviewApplication", name, **body)
 
-    place.refused(
-        "REVIEWER_HAS_NO_AUTHORITY",
-        "ReviewApplication",
-        name,
-        reviewerRef="stranger",
-        approves=True,
-        reason="-",
-    )
+    def refused(reason: str, by: str) -> None:
+        place.refused(reason, "ReviewApplication", name, reviewerRef=by, **said)
+
+    refused("REVIEWER_HAS_NO_AUTHORITY", "stranger")
     first = review("officer-1")
-    place.refused(
-        "REVIEWER_IS_THE_SAME",
-        "ReviewApplication",
-        name,
-        reviewerRef="officer-1",
-        approves=True,
-        reason="again",
-    )
+    refused("REVIEWER_IS_THE_SAME", "officer-1")
     second = review("officer-2")
 
     assert found["status"] == first["status"] == "APPLICATION_STATUS_REFERRED"
@@ -200,14 +189,7 @@ def test_four_eyes_on_what_was_referred(place: Place) -> None:
     assert second["status"] == "APPLICATION_STATUS_OFFERED"
     assert second["offers"]
     assert review("officer-2") == second
-    place.refused(
-        "APPLICATION_NOT_REFERRED",
-        "ReviewApplication",
-        name,
-        reviewerRef="committee-1",
-        approves=True,
-        reason="late",
-    )
+    refused("APPLICATION_NOT_REFERRED", "committee-1")
 
 
 def test_people_without_authority_cannot_approve_a_large_loan(place: Place) -> None:
