@@ -1,23 +1,37 @@
-"""Put collections together: cases, the delinquency stream, the ledger, the outbox."""
+"""Put collections together: cases, the delinquency stream, the ledger, the ways to a borrower."""
 
 from __future__ import annotations
 
 import asyncio
-import tomllib
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import grpc
-import msgspec
 from lending.collections.v1 import collections_service_pb2 as pb
+from lending.collections.v1 import contact_service_pb2 as contact_pb
 from lending.collections.v1.collections_service_pb2_grpc import (
     add_CollectionsServiceServicer_to_server,
 )
+from lending.collections.v1.contact_service_pb2_grpc import add_ContactServiceServicer_to_server
 from lending.ledger.v1.ledger_service_pb2_grpc import LedgerServiceStub
 
+from services.collections.adapters.clocks import BusinessClock, WallClock
 from services.collections.adapters.local_outbox import LocalOutbox
+from services.collections.adapters.policy_files import read_policies
+from services.collections.adapters.smtp import SmtpChannel
+from services.collections.adapters.webhook import WebhookChannel
+from services.collections.adapters.wording import Templates
+from services.collections.application.contacting import Contacting
+from services.collections.application.debtors import Debtors
 from services.collections.application.desk import Desk
+from services.collections.application.orders import Orders
+from services.collections.application.planning import Planning
+from services.collections.application.ports import Ledger, SendingChannel
+from services.collections.application.sending import Sending
+from services.collections.application.watching import Watching
 from services.collections.config import CollectionsSettings
-from services.collections.domain.contact_gate import Policy
+from services.collections.domain.contact_rules import Channel
+from services.collections.entrypoints.contact_service import ContactService
 from services.collections.entrypoints.grpc_service import CollectionsService
 from shared.runtime.bus import Bus
 from shared.runtime.database import open_database
@@ -52,23 +66,68 @@ HEARD = frozenset(
 """Everything but instalments that merely fall due."""
 
 
+@dataclass(frozen=True, slots=True)
+class House:
+    """The parts of collections, wired."""
+
+    desk: Desk
+    debtors: Debtors
+    planning: Planning
+    watching: Watching
+
+
+def channels(settings: CollectionsSettings) -> dict[Channel, SendingChannel]:
+    """Return how each kind of message leaves; what has no carrier goes to the outbox folder."""
+    folder: SendingChannel = LocalOutbox(settings.outbox_folder)
+    ways = dict.fromkeys(Channel, folder)
+    if settings.smtp_host:
+        ways[Channel.EMAIL] = SmtpChannel(
+            settings.smtp_host,
+            settings.smtp_port,
+            settings.smtp_sender,
+            settings.smtp_starttls,
+            settings.smtp_user,
+            settings.smtp_password,
+        )
+    if settings.webhook_url:
+        carrier = WebhookChannel(settings.webhook_url, settings.webhook_secret)
+        ways[Channel.SMS] = ways[Channel.VOICE] = carrier
+    return ways
+
+
+def build(settings: CollectionsSettings, records: Records, ledger: Ledger) -> House:
+    """Wire the parts."""
+    contacting = Contacting(records, read_policies(settings.policy_folder))
+    clock = WallClock() if settings.clock == "wall" else BusinessClock()
+    wording = Templates(settings.creditor)
+    sending = Sending(records, contacting, channels(settings), wording, clock)
+    desk = Desk(records, contacting, sending)
+    sending.told = desk.told_sent
+    orders = Orders(records, ledger, {})
+    planning = Planning(desk, orders, ledger)
+    orders.settle["plan"] = planning.settle
+    watching = Watching(desk, orders, ledger)
+    return House(desk, Debtors(desk, contacting), planning, watching)
+
+
 async def serve_collections(settings: CollectionsSettings) -> None:
     """Run collections until it is told to stop."""
     configure_logging("collections", settings.log_level)
     configure_tracing("collections", settings.otlp_endpoint)
-    policy = msgspec.convert(tomllib.loads(settings.policy_file.read_text("utf-8")), Policy)
     records = Records(open_database(settings.database_url))
     await records.create(APPLICATION_ID)
     await create_inbox(records.engine)
     channel = open_channel(settings.ledger_target, settings.deadline_seconds)
-    outbox = LocalOutbox(settings.outbox_folder)
-    desk = Desk(records, LedgerServiceStub(channel), outbox, policy)
-    await desk.load()
-    service = CollectionsService(desk)
+    house = build(settings, records, LedgerServiceStub(channel))
+    await house.desk.load()
 
     def register(server: grpc.aio.Server) -> Sequence[str]:
-        add_CollectionsServiceServicer_to_server(service, server)
-        return [pb.DESCRIPTOR.services_by_name["CollectionsService"].full_name]
+        cases = CollectionsService(house.desk, house.planning, house.debtors)
+        add_CollectionsServiceServicer_to_server(cases, server)
+        add_ContactServiceServicer_to_server(ContactService(house.debtors), server)
+        names = [*pb.DESCRIPTOR.services_by_name.values()]
+        names += contact_pb.DESCRIPTOR.services_by_name.values()
+        return [service.full_name for service in names]
 
     async def relay(stop: asyncio.Event) -> None:
         await records.relay(settings.nats_url, "collections-relay", stop)
@@ -76,10 +135,11 @@ async def serve_collections(settings: CollectionsSettings) -> None:
     async def hear(stop: asyncio.Event) -> None:
         bus = await Bus.connect_unless(stop, settings.nats_url, "collections")
         if bus is not None:
-            await Subscriber(bus, "collections", records.work, desk.hear, types=HEARD).run(stop)
+            hears = house.desk.hear
+            await Subscriber(bus, "collections", records.work, hears, types=HEARD).run(stop)
             await bus.close()
 
-    work = [relay, hear, desk.watch]
+    work = [relay, hear, house.desk.sending.run, house.watching.watch]
     await serve(settings, service="collections", register=register, background=work)
     await channel.close()
     await records.engine.dispose()

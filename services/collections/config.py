@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
@@ -23,7 +24,22 @@ class CollectionsSettings(ServiceSettings):
         "sqlite+aiosqlite:///data/collections.db", description="Its own database."
     )
     ledger_target: str = Field("127.0.0.1:7102", description="Where the ledger listens.")
-    outbox_folder: Path = Field(Path("data/outbox"), description="Where messages are written.")
-    policy_file: Path = Field(
-        HERE / "policies" / "cn-consumer-2026-01.toml", description="The rules in force."
+    policy_folder: Path = Field(
+        HERE / "policies", description="Contact rules and treatment strategies."
     )
+    clock: Literal["business", "wall"] = Field(
+        "business",
+        description="Messages go out by the business date (a sample book), or by the wall's clock.",
+    )
+    creditor: str = Field("Duebook Consumer Finance", description="Who writes, in every message.")
+    outbox_folder: Path = Field(
+        Path("data/outbox"), description="Where letters are written, and what has no carrier."
+    )
+    smtp_host: str = Field("", description="SMTP server for e-mail; empty: the outbox folder.")
+    smtp_port: int = Field(587, description="Its port.")
+    smtp_starttls: bool = Field(True, description="Refuse a server without STARTTLS.")
+    smtp_user: str = Field("", description="User at the SMTP server; empty: no login.")
+    smtp_password: str = Field("", description="Its password.")
+    smtp_sender: str = Field("service@duebook.example", description="Sender of every e-mail.")
+    webhook_url: str = Field("", description="Carrier of SMS and voice; empty: the outbox folder.")
+    webhook_secret: str = Field("", description="Signs every post to the carrier.")

@@ -105,10 +105,18 @@ class Work:
         await self.connection.execute(insert(RECORDS), rows)
 
     async def find(
-        self, kind: type[Record], *, state: str = "", after: str = "", limit: int = 100
+        self,
+        kind: type[Record],
+        *,
+        state: str = "",
+        after: str = "",
+        before: str = "",
+        limit: int = 100,
     ) -> list[Record]:
-        """Return records of a kind in order of id, of one state if it is given."""
+        """Return records of a kind in order of id, of one state and between two ids if given."""
         query = select(RECORDS.c.body).where(RECORDS.c.kind == kind.__name__, RECORDS.c.id > after)
+        if before:
+            query = query.where(RECORDS.c.id < before)
         if state:
             query = query.where(RECORDS.c.state == state)
         rows = await self.connection.execute(query.order_by(RECORDS.c.id).limit(limit))

@@ -104,7 +104,7 @@ def check_ending(ending: dict) -> None:
     assert loans["L-lost"]["delinquency"]["continuous"]
     reminders = [(r["stage"], r["language"]) for r in cases["L-plan"]["reminders"]]
     assert reminders[:3] == [("GRACE", "zh"), ("M1", "zh"), ("M2", "en")]
-    assert cases["L-plan"]["plan"]["status"] == "PLAN_STATUS_APPROVED"
+    assert cases["L-plan"]["plan"]["status"] == "PLAN_STATUS_FAILED"
     assert cases["L-plan"]["promises"][0]["status"] == "PROMISE_STATUS_BROKEN"
     assert cases["L-paid"]["promises"][0]["status"] == "PROMISE_STATUS_KEPT"
     assert [r["stage"] for r in cases["L-lost"]["reminders"]] == ["GRACE", "M1", "M2", "M3", "M4"]

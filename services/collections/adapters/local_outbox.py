@@ -1,4 +1,4 @@
-"""A channel that writes each message to a file: real enough to read, and safe to repeat."""
+"""A channel that writes each message to a file: real enough to read or print, safe to repeat."""
 
 from __future__ import annotations
 
@@ -7,13 +7,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-_TEMPLATES = Environment(
-    loader=FileSystemLoader(Path(__file__).parents[1] / "templates"),
-    undefined=StrictUndefined,
-    autoescape=False,
-)
+from services.collections.domain.message import Letter
+from services.collections.domain.permit import Permit
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,22 +16,22 @@ class LocalOutbox:
     """Writes one JSON file per message; the same message again is the same file."""
 
     folder: Path
+    repeatable: bool = True
+    needs_address: bool = False
 
-    def send(self, name: str, template: str, language: str, words: dict[str, object]) -> Path:
-        """
-        Render a message and put it out.
-
-        Args:
-            name: Names the message; the same name is sent once.
-            template: Such as "grace"; rendered from templates/<language>/.
-            language: "zh" or "en".
-            words: What the template says.
-        """
-        text = _TEMPLATES.get_template(f"{language}/{template}.txt").render(words)
+    async def send(self, permit: Permit, letter: Letter) -> str:
+        """Put a letter out; return its file's name."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        path = self.folder / f"{name}.json"
-        message = {"name": name, "language": language, "text": text, **words}
+        path = self.folder / f"{letter.name}.json"
+        attempt = permit.attempt
+        message = {
+            **letter._asdict(),
+            "loan_id": attempt.loan_id,
+            "channel": attempt.channel,
+            "at": attempt.at.isoformat(),
+            "rules": permit.rules_version,
+        }
         draft = path.with_suffix(".draft")
         draft.write_text(json.dumps(message, ensure_ascii=False, indent=1), encoding="utf-8")
         os.replace(draft, path)
-        return path
+        return path.name

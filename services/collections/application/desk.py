@@ -1,36 +1,40 @@
-"""The desk keeps the cases: it hears events, sends reminders, watches promises."""
+"""The desk keeps the cases: it hears events, follows the business date, plans what is due."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
-from pathlib import Path
-from typing import Any, Protocol
-from zoneinfo import ZoneInfo
 
 import msgspec
-import structlog
 from lending.collections.v1 import events_pb2
-from lending.ledger.v1 import ledger_service_pb2 as ledger_pb
 
 from services.collections import wire
-from services.collections.domain.case import Case, Heard, Reminder, follow, require_open, see_date
-from services.collections.domain.contact_gate import ContactCeased, Policy, check_contact
-from shared.kernel.errors import LendingError
-from shared.kernel.money import format_amount
+from services.collections.application import trail
+from services.collections.application.contacting import Contacting
+from services.collections.application.sending import Sending
+from services.collections.application.tasks import cancel_tasks, open_task
+from services.collections.domain.case import Case, follow, require_open, see_date
+from services.collections.domain.contact_rules import ProtectionKind
+from services.collections.domain.debtor import Attempt, Debtor
+from services.collections.domain.hardship import probation
+from services.collections.domain.message import Message, MessageState
+from services.collections.domain.treatment import Doing, Due, arm_of, steps_due
 from shared.runtime.records import Records, Work
 from shared.subscriber.event import Event
 
-WATCH_SECONDS = 2.0
+PAGE = 1000
+FAILED_PROMISES = ("promise_broken", "promise_part_kept")
 
 
-class Channel(Protocol):
-    """Sends a message to a borrower, once per name."""
+@dataclass(slots=True)
+class View:
+    """A case with what belongs to it."""
 
-    def send(self, name: str, template: str, language: str, words: dict[str, object]) -> Path:
-        """Render and send."""
+    case: Case
+    debtor: Debtor | None
+    attempts: list[Attempt] = field(default_factory=list)
+    messages: list[Message] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -38,71 +42,116 @@ class Desk:
     """Cases by loan; `known` are loans that have one, so that healthy loans cost nothing."""
 
     records: Records
-    ledger: Any
-    channel: Channel
-    policy: Policy
+    contacting: Contacting
+    sending: Sending
     known: set[str] = field(default_factory=set)
-    seen_on: date | None = None
 
     async def load(self) -> None:
         """Learn which loans have a case; once, before the first event."""
         after = ""
         while True:
             async with self.records.work() as work:
-                page = await work.find(Case, after=after, limit=1000)
+                page = await work.find(Case, after=after, limit=PAGE)
             self.known |= {case.loan_id for case in page}
-            if len(page) < 1000:
+            if len(page) < PAGE:
                 return
             after = page[-1].loan_id
 
     async def hear(self, event: Event, work: Work) -> None:
         """Take one delinquency event in, within the transaction that remembers it."""
         heard = wire.heard(event.body)
+        self.sending.clock.see(heard.effective_on)
         if heard.loan_id not in self.known and heard.days_past_due == 0:
             return
         before = await work.get(Case, heard.loan_id)
         case, happened = follow(before, heard)
         if case is None or case is before:
             return
-        if "reminder_due" in happened:
-            case = self._remind(case, heard, event.body.currency)
-        await self.keep(work, case, happened)
+        await self._after(work, case, happened, heard.effective_on, muted=event.replay)
         self.known.add(heard.loan_id)
 
-    def _remind(self, case: Case, heard: Heard, currency: str) -> Case:
-        """Send the reminder of a stage, at the policy's hour of the event's business date."""
-        template = self.policy.templates.get(case.stage, self.policy.templates["M3"])
-        zone = case.time_zone or self.policy.time_zone
-        hour = time(self.policy.reminder_hour, tzinfo=ZoneInfo(zone))
-        at = datetime.combine(heard.effective_on, hour)
-        earlier = [contact.at for contact in case.contacts]
-        try:
-            check_contact(self.policy, at, earlier, zone, ceased=case.contact_ceased)
-        except ContactCeased:
-            return case
-        words = {
-            "loan_id": case.loan_id,
-            "borrower_ref": case.borrower_ref,
-            "days_past_due": case.days_past_due,
-            "arrears": format_amount(case.arrears_minor, currency),
-            "currency": currency,
-            "sent_on": heard.effective_on.isoformat(),
-        }
-        name = f"{case.loan_id}.{case.opened_on}.{case.stage}"
-        self.channel.send(name, template, case.language, words)
-        sent = Reminder(stage=case.stage, sent_on=heard.effective_on, language=case.language)
-        return msgspec.structs.replace(case, reminders=(*case.reminders, sent))
+    async def _after(
+        self, work: Work, case: Case, happened: list[str], on: date, *, muted: bool = False
+    ) -> None:
+        """Do what follows from what happened to a case; muted, plan nothing and tell nobody."""
+        case, more = watched(case, on)
+        happened = [*happened, *more]
+        debtor = await self.contacting.debtor_of(work, case)
+        if not case.arm:
+            arm = arm_of(self.contacting.policies.strategy(on), case.borrower_ref)
+            case = msgspec.structs.replace(case, arm=arm)
+        if muted:
+            return await self.keep(work, case, [])
+        for event in happened:
+            if event in FAILED_PROMISES:
+                await open_task(work, case, event.upper(), on, 2)
+        if "case_closed" in happened:
+            await cancel_tasks(work, case.loan_id)
+        await self.keep(work, case, happened)
+        await self.plan_steps(work, case, debtor, on)
+
+    async def plan_steps(self, work: Work, case: Case, debtor: Debtor, on: date) -> None:
+        """Plan the steps that are due for a case and were not planned before; ask the gate."""
+        strategy = self.contacting.policies.strategy(on)
+        vulnerable = debtor.protected_by(ProtectionKind.VULNERABLE, on)
+        due_now = steps_due(strategy, case, on, vulnerable=vulnerable)
+        before = await messages_of(work, case.loan_id) if due_now else []
+        for due in due_now:
+            if due.step.doing is not Doing.MESSAGE:
+                kind = due.step.doing.value
+                await open_task(work, case, kind, due.since_on, due.step.sla_days, due.name)
+            elif not any(_is_same(message, due, case) for message in before):
+                message = self._message(case, debtor, due)
+                await work.put(message, message.name, message.state)
+                await self.sending.decide(work, message)
+
+    def _message(self, case: Case, debtor: Debtor, due: Due) -> Message:
+        strategy = self.contacting.policies.strategy(due.since_on)
+        rules = self.contacting.policies.rules_for(debtor, due.since_on)
+        hour = time(strategy.reminder_hour, tzinfo=debtor.zones(rules)[0])
+        return Message(
+            name=due.name,
+            borrower_ref=case.borrower_ref,
+            loan_id=case.loan_id,
+            stage=due.stage,
+            step=due.step.id,
+            template=due.step.template,
+            channel=due.step.channel,
+            planned_at=datetime.combine(due.since_on, hour),
+            because_on=due.since_on,
+            strategy=strategy.version,
+            arm=case.arm,
+        )
 
     async def keep(self, work: Work, case: Case, happened: list[str]) -> None:
         """Store a case and owe a message for each thing that happened."""
         await work.put(case, case.loan_id, "OPEN" if case.open else "CLOSED")
-        for number, event in enumerate(happened):
-            name = "reminder_sent" if event == "reminder_due" else event
-            body = events_pb2.CaseChanged(event=name, case=wire.case_message(case))
+        if not happened:
+            return
+        shown = wire.case_message(await self.view(work, case))
+        for number, name in enumerate(happened):
+            body = events_pb2.CaseChanged(event=name, case=shown)
             subject = f"lending.v1.collections.{name}.{case.loan_id}"
-            message_id = f"collections/{case.loan_id}/{case.last_sequence}/{number}/{name}"
+            seen = case.seen_on or case.last.effective_on
+            count = f"{case.last.sequence}.{len(case.facts)}.{seen}.{len(case.promises)}"
+            message_id = f"collections/{case.loan_id}/{count}/{number}/{name}"
             headers = {"ce-type": f"lending.collections.v1.{name}", "ce-subject": case.loan_id}
             await work.owe(subject, message_id, body, headers)
+
+    async def told_sent(self, work: Work, message: Message, case: Case) -> None:
+        """Publish that a reminder was sent."""
+        shown = wire.case_message(await self.view(work, case))
+        subject = f"lending.v1.collections.reminder_sent.{case.loan_id}"
+        headers = {"ce-type": "lending.collections.v1.reminder_sent", "ce-subject": case.loan_id}
+        body = events_pb2.CaseChanged(event="reminder_sent", case=shown)
+        await work.owe(subject, f"collections/sent/{message.name}", body, headers)
+
+    async def view(self, work: Work, case: Case) -> View:
+        """Return a case with its debtor, attempts and messages."""
+        debtor = await work.get(Debtor, case.borrower_ref)
+        made = await trail.attempts(work, case.borrower_ref)
+        mine = [one for one in made if one.loan_id == case.loan_id]
+        return View(case, debtor, mine, await messages_of(work, case.loan_id))
 
     async def change(self, work: Work, loan_id: str, step: Callable[[Case], Case]) -> Case:
         """Change an open case within the caller's transaction."""
@@ -110,68 +159,57 @@ class Desk:
         await self.keep(work, case, [])
         return case
 
-    async def watch(self, stop: asyncio.Event) -> None:
-        """Follow the business date and finish approved plans, until told to stop."""
-        while not stop.is_set():
-            try:
-                await self._see_business_date()
-                await self._finish_plans()
-            except LendingError as refusal:
-                structlog.get_logger().warning("the ledger is away", why=refusal.reason)
-            try:
-                await asyncio.wait_for(stop.wait(), WATCH_SECONDS)
-            except TimeoutError:
-                continue
-
-    async def _see_business_date(self) -> None:
-        answer = await self.ledger.GetBusinessDate(ledger_pb.GetBusinessDateRequest())
-        on = date.fromisoformat(answer.on) if answer.on else None
-        if on is None or on == self.seen_on:
-            return
-        for loan_id in sorted(self.known):
+    async def see(self, on: date) -> None:
+        """Let every open case know the business date, and plan what has become due."""
+        self.sending.clock.see(on)
+        after = ""
+        while True:
             async with self.records.work() as work:
-                case = await work.get(Case, loan_id)
-                if case is None or not case.promises:
-                    continue
-                after, happened = see_date(case, on)
-                if happened:
-                    await self.keep(work, after, happened)
-        self.seen_on = on
+                page = await work.find(Case, state="OPEN", after=after, limit=100)
+                for case in page:
+                    await self._see(work, case, on)
+            if len(page) < 100:
+                return
+            after = page[-1].loan_id
 
-    async def _finish_plans(self) -> None:
-        for loan_id in sorted(self.known):
-            async with self.records.work() as work:
-                case = await work.get(Case, loan_id)
-            if case is not None and case.plan is not None and case.plan.status == "APPROVING":
-                await self.finish_plan(case)
+    async def _see(self, work: Work, case: Case, on: date) -> None:
+        after, happened = see_date(case, on) if case.promises or case.plan else (case, [])
+        if happened or watched(after, on)[1]:
+            await self._after(work, after, happened, on)
+        else:
+            debtor = await self.contacting.debtor_of(work, case)
+            await self.plan_steps(work, case, debtor, on)
 
-    async def finish_plan(self, case: Case) -> Case:
-        """Restructure the loan in the ledger; the request id makes it happen once."""
-        plan = case.plan
-        assert plan is not None and plan.effective_on is not None
-        status = "APPROVED"
-        try:
-            await self.ledger.RestructureLoan(
-                ledger_pb.RestructureLoanRequest(
-                    request_id=f"plan-{case.loan_id}-{plan.number}",
-                    loan_id=case.loan_id,
-                    effective_on=plan.effective_on.isoformat(),
-                    instalments=plan.instalments,
-                    first_due_on=plan.first_due_on.isoformat(),
-                    rate_annual=plan.rate_annual,
-                    reason=plan.reason,
-                    approved_by=plan.approved_by,
-                )
-            )
-        except LendingError as refusal:
-            if refusal.retry:
-                raise
-            status = "REFUSED"
-        async with self.records.work() as work:
-            now = await work.get(Case, case.loan_id)
-            assert now is not None and now.plan is not None
-            done = msgspec.structs.replace(
-                now, plan=msgspec.structs.replace(now.plan, status=status)
-            )
-            await self.keep(work, done, [])
-        return done
+
+def watched(case: Case, on: date) -> tuple[Case, list[str]]:
+    """Let a plan in probation be completed or fail."""
+    plan = case.plan
+    if plan is None or plan.status != "APPROVED":
+        return case, []
+    stages = [entry for episode in case.episodes for entry in episode.stages]
+    status = probation(plan, stages, on)
+    if status == plan.status:
+        return case, []
+    changed = msgspec.structs.replace(plan, status=status)
+    return msgspec.structs.replace(case, plan=changed), [f"plan_{status.lower()}"]
+
+
+def _is_same(message: Message, due: Due, case: Case) -> bool:
+    """
+    Say whether a message was planned for a step that is due, in the present episode.
+
+    Not by its name alone: an older event heard later may move the day on which the episode began.
+    """
+    same = (message.step, message.stage) == (due.step.id, due.stage)
+    return same and message.because_on >= case.episodes[-1].opened_on
+
+
+async def messages_of(work: Work, loan_id: str) -> list[Message]:
+    """Return the messages of a loan, by the time for which they were planned."""
+    found = await work.find(Message, after=f"{loan_id}.", before=f"{loan_id}/", limit=PAGE)
+    return sorted(found, key=lambda message: (message.because_on, message.name))
+
+
+def was_sent(message: Message) -> bool:
+    """Say whether a message left the house, as far as anybody knows."""
+    return message.state in (MessageState.SENT, MessageState.DELIVERED, MessageState.BOUNCED)

@@ -1,12 +1,15 @@
-"""A case follows the delinquency events of one loan; its promises are kept or broken by them."""
+"""A case is what the delinquency events of one loan say, in whatever order they were heard."""
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from collections.abc import Sequence
+from datetime import date
 from enum import StrEnum
 
 import msgspec
 
+from services.collections.domain.hardship import Plan
+from services.collections.domain.promises import Money, Promise, PromiseStatus, Standing, standings
 from shared.kernel.errors import NotFound, Refused
 
 
@@ -18,93 +21,13 @@ class CaseIsClosed(Refused):
     """The case is closed: nothing is overdue."""
 
 
-class PlanAlreadyOpen(Refused):
-    """A hardship plan waits for approval."""
+class Ending(StrEnum):
+    """How an episode of being late ended."""
 
-
-class PlanNotFound(NotFound):
-    """No hardship plan waits for approval."""
-
-
-class ApproverIsProposer(Refused):
-    """Who proposed a plan does not approve it."""
-
-
-class PromiseStatus(StrEnum):
-    """Whether a promise was kept."""
-
-    OPEN = "OPEN"
-    KEPT = "KEPT"
-    BROKEN = "BROKEN"
-
-
-class Promise(msgspec.Struct, frozen=True, kw_only=True):
-    """A promise to pay; minor units."""
-
-    promise_id: str
-    amount_minor: int
-    made_on: date
-    due_on: date
-    paid_minor: int = 0
-    known_on: date | None = None
-
-    @property
-    def status(self) -> PromiseStatus:
-        """A function of what came in time and of how far we have seen; order does not matter."""
-        if self.paid_minor >= self.amount_minor:
-            return PromiseStatus.KEPT
-        seen_past_it = self.known_on is not None and self.known_on > self.due_on
-        return PromiseStatus.BROKEN if seen_past_it else PromiseStatus.OPEN
-
-
-class Reminder(msgspec.Struct, frozen=True, kw_only=True):
-    """A message that was sent."""
-
-    stage: str
-    sent_on: date
-    language: str
-
-
-class Contact(msgspec.Struct, frozen=True, kw_only=True):
-    """An attempt to reach the borrower."""
-
-    at: datetime
-    channel: str
-    outcome: str
-
-
-class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """A proposed new schedule."""
-
-    status: str
-    instalments: int
-    first_due_on: date
-    rate_annual: str
-    reason: str
-    proposed_by: str
-    number: int
-    approved_by: str = ""
-    effective_on: date | None = None
-
-
-class Case(msgspec.Struct, frozen=True, kw_only=True):
-    """The case of one loan."""
-
-    loan_id: str
-    borrower_ref: str
-    open: bool = True
-    stage: str = ""
-    opened_on: date
-    days_past_due: int = 0
-    arrears_minor: int = 0
-    language: str = "zh"
-    time_zone: str = ""
-    contact_ceased: bool = False
-    reminders: tuple[Reminder, ...] = ()
-    contacts: tuple[Contact, ...] = ()
-    promises: tuple[Promise, ...] = ()
-    plan: Plan | None = None
-    last_sequence: int = 0
+    CURED = "CURED"
+    RESTRUCTURED = "RESTRUCTURED"
+    SETTLED = "SETTLED"
+    RESTATED = "RESTATED"
 
 
 class Heard(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,6 +43,81 @@ class Heard(msgspec.Struct, frozen=True, kw_only=True):
     bucket: str
     arrears_minor: int
     amount_minor: int = 0
+    currency: str = "CNY"
+    kinds: tuple[str, ...] = ()
+
+
+class Fact(msgspec.Struct, frozen=True, array_like=True):
+    """What a case keeps of an event it heard."""
+
+    sequence: int
+    type: str
+    effective_on: date
+    days_past_due: int
+    stage: str
+    arrears_minor: int
+    amount_minor: int
+    kinds: tuple[str, ...] = ()
+
+
+class Episode(msgspec.Struct, frozen=True):
+    """One stretch of being late: when it began, which stages it went through, how it ended."""
+
+    opened_on: date
+    stages: tuple[tuple[str, date], ...] = ()
+    closed_on: date | None = None
+    ending: Ending | None = None
+    charged_off: bool = False
+
+    @property
+    def stage(self) -> str:
+        """The worst stage so far."""
+        return self.stages[-1][0] if self.stages else ""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the loan is still late, or charged off."""
+        return self.closed_on is None
+
+
+class Case(msgspec.Struct, frozen=True, kw_only=True):
+    """The case of one loan: its facts, and what people agreed; all else follows from them."""
+
+    loan_id: str
+    borrower_ref: str
+    currency: str = "CNY"
+    arm: str = ""
+    facts: tuple[Fact, ...] = ()
+    promises: tuple[Promise, ...] = ()
+    plan: Plan | None = None
+    seen_on: date | None = None
+
+    @property
+    def episodes(self) -> tuple[Episode, ...]:
+        """Every stretch of being late, oldest first."""
+        return _episodes(self.facts)
+
+    @property
+    def open(self) -> bool:
+        """Whether it is worked on."""
+        found = self.episodes
+        return bool(found) and found[-1].is_open
+
+    @property
+    def last(self) -> Fact:
+        """The newest fact."""
+        return self.facts[-1]
+
+    def promise_standings(self) -> tuple[Standing, ...]:
+        """How each promise stands, in the order in which they were made."""
+        money = [
+            Money(fact.effective_on, _PAID[fact.type] * fact.amount_minor)
+            for fact in self.facts
+            if fact.type in _PAID
+        ]
+        days = [fact.effective_on for fact in self.facts]
+        seen = max([*days, *([self.seen_on] if self.seen_on else [])], default=None)
+        return standings(self.promises, money, seen)
 
 
 _STAGES = ("GRACE", "M1", "M2", "M3", "M4", "M5", "M6", "M7")
@@ -133,85 +131,116 @@ def stage_of(heard: Heard) -> str:
     return "GRACE" if heard.minor else heard.bucket
 
 
+def stage_rank(stage: str) -> int:
+    """Return how bad a stage is: 0 when not late, 1 in grace, 2 in M1 and so on."""
+    return _STAGES.index(stage) + 1 if stage else 0
+
+
 def follow(case: Case | None, heard: Heard) -> tuple[Case | None, list[str]]:
     """
     Let a case hear one event.
 
     Args:
         case: The case so far; None when the loan never had one.
-        heard: The event; one that was heard before changes nothing.
+        heard: The event; one that was heard before changes nothing, an older one finds its place.
     Returns:
-        The case after it, and what happened: case_opened, reminder_due, promise_kept,
-        promise_broken, case_closed.
+        The case after it, and what happened, see `changes_between`.
     """
-    late = heard.days_past_due > 0
-    if case is None and not late:
+    if case is None and heard.days_past_due == 0:
         return None, []
-    if case is not None and heard.sequence <= case.last_sequence:
+    if case is not None and any(fact.sequence == heard.sequence for fact in case.facts):
         return case, []
-    happened: list[str] = []
-    if case is None or (late and not case.open):
-        case = _opened(case, heard)
+    before = case or Case(
+        loan_id=heard.loan_id, borrower_ref=heard.borrower_ref, currency=heard.currency
+    )
+    fact = Fact(
+        heard.sequence,
+        heard.type,
+        heard.effective_on,
+        heard.days_past_due,
+        stage_of(heard),
+        heard.arrears_minor,
+        heard.amount_minor,
+        heard.kinds,
+    )
+    facts = tuple(sorted((*before.facts, fact), key=lambda one: one.sequence))
+    after = msgspec.structs.replace(before, facts=facts)
+    return after, changes_between(before, after)
+
+
+def changes_between(before: Case, after: Case) -> list[str]:
+    """
+    Name what is new in a case.
+
+    Returns:
+        In this order: case_opened, promise_kept, promise_part_kept, promise_broken, stage_entered,
+        history_restated, case_charged_off, case_closed.
+    """
+    old, new = before.episodes, after.episodes
+    happened = []
+    if after.open and (not before.open or len(new) > len(old)):
         happened.append("case_opened")
-    after = _promises_after(case, heard)
-    happened += _promise_changes(case, after)
-    stage = stage_of(heard)
-    if late and _rank(stage) > _rank(case.stage):
-        happened.append("reminder_due")
-    changed = msgspec.structs.replace(
-        after,
-        stage=max(stage, case.stage, key=_rank),
-        days_past_due=heard.days_past_due,
-        arrears_minor=heard.arrears_minor,
-        last_sequence=heard.sequence,
-        open=late or heard.type == "CHARGED_OFF",
-    )
-    if case.open and not changed.open:
+    happened += _promise_changes(before, after)
+    was = old[-1] if old else None
+    now = new[-1] if new else None
+    entered = now is not None and now.is_open and now.stages != (was.stages if was else ())
+    if entered and now is not None and (was is None or now.stage != was.stage or not was.is_open):
+        happened.append("stage_entered")
+    if after.facts and after.last.type == "TIMELINE_RESTATED" and after.last not in before.facts:
+        happened.append("history_restated")
+    if now is not None and now.charged_off and not (was is not None and was.charged_off):
+        happened.append("case_charged_off")
+    if before.open and not after.open:
         happened.append("case_closed")
-    return changed, happened
-
-
-def _rank(stage: str) -> int:
-    return _STAGES.index(stage) + 1 if stage else 0
-
-
-def _opened(case: Case | None, heard: Heard) -> Case:
-    if case is None:
-        return Case(
-            loan_id=heard.loan_id, borrower_ref=heard.borrower_ref, opened_on=heard.effective_on
-        )
-    return msgspec.structs.replace(case, open=True, stage="", opened_on=heard.effective_on)
-
-
-def _promises_after(case: Case, heard: Heard) -> Case:
-    paid = _PAID.get(heard.type, 0) * heard.amount_minor
-    promises = tuple(
-        msgspec.structs.replace(
-            promise,
-            paid_minor=promise.paid_minor
-            + (paid if promise.made_on <= heard.effective_on <= promise.due_on else 0),
-            known_on=max(promise.known_on or heard.effective_on, heard.effective_on),
-        )
-        for promise in case.promises
-    )
-    return msgspec.structs.replace(case, promises=promises)
+    return happened
 
 
 def _promise_changes(before: Case, after: Case) -> list[str]:
+    old = {s.promise_id: s.status for s in before.promise_standings()}
     return [
         f"promise_{new.status.lower()}"
-        for old, new in zip(before.promises, after.promises, strict=True)
-        if old.status is not new.status and new.status is not PromiseStatus.OPEN
+        for new in after.promise_standings()
+        if new.status is not PromiseStatus.OPEN and old.get(new.promise_id) is not new.status
     ]
+
+
+def _episodes(facts: Sequence[Fact]) -> tuple[Episode, ...]:
+    """Fold facts, oldest first, into episodes."""
+    done: list[Episode] = []
+    episode: Episode | None = None
+    for place, fact in enumerate(facts):
+        late = fact.days_past_due > 0
+        if episode is None and late:
+            episode = Episode(fact.effective_on)
+        if episode is None:
+            continue
+        off = episode.charged_off or fact.type == "CHARGED_OFF"
+        stages = episode.stages
+        if late and stage_rank(fact.stage) > stage_rank(episode.stage):
+            stages = (*stages, (fact.stage, fact.effective_on))
+        episode = msgspec.structs.replace(episode, stages=stages, charged_off=off)
+        if fact.type == "SETTLED" or not (late or off):
+            ending = _ending(fact, facts[place - 1] if place else None)
+            episode = msgspec.structs.replace(episode, closed_on=fact.effective_on, ending=ending)
+            done.append(episode)
+            episode = None
+    return (*done, episode) if episode else tuple(done)
+
+
+def _ending(fact: Fact, before: Fact | None) -> Ending:
+    if fact.type == "SETTLED":
+        return Ending.SETTLED
+    causes = {fact.type, before.type if before else ""}
+    if "RESTRUCTURED" in causes:
+        return Ending.RESTRUCTURED
+    return Ending.RESTATED if "TIMELINE_RESTATED" in causes else Ending.CURED
 
 
 def see_date(case: Case, on: date) -> tuple[Case, list[str]]:
     """Let a case know how far the book has come; a promise whose date went by may be broken."""
-    promises = tuple(
-        msgspec.structs.replace(promise, known_on=max(promise.known_on or on, on))
-        for promise in case.promises
-    )
-    after = msgspec.structs.replace(case, promises=promises)
+    if case.seen_on is not None and case.seen_on >= on:
+        return case, []
+    after = msgspec.structs.replace(case, seen_on=on)
     return after, _promise_changes(case, after)
 
 

@@ -1,4 +1,4 @@
-"""Collections' API: read the request, change the case, render it."""
+"""Collections' API of cases, promises and plans: read the request, change the case, render it."""
 
 from __future__ import annotations
 
@@ -9,33 +9,23 @@ import msgspec
 from lending.collections.v1 import collections_service_pb2 as pb
 from lending.collections.v1.collections_service_pb2_grpc import CollectionsServiceServicer
 
-from services.collections import wire
+from services.collections import wire, wire_contact
+from services.collections.application.debtors import Debtors
 from services.collections.application.desk import Desk
-from services.collections.domain import case as domain
-from services.collections.domain.case import Case, Contact
-from services.collections.domain.contact_gate import a_time_zone, check_contact
+from services.collections.application.planning import Planning
+from services.collections.domain.case import Case, CaseNotFound, require_open
+from services.collections.domain.contact_gate import ContactRefused
+from services.collections.domain.hardship import Budget
 from shared.kernel.dates import parse_date
-from shared.kernel.errors import InvalidArgument
 from shared.runtime.records import Work
-from shared.runtime.requests import a_text, an_id, an_instant
-
-
-class LanguageUnknown(InvalidArgument):
-    """Messages are written in zh or en."""
+from shared.runtime.requests import a_number, a_text, an_id
 
 
 class CollectionsService(CollectionsServiceServicer):
     """Answers every rpc of lending.collections.v1.CollectionsService."""
 
-    def __init__(self, desk: Desk) -> None:
-        self.desk = desk
-
-    async def _load(self, loan_id: str) -> Case:
-        async with self.desk.records.work() as work:
-            case = await work.get(Case, an_id(loan_id, "loan_id"))
-        if case is None:
-            raise domain.CaseNotFound(f"loan {loan_id} has no case", field="loan_id")
-        return case
+    def __init__(self, desk: Desk, planning: Planning, debtors: Debtors) -> None:
+        self.desk, self.planning, self.debtors = desk, planning, debtors
 
     async def _change(self, request: Any, step: Callable[[Case], Case]) -> pb.Case:
         """Change a case once per request id."""
@@ -43,13 +33,19 @@ class CollectionsService(CollectionsServiceServicer):
         loan_id = an_id(request.loan_id, "loan_id")
 
         async def act(work: Work) -> pb.Case:
-            return wire.case_message(await self.desk.change(work, loan_id, step))
+            case = await self.desk.change(work, loan_id, step)
+            return wire.case_message(await self.desk.view(work, case))
 
         return await self.desk.records.answer_once(request, pb.Case, act)
 
     async def GetCase(self, request: Any, context: Any) -> pb.Case:
         """Return the case of a loan."""
-        return wire.case_message(await self._load(request.loan_id))
+        loan_id = an_id(request.loan_id, "loan_id")
+        async with self.desk.records.work() as work:
+            case = await work.get(Case, loan_id)
+            if case is None:
+                raise CaseNotFound(f"loan {loan_id} has no case", field="loan_id")
+            return wire.case_message(await self.desk.view(work, case))
 
     async def ListCases(self, request: Any, context: Any) -> pb.ListCasesResponse:
         """List cases by loan id."""
@@ -59,81 +55,100 @@ class CollectionsService(CollectionsServiceServicer):
             found = await work.find(
                 Case, state=state.get(request.status, ""), after=request.page.token, limit=size
             )
+            shown = [wire.case_message(await self.desk.view(work, case)) for case in found]
         token = found[-1].loan_id if len(found) == size else ""
-        return pb.ListCasesResponse(
-            cases=[wire.case_message(case) for case in found], next_page_token=token
-        )
+        return pb.ListCasesResponse(cases=shown, next_page_token=token)
 
     async def SetPreferences(self, request: Any, context: Any) -> pb.Case:
         """Set how a borrower may be reached."""
-        if request.language not in ("zh", "en"):
-            raise LanguageUnknown("language", field="language", expected="zh or en")
-        if request.time_zone:
-            a_time_zone(request.time_zone)
-        return await self._change(
-            request,
-            lambda case: msgspec.structs.replace(
-                case,
-                language=request.language,
-                time_zone=request.time_zone,
-                contact_ceased=request.contact_ceased,
-            ),
-        )
+        an_id(request.request_id, "request_id")
+
+        async def act(work: Work) -> pb.Case:
+            case = require_open(await work.get(Case, request.loan_id), request.loan_id)
+            await self.debtors.set_preferences(work, case, request)
+            return wire.case_message(await self.desk.view(work, case))
+
+        return await self.desk.records.answer_once(request, pb.Case, act)
 
     async def RecordContact(self, request: Any, context: Any) -> pb.Case:
-        """Record an attempt to reach the borrower, if one is allowed then."""
-        contact = Contact(
-            at=an_instant(request.at, "at"),
-            channel=a_text(request.channel, "channel"),
-            outcome=a_text(request.outcome, "outcome"),
-        )
-        policy = self.desk.policy
+        """Record an attempt to reach somebody, if one is allowed then."""
+        loan_id = an_id(request.loan_id, "loan_id")
+        an_id(request.request_id, "request_id")
+        contacting = self.desk.contacting
 
-        def step(case: Case) -> Case:
-            earlier = [one.at for one in case.contacts]
-            zone = case.time_zone or policy.time_zone
-            check_contact(policy, contact.at, earlier, zone, ceased=case.contact_ceased)
-            return msgspec.structs.replace(case, contacts=(*case.contacts, contact))
+        async def act(work: Work) -> pb.Case:
+            case = require_open(await work.get(Case, loan_id), loan_id)
+            attempt = wire_contact.attempt(request, case)
+            if request.validate_only:
+                await contacting.ask(work, attempt)
+            elif request.happened:
+                await contacting.happened(work, attempt)
+            else:
+                await contacting.permit(work, attempt)
+            return wire.case_message(await self.desk.view(work, case))
 
-        return await self._change(request, step)
+        try:
+            if request.validate_only:
+                async with self.desk.records.work() as work:
+                    return await act(work)
+            return await self.desk.records.answer_once(request, pb.Case, act)
+        except ContactRefused as refusal:
+            if not request.validate_only:
+                await self._keep_refusal(request, refusal)
+            raise
+
+    async def _keep_refusal(self, request: Any, refusal: ContactRefused) -> None:
+        async with self.desk.records.work() as work:
+            case = require_open(await work.get(Case, request.loan_id), request.loan_id)
+        await self.desk.contacting.refused(wire_contact.attempt(request, case), refusal)
 
     async def RecordPromise(self, request: Any, context: Any) -> pb.Case:
         """Record a promise to pay."""
-        promise = wire.promise(request)
+        made_on = parse_date(request.made_on, field="made_on")
+        strategy = self.desk.contacting.policies.strategy(made_on)
+        tolerance = (strategy.promise_tolerance_minor, strategy.promise_tolerance_days)
+        promise = wire.promise(request, tolerance)
         return await self._change(
             request,
             lambda case: msgspec.structs.replace(case, promises=(*case.promises, promise)),
         )
 
+    async def PreviewHardshipOptions(
+        self, request: Any, context: Any
+    ) -> pb.PreviewHardshipOptionsResponse:
+        """Ask the ledger what each measure would do."""
+        an_id(request.loan_id, "loan_id")
+        a_number(request.instalments, "instalments", 1, 480)
+        parse_date(request.effective_on, field="effective_on")
+        parse_date(request.first_due_on, field="first_due_on")
+        budget: Budget | None = wire.budget(request.budget, stated=request.HasField("budget"))
+        options = await self.planning.preview(request, budget)
+        left = budget.left_minor if budget else 0
+        return pb.PreviewHardshipOptionsResponse(options=options, left_minor=left)
+
     async def ProposeHardshipPlan(self, request: Any, context: Any) -> pb.Case:
-        """Propose a hardship plan."""
+        """Propose a hardship plan, as the ledger previews it."""
+        an_id(request.request_id, "request_id")
+        loan_id = an_id(request.loan_id, "loan_id")
+        plan = await self.planning.previewed(loan_id, wire.plan(request))
 
-        def step(case: Case) -> Case:
-            if case.plan is not None and case.plan.status in ("PROPOSED", "APPROVING"):
-                raise domain.PlanAlreadyOpen("a plan waits for approval", field="loan_id")
-            number = case.plan.number + 1 if case.plan else 1
-            return msgspec.structs.replace(case, plan=wire.plan(request, number))
+        async def act(work: Work) -> pb.Case:
+            case = await self.planning.propose(work, loan_id, plan)
+            return wire.case_message(await self.desk.view(work, case))
 
-        return await self._change(request, step)
+        return await self.desk.records.answer_once(request, pb.Case, act)
 
     async def ApproveHardshipPlan(self, request: Any, context: Any) -> pb.Case:
         """Approve a hardship plan and restructure the loan."""
+        an_id(request.request_id, "request_id")
+        loan_id = an_id(request.loan_id, "loan_id")
         approved_by = a_text(request.approved_by, "approved_by")
         effective_on = parse_date(request.effective_on, field="effective_on")
 
-        def step(case: Case) -> Case:
-            plan = case.plan
-            if plan is None or plan.status != "PROPOSED":
-                raise domain.PlanNotFound("no plan waits for approval", field="loan_id")
-            if plan.proposed_by == approved_by:
-                raise domain.ApproverIsProposer("another person approves", field="approved_by")
-            approving = msgspec.structs.replace(
-                plan, status="APPROVING", approved_by=approved_by, effective_on=effective_on
-            )
-            return msgspec.structs.replace(case, plan=approving)
+        async def act(work: Work) -> pb.Case:
+            case = await self.planning.approve(work, loan_id, approved_by, effective_on)
+            return wire.case_message(await self.desk.view(work, case))
 
-        await self._change(request, step)
-        case = await self._load(request.loan_id)
-        if case.plan is not None and case.plan.status == "APPROVING":
-            case = await self.desk.finish_plan(case)
-        return wire.case_message(case)
+        await self.desk.records.answer_once(request, pb.Case, act)
+        await self.planning.carry_out(loan_id)
+        return await self.GetCase(pb.GetCaseRequest(loan_id=loan_id), context)

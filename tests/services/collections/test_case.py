@@ -1,32 +1,17 @@
-"""The life of a case as a table of events, the contact gate at its edges, promises in any order."""
+"""The life of a case as a table of events, and what follows in whatever order they are heard."""
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date
 from itertools import permutations
-from zoneinfo import ZoneInfo
 
+import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from services.collections.domain.case import Case, Heard, Promise, follow, see_date
-from services.collections.domain.contact_gate import (
-    ContactCeased,
-    ContactOutsideHours,
-    ContactTooOften,
-    Policy,
-    TimeZoneUnknown,
-    check_contact,
-)
-
-POLICY = Policy(
-    version="test/1",
-    contact_from_hour=8,
-    contact_until_hour=22,
-    contacts_per_day_max=3,
-    time_zone="Asia/Shanghai",
-    reminder_hour=10,
-    templates={},
-)
+from services.collections.domain.case import Case, Ending, Heard, follow, see_date
+from services.collections.domain.promises import Part, Promise
 
 
 def heard(sequence: int, type_: str, on: str, late: int, bucket: str, amount: int = 0) -> Heard:
@@ -47,38 +32,69 @@ def heard(sequence: int, type_: str, on: str, late: int, bucket: str, amount: in
 LIFE = [
     # sequence, event, date, days past due, bucket | what happens                | stage, open
     ((1, "INSTALMENT_DUE", "2026-02-05", 0, "M0"), [], None),
-    ((2, "GRACE_ENTERED", "2026-02-06", 1, "M1"), ["case_opened", "reminder_due"], "GRACE"),
+    ((2, "GRACE_ENTERED", "2026-02-06", 1, "M1"), ["case_opened", "stage_entered"], "GRACE"),
     ((2, "GRACE_ENTERED", "2026-02-06", 1, "M1"), [], "GRACE"),
     ((3, "BUCKET_CHANGED", "2026-02-06", 1, "M1"), [], "GRACE"),
-    ((4, "GRACE_EXPIRED", "2026-02-09", 4, "M1"), ["reminder_due"], "M1"),
-    ((5, "BUCKET_CHANGED", "2026-03-08", 31, "M2"), ["reminder_due"], "M2"),
-    ((6, "REPAYMENT_POSTED", "2026-03-10", 0, "M0"), ["case_closed"], "M2"),
-    ((7, "GRACE_ENTERED", "2026-04-06", 1, "M1"), ["case_opened", "reminder_due"], "GRACE"),
+    ((4, "GRACE_EXPIRED", "2026-02-09", 4, "M1"), ["stage_entered"], "M1"),
+    ((5, "BUCKET_CHANGED", "2026-03-08", 31, "M2"), ["stage_entered"], "M2"),
+    ((6, "REPAYMENT_POSTED", "2026-03-10", 31, "M2", 500), [], "M2"),
+    ((7, "CURED", "2026-03-10", 0, "M0"), ["case_closed"], "M2"),
+    ((8, "GRACE_ENTERED", "2026-04-06", 1, "M1"), ["case_opened", "stage_entered"], "GRACE"),
+    ((9, "TIMELINE_RESTATED", "2026-04-05", 1, "M1"), ["history_restated"], "GRACE"),
+    ((10, "CURED", "2026-04-06", 0, "M0"), ["case_closed"], "GRACE"),
+    ((11, "BUCKET_CHANGED", "2026-06-06", 32, "M2"), ["case_opened", "stage_entered"], "M2"),
+    ((12, "CHARGED_OFF", "2026-09-06", 124, "M5"), ["stage_entered", "case_charged_off"], "M5"),
+    ((13, "RECOVERY_POSTED", "2026-09-07", 125, "M5", 9), [], "M5"),
+    ((14, "SETTLED", "2026-09-08", 0, "M0"), ["case_closed"], "M5"),
 ]
 
 
 def test_the_life_of_a_case() -> None:
-    """A case opens when the loan is late, reminds once per stage, and closes when cured."""
+    """A case opens when the loan is late, enters each stage once, and closes when nothing is."""
     case: Case | None = None
 
     for event, wanted, stage in LIFE:
         case, happened = follow(case, heard(*event))
 
         assert (event, happened) == (event, wanted)
-        assert (case.stage if case else None) == stage
+        assert (case.episodes[-1].stage if case else None) == stage
+
+    assert case is not None
+    endings = [episode.ending for episode in case.episodes]
+    assert endings == [Ending.CURED, Ending.RESTATED, Ending.SETTLED]
 
 
-PROMISE = Promise(
-    promise_id="p", amount_minor=100, made_on=date(2026, 2, 10), due_on=date(2026, 2, 15)
-)
-PROMISED = Case(loan_id="L-1", borrower_ref="B-1", opened_on=date(2026, 2, 6), promises=(PROMISE,))
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_events_twice_late_and_out_of_order_end_the_same(data: st.DataObject) -> None:
+    """However often and in whatever order a case hears its events, it ends the same."""
+    events = [heard(*event) for event, _, _ in LIFE[1:]]
+    in_order: Case | None = None
+    for event in events:
+        in_order, _ = follow(in_order, event)
+    again = data.draw(st.lists(st.sampled_from(events), max_size=10))
+    first = data.draw(st.sampled_from([event for event in events if event.days_past_due]))
+    rest = data.draw(st.permutations([event for event in events if event is not first] + again))
+
+    shuffled: Case | None = None
+    for event in [first, *rest]:
+        shuffled, _ = follow(shuffled, event)
+
+    assert shuffled == in_order
+
+
+PROMISE = Promise(promise_id="p", made_on=date(2026, 2, 10), parts=(Part(date(2026, 2, 15), 100),))
+LATE, _ = follow(None, heard(1, "GRACE_ENTERED", "2026-02-06", 1, "M1"))
+assert LATE is not None
+PROMISED = msgspec.structs.replace(LATE, promises=(PROMISE,))
 PAYMENTS = [
     # payments by value date                      | status once 16 February is seen
     ([("2026-02-15", 100)], "KEPT"),
     ([("2026-02-12", 60), ("2026-02-15", 40)], "KEPT"),
-    ([("2026-02-12", 60), ("2026-02-16", 40)], "BROKEN"),
+    ([("2026-02-12", 60), ("2026-02-16", 40)], "PART_KEPT"),
     ([("2026-02-09", 100)], "BROKEN"),
     ([("2026-02-12", 100), ("2026-02-12", -100)], "BROKEN"),
+    ([("2026-02-12", 100), ("2026-02-12", -100), ("2026-02-14", 100)], "KEPT"),
     ([], "BROKEN"),
 ]
 
@@ -88,12 +104,12 @@ def test_a_promise_is_kept_by_money_in_time(payments: list[tuple[str, int]], sta
     """Money between promise and date keeps it, in whatever order we learn of money and date."""
     for order in permutations([*payments, ("2026-02-16", 0)]):
         case: Case | None = PROMISED
-        for sequence, (on, amount) in enumerate(order, start=1):
+        for sequence, (on, amount) in enumerate(order, start=2):
             type_ = "REPAYMENT_POSTED" if amount >= 0 else "REPAYMENT_REVERSED"
             case, _ = follow(case, heard(sequence, type_, on, 10, "M1", abs(amount)))
 
         assert case is not None
-        assert str(case.promises[0].status) == status
+        assert case.promise_standings()[0].status == status
 
 
 def test_a_date_that_went_by_breaks_a_promise_once() -> None:
@@ -105,40 +121,62 @@ def test_a_date_that_went_by_breaks_a_promise_once() -> None:
     assert see_date(PROMISED, date(2026, 2, 15))[1] == []
 
 
-SHANGHAI, NEW_YORK = "Asia/Shanghai", "America/New_York"
-GATE = [
-    # local time          | where     | contacts today | refused by
-    ("2026-02-10 07:59:59", SHANGHAI, 0, ContactOutsideHours),
-    ("2026-02-10 08:00:00", SHANGHAI, 0, None),
-    ("2026-02-10 21:59:59", SHANGHAI, 2, None),
-    ("2026-02-10 22:00:00", SHANGHAI, 0, ContactOutsideHours),
-    ("2026-02-10 12:00:00", SHANGHAI, 3, ContactTooOften),
-    ("2026-03-08 08:00:00", NEW_YORK, 0, None),
-    ("2026-03-08 07:59:59", NEW_YORK, 0, ContactOutsideHours),
-    ("2026-11-01 21:59:59", NEW_YORK, 0, None),
+def test_backdated_money_mends_a_broken_promise() -> None:
+    """Money found later that counts in time makes a broken promise a kept one."""
+    broken, _ = see_date(PROMISED, date(2026, 2, 20))
+
+    after, happened = follow(broken, heard(9, "REPAYMENT_POSTED", "2026-02-14", 3, "M1", 100))
+
+    assert happened == ["promise_kept"]
+    assert after is not None and after.promise_standings()[0].paid_minor == 100
+
+
+PARTS = (Part(date(2026, 2, 15), 100), Part(date(2026, 3, 15), 100))
+IN_PARTS = [
+    # payments                                      | tolerance | seen        | status, paid
+    ([("2026-02-15", 100)], (0, 0), "2026-02-20", "OPEN", 100),
+    ([("2026-02-15", 100), ("2026-03-15", 100)], (0, 0), "2026-03-16", "KEPT", 200),
+    ([("2026-02-14", 200)], (0, 0), "2026-02-20", "KEPT", 200),
+    ([("2026-02-16", 100)], (0, 0), "2026-02-20", "PART_KEPT", 100),
+    ([("2026-02-16", 100)], (0, 1), "2026-02-20", "OPEN", 100),
+    ([("2026-02-15", 99), ("2026-03-15", 100)], (1, 0), "2026-03-16", "KEPT", 199),
+    ([("2026-02-15", 98), ("2026-03-15", 102)], (1, 0), "2026-03-16", "PART_KEPT", 200),
+    ([], (0, 2), "2026-02-17", "OPEN", 0),
+    ([], (0, 2), "2026-02-18", "BROKEN", 0),
 ]
 
 
-@pytest.mark.parametrize(("local", "zone", "count", "refusal"), GATE)
-def test_the_contact_gate(
-    local: str, zone: str, count: int, refusal: type[Exception] | None
+@pytest.mark.parametrize(("payments", "tolerance", "seen", "status", "paid"), IN_PARTS)
+def test_a_promise_in_parts(
+    payments: list[tuple[str, int]], tolerance: tuple[int, int], seen: str, status: str, paid: int
 ) -> None:
-    """Nobody is called from 22:00 to 08:00 where they live, nor a fourth time in a day."""
-    at = datetime.fromisoformat(local).replace(tzinfo=ZoneInfo(zone))
-    earlier = [at.replace(hour=9)] * count
+    """Each part has its date; what may be missing and for how long is said beforehand."""
+    promise = Promise(
+        promise_id="p",
+        made_on=date(2026, 2, 10),
+        parts=PARTS,
+        tolerance_minor=tolerance[0],
+        tolerance_days=tolerance[1],
+    )
+    case: Case | None = msgspec.structs.replace(LATE, promises=(promise,))
+    for sequence, (on, amount) in enumerate(payments, start=2):
+        case, _ = follow(case, heard(sequence, "REPAYMENT_POSTED", on, 10, "M1", amount))
+    assert case is not None
 
-    if refusal is None:
-        check_contact(POLICY, at, earlier, zone, ceased=False)
-    else:
-        with pytest.raises(refusal):
-            check_contact(POLICY, at, earlier, zone, ceased=False)
+    case, _ = see_date(case, date.fromisoformat(seen))
+
+    assert case.promise_standings()[0][1:] == (status, paid)
 
 
-def test_who_asked_not_to_be_contacted_is_not() -> None:
-    """A request to stop comes before every other rule; an unknown time zone is an error."""
-    noon = datetime(2026, 2, 10, 12, tzinfo=ZoneInfo(SHANGHAI))
+def test_money_keeps_one_promise() -> None:
+    """The same money does not keep two promises: the one that is due first takes it."""
+    later = Promise(promise_id="q", made_on=PROMISE.made_on, parts=(Part(date(2026, 2, 18), 100),))
+    both = msgspec.structs.replace(PROMISED, promises=(later, PROMISE))
 
-    with pytest.raises(ContactCeased):
-        check_contact(POLICY, noon, [], SHANGHAI, ceased=True)
-    with pytest.raises(TimeZoneUnknown):
-        check_contact(POLICY, noon, [], "Mars/Olympus", ceased=False)
+    paid, _ = follow(both, heard(2, "REPAYMENT_POSTED", "2026-02-12", 6, "M1", 100))
+    seen, _ = see_date(paid, date(2026, 2, 19)) if paid else (both, [])
+
+    assert [(s.promise_id, s.status) for s in seen.promise_standings()] == [
+        ("q", "BROKEN"),
+        ("p", "KEPT"),
+    ]

@@ -1,0 +1,105 @@
+"""The one door to borrowers: no attempt, by a person or by us, without a permit from here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+
+from services.collections.application import trail
+from services.collections.application.ports import Policies
+from services.collections.domain.case import Case
+from services.collections.domain.contact_gate import ContactRefused, check_contact
+from services.collections.domain.contact_rules import Channel, Outcome
+from services.collections.domain.debtor import Attempt, Debtor, DebtorNotFound
+from services.collections.domain.permit import Permit
+from shared.runtime.records import Records, Work
+
+
+@dataclass(frozen=True, slots=True)
+class Contacting:
+    """Gives out permits and remembers attempts."""
+
+    records: Records
+    policies: Policies
+
+    async def debtor(self, work: Work, borrower_ref: str) -> Debtor:
+        """Return a debtor; raise DebtorNotFound."""
+        found = await work.get(Debtor, borrower_ref)
+        if found is None:
+            raise DebtorNotFound(f"no case of {borrower_ref[:64]!r}", field="borrower_ref")
+        return found
+
+    async def debtor_of(self, work: Work, case: Case) -> Debtor:
+        """Return the debtor of a case, made from the case the first time."""
+        found = await work.get(Debtor, case.borrower_ref)
+        if found is not None and case.loan_id in found.loans:
+            return found
+        if found is None:
+            strategy = self.policies.strategy(case.last.effective_on)
+            where = strategy.jurisdiction_of_currency.get(case.currency, "CN")
+            found = Debtor(borrower_ref=case.borrower_ref, jurisdiction=where)
+        found = msgspec.structs.replace(found, loans=(*found.loans, case.loan_id))
+        await work.put(found, found.borrower_ref)
+        return found
+
+    async def ask(self, work: Work, attempt: Attempt) -> Permit:
+        """
+        Say whether an attempt may be made; nothing is remembered.
+
+        Raises:
+            ContactRefused: by which rule not, and when the same would be allowed.
+        """
+        debtor = await self.debtor(work, attempt.borrower_ref)
+        zone = debtor.zones(self.policies.rules_for(debtor, attempt.at.date()))[0]
+        rules = self.policies.rules_for(debtor, attempt.at.astimezone(zone).date())
+        past = await trail.attempts(work, attempt.borrower_ref, attempt.at)
+        others = [one for one in past if one.attempt_id != attempt.attempt_id]
+        check_contact(rules, attempt, debtor, others)
+        return Permit(attempt, rules.version)
+
+    async def permit(self, work: Work, attempt: Attempt) -> Permit:
+        """Let an attempt pass and remember it, in the caller's transaction."""
+        debtor = await self.debtor(work, attempt.borrower_ref)
+        address = attempt.address or debtor.address(attempt.channel)
+        permit = await self.ask(work, msgspec.structs.replace(attempt, address=address))
+        await trail.add_attempt(work, permit.attempt)
+        await trail.write(work, _line(permit.attempt, "CONTACT", permit.rules_version))
+        return permit
+
+    async def happened(self, work: Work, attempt: Attempt) -> Attempt:
+        """Remember an attempt that was made, with the rule that it broke if it broke one."""
+        try:
+            return (await self.permit(work, attempt)).attempt
+        except ContactRefused as refusal:
+            broke = msgspec.structs.replace(attempt, breach=refusal.rule)
+            await trail.add_attempt(work, broke)
+            await trail.write(work, _line(broke, "BREACH", refusal.facts["policy"]))
+            return broke
+
+    async def refused(self, attempt: Attempt, refusal: ContactRefused) -> None:
+        """Remember in a transaction of its own that an attempt was not allowed."""
+        async with self.records.work() as work:
+            said = f"{refusal.rule}: {refusal.message}"
+            line = _line(attempt, "REFUSED", refusal.facts["policy"])
+            await trail.write(work, msgspec.structs.replace(line, said=said))
+
+    async def finish(self, work: Work, attempt_id: str, outcome: Outcome) -> Attempt:
+        """Say how an attempt ended."""
+        ended = await trail.finish_attempt(work, attempt_id, outcome)
+        await trail.write(work, _line(ended, "CONTACT_ENDED", ""))
+        return ended
+
+
+def _line(attempt: Attempt, what: str, policy: str) -> trail.Entry:
+    channel: Channel = attempt.channel
+    return trail.Entry(
+        at=attempt.at,
+        borrower_ref=attempt.borrower_ref,
+        loan_id=attempt.loan_id,
+        what=what,
+        by=attempt.by,
+        policy=policy,
+        said=f"{channel} to {attempt.party}: {attempt.outcome} {attempt.breach}".strip(),
+        name=attempt.attempt_id,
+    )

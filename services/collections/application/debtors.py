@@ -1,0 +1,161 @@
+"""Debtors: how they may be reached, what shields them, what their carriers report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+import msgspec
+
+from services.collections.application import trail
+from services.collections.application.contacting import Contacting
+from services.collections.application.desk import Desk, View
+from services.collections.application.tasks import open_task
+from services.collections.domain.case import Case
+from services.collections.domain.contact_rules import ProtectionKind, rules_in_force
+from services.collections.domain.debtor import (
+    Debtor,
+    Protection,
+    a_time_zone,
+    with_protection,
+    without_protection,
+)
+from services.collections.domain.message import Message, MessageState
+from shared.kernel.errors import InvalidArgument, NotFound, Refused
+from shared.runtime.records import Work
+
+ASKED = "asked-not-to-be-contacted"
+WANTS_ANSWER = (ProtectionKind.DISPUTE, ProtectionKind.COMPLAINT)
+
+
+class LanguageUnknown(InvalidArgument):
+    """Messages are written in zh or en."""
+
+
+class MessageNotFound(NotFound):
+    """There is no such message."""
+
+
+class MessageNotSent(Refused):
+    """A receipt can only be of a message that left the house."""
+
+
+@dataclass(slots=True)
+class Debtors:
+    """Debtors by reference."""
+
+    desk: Desk
+    contacting: Contacting
+
+    async def views(self, work: Work, debtor: Debtor) -> list[View]:
+        """Return a debtor's cases by loan id."""
+        cases = [await work.get(Case, loan_id) for loan_id in sorted(debtor.loans)]
+        return [await self.desk.view(work, case) for case in cases if case is not None]
+
+    async def register(self, work: Work, request: Any) -> Debtor:
+        """Tell how a borrower may be reached, before or after a first case."""
+        known = await work.get(Debtor, request.borrower_ref)
+        known = known or Debtor(borrower_ref=request.borrower_ref, jurisdiction="CN")
+        zone = request.time_zone or known.time_zone
+        return await self._reached(work, known, request, zone, "registered")
+
+    async def set_preferences(self, work: Work, case: Case, request: Any) -> Debtor:
+        """Set what a debtor wishes; what is empty stays, but for the time zone."""
+        debtor = await self.contacting.debtor_of(work, case)
+        ceased = any(p.protection_id == ASKED and p.until_on is None for p in debtor.protections)
+        changed = msgspec.structs.replace(
+            debtor, lost=request.lost, hours_waived=request.hours_waived
+        )
+        if request.contact_ceased and not ceased:
+            asked = Protection(protection_id=ASKED, kind=ProtectionKind.CEASED, from_on=date.min)
+            changed = with_protection(changed, asked)
+        elif ceased and not request.contact_ceased:
+            changed = without_protection(changed, ASKED, date.min)
+        return await self._reached(work, changed, request, request.time_zone, request.loan_id)
+
+    async def _reached(
+        self, work: Work, debtor: Debtor, request: Any, zone: str, said: str
+    ) -> Debtor:
+        """
+        Store how a debtor is reached.
+
+        Raises:
+            LanguageUnknown, TimeZoneUnknown, RulesNotFound
+        """
+        language = request.language or debtor.language
+        if language not in ("zh", "en"):
+            raise LanguageUnknown("language", field="language", expected="zh or en")
+        if zone:
+            a_time_zone(zone)
+        where = request.jurisdiction or debtor.jurisdiction
+        today = self.desk.sending.clock.today()
+        rules_in_force(self.contacting.policies.rules, where, date.max)
+        changed = msgspec.structs.replace(
+            debtor,
+            language=language,
+            time_zone=zone,
+            email=request.email[:254] or debtor.email,
+            phone=request.phone[:20] or debtor.phone,
+            region=request.region[:20] or debtor.region,
+            jurisdiction=where,
+        )
+        await work.put(changed, changed.borrower_ref)
+        await self._note(work, changed, trail.noon(today), "PREFERENCES", said)
+        return changed
+
+    async def protect(self, work: Work, borrower_ref: str, one: Protection) -> Debtor:
+        """Shield a debtor; who disputes or complains gets an answer within the rules' days."""
+        debtor = with_protection(await self.contacting.debtor(work, borrower_ref), one)
+        await work.put(debtor, borrower_ref)
+        said = f"{one.kind} {one.note}".strip()
+        await self._note(work, debtor, trail.noon(one.from_on), "PROTECTED", said)
+        if one.kind in WANTS_ANSWER:
+            rules = self.contacting.policies.rules_for(debtor, one.from_on)
+            for view in await self.views(work, debtor):
+                # Seven working days are at most nine days, weekends alone off.
+                days = rules.reply_working_days + 2 * ((rules.reply_working_days + 4) // 5)
+                await open_task(work, view.case, f"ANSWER_{one.kind}", one.from_on, days)
+        return debtor
+
+    async def unprotect(
+        self, work: Work, borrower_ref: str, protection_id: str, last_on: date
+    ) -> Debtor:
+        """End a protection after a day."""
+        before = await self.contacting.debtor(work, borrower_ref)
+        debtor = without_protection(before, protection_id, last_on)
+        await work.put(debtor, borrower_ref)
+        await self._note(work, debtor, trail.noon(last_on), "PROTECTION_ENDED", protection_id)
+        return debtor
+
+    async def receipt(
+        self, work: Work, name: str, at: datetime, *, delivered: bool, note: str
+    ) -> Message:
+        """
+        Take a carrier's receipt in; one that was returned is work for somebody.
+
+        Raises:
+            MessageNotFound, MessageNotSent
+        """
+        message = await work.get(Message, name)
+        if message is None:
+            raise MessageNotFound(f"no message {name[:80]!r}", field="message_name")
+        if message.state in (MessageState.PLANNED, MessageState.CANCELLED):
+            said = f"the message is {message.state.lower()}"
+            raise MessageNotSent(said, field="message_name")
+        state = MessageState.DELIVERED if delivered else MessageState.BOUNCED
+        done = msgspec.structs.replace(message, state=state, why=note[:200])
+        await work.put(done, name, state)
+        case = await work.get(Case, message.loan_id)
+        debtor = await self.contacting.debtor(work, message.borrower_ref)
+        await self._note(work, debtor, at, state, f"{name} {note}"[:200])
+        if not delivered and case is not None and case.open:
+            await open_task(work, case, "FIND_ADDRESS", at.date(), 5)
+        return done
+
+    async def _note(self, work: Work, debtor: Debtor, at: datetime, what: str, said: str) -> None:
+        loan_id = debtor.loans[0] if debtor.loans else ""
+        entry = trail.Entry(
+            at=at, borrower_ref=debtor.borrower_ref, loan_id=loan_id, what=what, said=said
+        )
+        await trail.write(work, entry)

@@ -1,0 +1,90 @@
+"""Orders to the ledger: written down with the decision, carried out after it, once each."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from google.protobuf.message import Message as Proto
+from lending.ledger.v1 import ledger_service_pb2 as ledger_pb
+
+from services.collections.application.ports import Ledger
+from shared.kernel.errors import LendingError
+from shared.runtime.records import Records, Work
+
+REQUESTS: Mapping[str, type[Any]] = {
+    "RestructureLoan": ledger_pb.RestructureLoanRequest,
+    "PostGuaranteePayment": ledger_pb.PostGuaranteePaymentRequest,
+    "PauseDelinquency": ledger_pb.PauseDelinquencyRequest,
+    "ResumeDelinquency": ledger_pb.ResumeDelinquencyRequest,
+}
+PAGE = 500
+Settle = Callable[[Work, str, str], Awaitable[None]]
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True):
+    """One command to the ledger; `body` is its request, whose request id makes it happen once."""
+
+    order_id: str
+    subject: str
+    subject_id: str
+    method: str
+    body: bytes
+    state: str = "DUE"
+    refusal: str = ""
+
+
+@dataclass(slots=True)
+class Orders:
+    """Carries orders out; `settle` per subject writes down the end: its id and a refusal, or ""."""
+
+    records: Records
+    ledger: Ledger
+    settle: dict[str, Settle]
+
+    async def place(self, work: Work, subject: str, subject_id: str, request: Proto) -> str:
+        """Write an order down in the caller's transaction; return its id."""
+        method = type(request).__name__.removesuffix("Request")
+        assert method in REQUESTS
+        order_id = str(request.request_id)  # type: ignore[attr-defined]
+        body = request.SerializeToString()
+        order = Order(
+            order_id=order_id, subject=subject, subject_id=subject_id, method=method, body=body
+        )
+        if await work.get(Order, order_id) is None:
+            await work.put(order, order_id, order.state)
+        return order_id
+
+    async def carry_out_due(self) -> None:
+        """Carry out what is due, oldest id first."""
+        async with self.records.work() as work:
+            due = await work.find(Order, state="DUE", limit=PAGE)
+        for order in due:
+            await self.carry_out(order.order_id)
+
+    async def carry_out(self, order_id: str) -> None:
+        """
+        Carry out one order.
+
+        Raises:
+            LendingError: the ledger is away; the order stays due.
+        """
+        async with self.records.work() as work:
+            order = await work.get(Order, order_id)
+        if order is None or order.state != "DUE":
+            return
+        refusal = ""
+        try:
+            request = REQUESTS[order.method].FromString(order.body)
+            await getattr(self.ledger, order.method)(request)
+        except LendingError as refused:
+            if refused.retry:
+                raise
+            refusal = refused.reason
+        async with self.records.work() as work:
+            state = "REFUSED" if refusal else "DONE"
+            done = msgspec.structs.replace(order, state=state, refusal=refusal)
+            await work.put(done, order_id, state)
+            await self.settle[order.subject](work, order.subject_id, refusal)

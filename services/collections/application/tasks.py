@@ -1,0 +1,46 @@
+"""Work for people: opened once by name, cancelled when the case closes."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import msgspec
+
+from services.collections.domain.case import Case
+from services.collections.domain.task import Task
+from shared.runtime.records import Work
+
+
+async def open_task(
+    work: Work, case: Case, kind: str, on: date, sla_days: int, task_id: str = ""
+) -> None:
+    """Open a task, unless one of its name was opened before."""
+    task_id = task_id or f"{case.loan_id}.{kind.lower()}.{on}"
+    queue = case.episodes[-1].stage
+    for one in await tasks_of(work, case.loan_id):
+        same = (one.kind, one.queue, one.created_on) == (kind, queue, on)
+        if same or one.task_id == task_id:
+            return
+    task = Task(
+        task_id=task_id,
+        kind=kind,
+        queue=queue,
+        borrower_ref=case.borrower_ref,
+        loan_id=case.loan_id,
+        created_on=on,
+        due_on=on + timedelta(days=sla_days),
+    )
+    await work.put(task, task_id, task.state)
+
+
+async def cancel_tasks(work: Work, loan_id: str) -> None:
+    """Cancel what is open about a loan."""
+    for task in await tasks_of(work, loan_id):
+        if task.state == "OPEN":
+            gone = msgspec.structs.replace(task, state="CANCELLED", note="the case closed")
+            await work.put(gone, task.task_id, gone.state)
+
+
+async def tasks_of(work: Work, loan_id: str) -> list[Task]:
+    """Return the tasks about a loan, by id."""
+    return await work.find(Task, after=f"{loan_id}.", before=f"{loan_id}/", limit=1000)

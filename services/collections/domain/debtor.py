@@ -1,0 +1,146 @@
+"""The person behind the cases: where they live, how they may be reached, what shields them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import msgspec
+
+from services.collections.domain.contact_rules import (
+    Channel,
+    Counted,
+    Outcome,
+    Party,
+    ProtectionKind,
+    Purpose,
+    Rules,
+    Shield,
+)
+from shared.kernel.errors import InvalidArgument, NotFound
+
+
+class TimeZoneUnknown(InvalidArgument):
+    """No time zone has this name."""
+
+
+class DebtorNotFound(NotFound):
+    """No case has ever named this borrower."""
+
+
+class ProtectionNotFound(NotFound):
+    """The debtor has no such protection in force."""
+
+
+class Protection(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that shields a debtor from one day to another, both included, or until lifted."""
+
+    protection_id: str
+    kind: ProtectionKind
+    from_on: date
+    until_on: date | None = None
+    channel: Channel | None = None
+    note: str = ""
+
+    def last_day(self, shield: Shield) -> date | None:
+        """Return the last day on which a shield stops contact; None while it is open-ended."""
+        if self.until_on is not None:
+            return self.until_on + timedelta(days=shield.after_days)
+        return self.from_on + timedelta(days=shield.days - 1) if shield.days else None
+
+
+class Debtor(msgspec.Struct, frozen=True, kw_only=True):
+    """One borrower across all loans."""
+
+    borrower_ref: str
+    jurisdiction: str
+    language: str = "zh"
+    time_zone: str = ""
+    region: str = ""
+    email: str = ""
+    phone: str = ""
+    lost: bool = False
+    hours_waived: bool = False
+    protections: tuple[Protection, ...] = ()
+    loans: tuple[str, ...] = ()
+
+    def zones(self, rules: Rules) -> tuple[ZoneInfo, ...]:
+        """Return where the debtor may be: the zone if known, else every one that is possible."""
+        return tuple(
+            a_time_zone(name) for name in ([self.time_zone] if self.time_zone else rules.zones)
+        )
+
+    def address(self, channel: Channel) -> str:
+        """Return the number or address of a channel; empty where none is known."""
+        if channel is Channel.EMAIL:
+            return self.email
+        return self.phone if channel in (Channel.CALL, Channel.VOICE, Channel.SMS) else ""
+
+    def protected_by(self, kind: ProtectionKind, on: date) -> bool:
+        """Say whether a protection of a kind has begun and was not ended by a date."""
+        return any(
+            p.kind is kind and p.from_on <= on and (p.until_on is None or on <= p.until_on)
+            for p in self.protections
+        )
+
+
+class Attempt(msgspec.Struct, frozen=True, kw_only=True):
+    """One attempt to reach somebody about a debt, made or wished for."""
+
+    borrower_ref: str
+    loan_id: str
+    at: datetime
+    channel: Channel
+    party: Party = Party.DEBTOR
+    purpose: Purpose = Purpose.COLLECT
+    outcome: Outcome = Outcome.IN_PROGRESS
+    address: str = ""
+    staff: int = 1
+    specialist: bool = False
+    attempt_id: str = ""
+    by: str = ""
+    breach: str = ""
+
+    def is_counted(self, counted: Counted, channels: Sequence[Channel]) -> bool:
+        """Say whether a rule counts it; in progress, it counts as all that it may become."""
+        if (channels and self.channel not in channels) or self.outcome is Outcome.NOT_SENT:
+            return False
+        match counted:
+            case Counted.ATTEMPT:
+                return True
+            case Counted.UNANSWERED:
+                return self.outcome in (Outcome.IN_PROGRESS, Outcome.NO_ANSWER)
+            case Counted.CONVERSATION:
+                return self.outcome in (Outcome.IN_PROGRESS, Outcome.REACHED)
+            case Counted.CONNECTED:
+                return self.outcome not in (Outcome.NO_ANSWER, Outcome.BOUNCED)
+
+
+def a_time_zone(name: str) -> ZoneInfo:
+    """Return a time zone, or raise TimeZoneUnknown."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise TimeZoneUnknown(
+            f"{name[:40]!r} is unknown", field="time_zone", expected="such as Asia/Shanghai"
+        ) from None
+
+
+def with_protection(debtor: Debtor, protection: Protection) -> Debtor:
+    """Add a protection, or replace the one of the same id."""
+    others = tuple(p for p in debtor.protections if p.protection_id != protection.protection_id)
+    return msgspec.structs.replace(debtor, protections=(*others, protection))
+
+
+def without_protection(debtor: Debtor, protection_id: str, last_on: date) -> Debtor:
+    """
+    End a protection after a day.
+
+    Raises:
+        ProtectionNotFound: it is not there.
+    """
+    for one in debtor.protections:
+        if one.protection_id == protection_id:
+            return with_protection(debtor, msgspec.structs.replace(one, until_on=last_on))
+    raise ProtectionNotFound(f"no protection {protection_id[:64]!r}", field="protection_id")

@@ -1,0 +1,137 @@
+"""Hardship: what happened to the borrower, what is affordable, who approved, how the plan went."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date
+from enum import StrEnum
+from fractions import Fraction
+
+import msgspec
+
+from shared.kernel.dates import add_months
+from shared.kernel.errors import InvalidArgument, NotFound, Refused
+
+
+class PlanAlreadyOpen(Refused):
+    """A hardship plan waits for approval."""
+
+
+class PlanNotFound(NotFound):
+    """No hardship plan waits for approval."""
+
+
+class ApproverIsProposer(Refused):
+    """Who proposed a plan does not approve it."""
+
+
+class PlanNotAffordable(Refused):
+    """The new instalment is above what the borrower has left each month."""
+
+
+class IncomeNotStated(InvalidArgument):
+    """Affordability wants income and expenses of a month."""
+
+
+class Measure(StrEnum):
+    """What a plan does; as the ledger's kinds of restructuring."""
+
+    RESCHEDULE = "RESCHEDULE"
+    EXTENSION = "EXTENSION"
+    RATE_CHANGE = "RATE_CHANGE"
+    PAYMENT_HOLIDAY = "PAYMENT_HOLIDAY"
+    RE_AGE = "RE_AGE"
+    SETTLEMENT = "SETTLEMENT"
+
+
+class Circumstance(StrEnum):
+    """What happened to the borrower."""
+
+    NOT_STATED = "NOT_STATED"
+    INCOME_FELL = "INCOME_FELL"
+    UNEMPLOYED = "UNEMPLOYED"
+    ILLNESS = "ILLNESS"
+    DISASTER = "DISASTER"
+    BEREAVEMENT = "BEREAVEMENT"
+    OTHER = "OTHER"
+
+
+class Budget(msgspec.Struct, frozen=True, kw_only=True):
+    """A month of the borrower, minor units; `other_debt_minor` is what other lenders get."""
+
+    income_minor: int
+    expenses_minor: int
+    other_debt_minor: int = 0
+
+    @property
+    def left_minor(self) -> int:
+        """What is left for this loan."""
+        return self.income_minor - self.expenses_minor - self.other_debt_minor
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """A proposed new schedule; `probation_months` from the day it counts decide how it went."""
+
+    status: str
+    instalments: int
+    first_due_on: date
+    rate_annual: str
+    reason: str
+    proposed_by: str
+    number: int
+    measure: Measure = Measure.RESCHEDULE
+    circumstance: Circumstance = Circumstance.NOT_STATED
+    budget: Budget | None = None
+    instalment_minor: int = 0
+    affordable: bool | None = None
+    probation_months: int = 0
+    refusal: str = ""
+    approved_by: str = ""
+    effective_on: date | None = None
+
+
+def affordability(budget: Budget, instalment_minor: int, share_most: str) -> bool:
+    """
+    Say whether an instalment takes at most a share of what the borrower has left each month.
+
+    Args:
+        budget: A month of the borrower.
+        instalment_minor: The highest new instalment, minor units.
+        share_most: Plain decimal fraction, such as "0.8".
+    """
+    return instalment_minor <= Fraction(share_most) * budget.left_minor
+
+
+def approved(plan: Plan | None, approved_by: str, effective_on: date) -> Plan:
+    """Approve a plan; raise PlanNotFound, ApproverIsProposer or PlanNotAffordable."""
+    if plan is None or plan.status != "PROPOSED":
+        raise PlanNotFound("no plan waits for approval", field="loan_id")
+    if plan.proposed_by == approved_by:
+        raise ApproverIsProposer("another person approves", field="approved_by")
+    if plan.affordable is False:
+        raise PlanNotAffordable(
+            f"{plan.instalment_minor} a month is not affordable",
+            field="instalments",
+            expected="a plan within what is left each month",
+        )
+    return msgspec.structs.replace(
+        plan, status="APPROVING", approved_by=approved_by, effective_on=effective_on
+    )
+
+
+def probation(plan: Plan, stages: Iterable[tuple[str, date]], on: date) -> str:
+    """
+    Return how an approved plan goes: APPROVED while watched, then COMPLETED; FAILED when missed.
+
+    Args:
+        plan: The plan; without probation it stays APPROVED.
+        stages: Stages entered since it counts, with their days; grace does not fail a plan.
+        on: How far the book has come.
+    """
+    if plan.status != "APPROVED" or not plan.probation_months or plan.effective_on is None:
+        return plan.status
+    ends = add_months(plan.effective_on, plan.probation_months)
+    missed = [day for stage, day in stages if stage != "GRACE" and plan.effective_on < day <= ends]
+    if missed:
+        return "FAILED"
+    return "COMPLETED" if on > ends else "APPROVED"

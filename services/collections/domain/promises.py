@@ -1,0 +1,139 @@
+"""Promises to pay: kept, partly kept or broken by the ledger's money alone, in any order."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import date, timedelta
+from enum import StrEnum
+from typing import NamedTuple
+
+import msgspec
+
+from shared.kernel.errors import InvalidArgument
+
+
+class PromisePartsInvalid(InvalidArgument):
+    """The parts of a promise are not in order of their dates."""
+
+
+class PromiseStatus(StrEnum):
+    """Whether a promise was kept."""
+
+    OPEN = "OPEN"
+    KEPT = "KEPT"
+    BROKEN = "BROKEN"
+    PART_KEPT = "PART_KEPT"
+
+
+class Part(msgspec.Struct, frozen=True):
+    """One date and amount of a promise; minor units, above zero."""
+
+    due_on: date
+    amount_minor: int
+
+
+class Promise(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    A promise to pay in one part or several, oldest first.
+
+    `tolerance_minor` may be missing at each date without harm, and money counts until
+    `tolerance_days` after it.
+    """
+
+    promise_id: str
+    made_on: date
+    parts: tuple[Part, ...]
+    tolerance_minor: int = 0
+    tolerance_days: int = 0
+    taken_by: str = ""
+
+    @property
+    def amount_minor(self) -> int:
+        """What is promised in all."""
+        return sum(part.amount_minor for part in self.parts)
+
+    @property
+    def due_on(self) -> date:
+        """The last day for it."""
+        return self.parts[-1].due_on
+
+    @property
+    def last_on(self) -> date:
+        """The last day on which money counts."""
+        return self.due_on + timedelta(days=self.tolerance_days)
+
+
+class Money(NamedTuple):
+    """Money by its value date; below zero when it was taken back."""
+
+    value_on: date
+    amount_minor: int
+
+
+class Standing(NamedTuple):
+    """How one promise stands; `paid_minor` is what counts towards it."""
+
+    promise_id: str
+    status: PromiseStatus
+    paid_minor: int
+
+
+def standings(
+    promises: Sequence[Promise], money: Sequence[Money], seen_on: date | None
+) -> tuple[Standing, ...]:
+    """
+    Judge promises by money; a function of sets, so order and repetition of news do not matter.
+
+    Args:
+        promises: In the order in which they were made.
+        money: All that came and was taken back, by value date.
+        seen_on: How far the book has come; None before anything was seen.
+    Returns:
+        One per promise, in the same order. Money counts once: for the promise that is due first.
+    """
+    left: dict[date, int] = defaultdict(int)
+    for one in money:
+        left[one.value_on] += one.amount_minor
+    judged: dict[str, Standing] = {}
+    for promise in sorted(promises, key=lambda p: (p.due_on, p.made_on, p.promise_id)):
+        counted = _take(promise, left)
+        status = _status(promise, counted, seen_on)
+        judged[promise.promise_id] = Standing(promise.promise_id, status, sum(counted.values()))
+    return tuple(judged[promise.promise_id] for promise in promises)
+
+
+def _take(promise: Promise, left: dict[date, int]) -> dict[date, int]:
+    """Take what a promise needs from the money between its making and its last day."""
+    counted: dict[date, int] = {}
+    missing = promise.amount_minor
+    for day in sorted(left):
+        if promise.made_on <= day <= promise.last_on and left[day] > 0 and missing > 0:
+            counted[day] = min(left[day], missing)
+            left[day] -= counted[day]
+            missing -= counted[day]
+    return counted
+
+
+def _status(promise: Promise, counted: dict[date, int], seen_on: date | None) -> PromiseStatus:
+    paid, wanted, short = sum(counted.values()), 0, False
+    for part in promise.parts:
+        wanted += part.amount_minor
+        last = part.due_on + timedelta(days=promise.tolerance_days)
+        by_then = sum(amount for day, amount in counted.items() if day <= last)
+        met = by_then >= wanted - promise.tolerance_minor
+        short = short or (not met and seen_on is not None and seen_on > last)
+    if not short:
+        met = paid >= promise.amount_minor - promise.tolerance_minor
+        return PromiseStatus.KEPT if met else PromiseStatus.OPEN
+    return PromiseStatus.PART_KEPT if paid > 0 else PromiseStatus.BROKEN
+
+
+def a_promise(promise: Promise) -> Promise:
+    """Return a promise whose parts follow one another, or raise PromisePartsInvalid."""
+    days = [part.due_on for part in promise.parts]
+    if days != sorted(set(days)) or days[0] < promise.made_on:
+        raise PromisePartsInvalid(
+            "parts out of order", field="parts", expected=f"dates that rise, from {promise.made_on}"
+        )
+    return promise

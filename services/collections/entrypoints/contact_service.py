@@ -1,0 +1,103 @@
+"""Collections' API of debtors, protections, messages and the trail."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lending.collections.v1 import collections_service_pb2 as pb
+from lending.collections.v1 import contact_service_pb2 as contact_pb
+from lending.collections.v1.contact_service_pb2_grpc import ContactServiceServicer
+
+from services.collections import wire, wire_contact
+from services.collections.application import trail
+from services.collections.application.debtors import Debtors
+from services.collections.application.desk import messages_of
+from services.collections.domain.contact_rules import Outcome
+from shared.kernel.dates import parse_date
+from shared.runtime.records import Work
+from shared.runtime.requests import a_text, an_id, an_instant
+
+
+class ContactService(ContactServiceServicer):
+    """Answers every rpc of lending.collections.v1.ContactService."""
+
+    def __init__(self, debtors: Debtors) -> None:
+        self.debtors, self.records = debtors, debtors.desk.records
+
+    async def RegisterDebtor(self, request: Any, context: Any) -> contact_pb.Debtor:
+        """Tell how a borrower may be reached."""
+        an_id(request.request_id, "request_id")
+        a_text(request.borrower_ref, "borrower_ref")
+
+        async def act(work: Work) -> contact_pb.Debtor:
+            debtor = await self.debtors.register(work, request)
+            return wire_contact.debtor_message(debtor, await self.debtors.views(work, debtor))
+
+        return await self.records.answer_once(request, contact_pb.Debtor, act)
+
+    async def GetDebtor(self, request: Any, context: Any) -> contact_pb.Debtor:
+        """Return a debtor with all cases."""
+        async with self.records.work() as work:
+            debtor = await self.debtors.contacting.debtor(work, request.borrower_ref)
+            return wire_contact.debtor_message(debtor, await self.debtors.views(work, debtor))
+
+    async def FinishContact(self, request: Any, context: Any) -> pb.Contact:
+        """Say how an attempt ended."""
+        an_id(request.request_id, "request_id")
+        outcome = wire_contact.named(Outcome, request.outcome, "outcome")
+
+        async def act(work: Work) -> pb.Contact:
+            contacting = self.debtors.contacting
+            return wire.contact_message(await contacting.finish(work, request.attempt_id, outcome))
+
+        return await self.records.answer_once(request, pb.Contact, act)
+
+    async def AddProtection(self, request: Any, context: Any) -> contact_pb.Debtor:
+        """Shield a debtor."""
+        one = wire_contact.protection(request)
+
+        async def act(work: Work) -> contact_pb.Debtor:
+            debtor = await self.debtors.protect(work, request.borrower_ref, one)
+            return wire_contact.debtor_message(debtor, await self.debtors.views(work, debtor))
+
+        return await self.records.answer_once(request, contact_pb.Debtor, act)
+
+    async def EndProtection(self, request: Any, context: Any) -> contact_pb.Debtor:
+        """End a protection."""
+        an_id(request.request_id, "request_id")
+        last_on = parse_date(request.last_on, field="last_on")
+
+        async def act(work: Work) -> contact_pb.Debtor:
+            debtor = await self.debtors.unprotect(
+                work, request.borrower_ref, request.protection_id, last_on
+            )
+            return wire_contact.debtor_message(debtor, await self.debtors.views(work, debtor))
+
+        return await self.records.answer_once(request, contact_pb.Debtor, act)
+
+    async def ListMessages(self, request: Any, context: Any) -> contact_pb.ListMessagesResponse:
+        """List the messages of a loan."""
+        async with self.records.work() as work:
+            found = await messages_of(work, an_id(request.loan_id, "loan_id"))
+        return contact_pb.ListMessagesResponse(
+            messages=[wire_contact.outbound(message) for message in found]
+        )
+
+    async def RecordReceipt(self, request: Any, context: Any) -> contact_pb.OutboundMessage:
+        """Take a carrier's receipt in."""
+        an_id(request.request_id, "request_id")
+        at = an_instant(request.at, "at")
+
+        async def act(work: Work) -> contact_pb.OutboundMessage:
+            message = await self.debtors.receipt(
+                work, request.message_name, at, delivered=request.delivered, note=request.note
+            )
+            return wire_contact.outbound(message)
+
+        return await self.records.answer_once(request, contact_pb.OutboundMessage, act)
+
+    async def ListTrail(self, request: Any, context: Any) -> contact_pb.ListTrailResponse:
+        """Return everything that was done about a borrower."""
+        async with self.records.work() as work:
+            entries = await trail.read(work, request.borrower_ref, request.loan_id)
+        return wire_contact.trail_message(entries)

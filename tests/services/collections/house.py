@@ -1,0 +1,125 @@
+"""Collections in this process: real records on SQLite, real outbox folder, a ledger by hand."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from lending.ledger.v1 import events_pb2, ledger_service_pb2, loan_pb2
+
+from services.collections.compose import APPLICATION_ID, House, build
+from services.collections.config import CollectionsSettings
+from shared.kernel.errors import LendingError
+from shared.runtime.database import open_database
+from shared.runtime.reading import Message
+from shared.runtime.records import Records
+from shared.subscriber.chain import GENESIS
+from shared.subscriber.event import Event
+
+NOON = datetime(2026, 2, 10, 12, tzinfo=UTC)
+
+
+@dataclass
+class LedgerByHand:
+    """Remembers the commands it was given; refuses those that `refusals` names by method."""
+
+    on: str = "2026-02-10"
+    given: list[Any] = field(default_factory=list)
+    refusals: dict[str, LendingError] = field(default_factory=dict)
+
+    async def GetBusinessDate(self, request: Any) -> ledger_service_pb2.BusinessDate:
+        return ledger_service_pb2.BusinessDate(on=self.on)
+
+    async def GetLoan(self, request: Any) -> loan_pb2.Loan:
+        return loan_pb2.Loan(loan_id=request.loan_id, payoff_minor=100_000)
+
+    async def ListLoanEvents(self, request: Any) -> ledger_service_pb2.ListLoanEventsResponse:
+        answer = ledger_service_pb2.ListLoanEventsResponse()
+        answer.events.add(version=1, topic="lending.ledger.LoanOpened", sha256="0" * 64)
+        return answer
+
+    def __getattr__(self, method: str) -> Any:
+        async def command(request: Any) -> loan_pb2.Loan:
+            if method in self.refusals:
+                raise self.refusals[method]
+            if not getattr(request, "validate_only", False):
+                self.given.append(request)
+            return loan_pb2.Loan(loan_id=request.loan_id)
+
+        return command
+
+
+@asynccontextmanager
+async def a_house(
+    folder: Path, ledger: LedgerByHand | None = None, **settings: Any
+) -> AsyncIterator[House]:
+    """Open a house on a folder; opened again it remembers."""
+    chosen = CollectionsSettings(
+        database_url=f"sqlite+aiosqlite:///{folder}/collections.db",
+        outbox_folder=folder / "outbox",
+        **settings,
+    )
+    records = Records(open_database(chosen.database_url))
+    await records.create(APPLICATION_ID)
+    house = build(chosen, records, ledger or LedgerByHand())
+    await house.desk.load()
+    await house.desk.sending.resume()
+    yield house
+    await records.engine.dispose()
+
+
+def event(
+    sequence: int,
+    type_: str,
+    on: str,
+    late: int,
+    *,
+    loan: str = "L-1",
+    borrower: str = "B-1",
+    bucket: str = "",
+    amount: int = 0,
+    currency: str = "CNY",
+    arrears: int = 106_619,
+) -> events_pb2.DelinquencyEvent:
+    """Return a delinquency event as the ledger publishes it; in grace up to three days."""
+    month = bucket or ("M0" if not late else f"M{min(7, (late + 29) // 30)}")
+    return events_pb2.DelinquencyEvent(
+        loan_id=loan,
+        borrower_ref=borrower,
+        sequence=sequence,
+        type=f"DELINQUENCY_EVENT_TYPE_{type_}",
+        effective_on=on,
+        amount_minor=amount,
+        currency=currency,
+        delinquency=loan_pb2.Delinquency(
+            days_past_due=late,
+            minor=0 < late <= 3,
+            major=late > 3,
+            full=late > 0,
+            buckets={"m": month},
+            principal_overdue_minor=arrears if late else 0,
+        ),
+    )
+
+
+async def hear(house: House, *said: events_pb2.DelinquencyEvent, replay: bool = False) -> None:
+    """Let a house hear events, and send what follows."""
+    for one in said:
+        heard = Event(
+            id=f"{one.loan_id}/{one.sequence}",
+            type=events_pb2.DelinquencyEventType.Name(one.type)[23:],
+            loan_id=one.loan_id,
+            sequence=one.sequence,
+            previous_hash=GENESIS,
+            hash=GENESIS,
+            body=one,
+            message=Message("", one.SerializeToString(), {}, one.sequence, NOON),
+            replay=replay,
+        )
+        async with house.desk.records.work() as work:
+            await house.desk.hear(heard, work)
+        await house.desk.sending.send_due()

@@ -1,0 +1,52 @@
+"""Debtors, attempts and shields in few words, and the house's own contact rules."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+from services.collections.adapters.policy_files import read_policies
+from services.collections.config import HERE
+from services.collections.domain.contact_rules import (
+    Channel,
+    ProtectionKind,
+    Rules,
+    rules_in_force,
+)
+from services.collections.domain.debtor import Attempt, Debtor, Protection
+
+POLICIES = read_policies(HERE / "policies")
+HOME = {
+    "CN": "Asia/Shanghai",
+    "US": "America/New_York",
+    "UK": "Europe/London",
+    "EU": "Europe/Paris",
+    "IN": "Asia/Kolkata",
+}
+
+
+def rules(where: str, on: str = "2026-02-10") -> Rules:
+    return rules_in_force(POLICIES.rules, where, date.fromisoformat(on))
+
+
+def debtor(where: str, **known: object) -> Debtor:
+    known = {"time_zone": HOME[where], **known}
+    return Debtor(borrower_ref="B-1", jurisdiction=where, **known)
+
+
+def attempt(at: datetime | str, channel: str = "CALL", **more: object) -> Attempt:
+    if isinstance(at, str):
+        local, _, zone = at.partition(" in ")
+        at = datetime.fromisoformat(local).replace(tzinfo=ZoneInfo(zone))
+    known = {"borrower_ref": "B-1", "loan_id": "L-1", "address": "1", **more}
+    return Attempt(at=at, channel=Channel(channel), **known)
+
+
+def shielded(kind: str, until: str | None = None, channel: str | None = None) -> Protection:
+    return Protection(
+        protection_id="p",
+        kind=ProtectionKind(kind),
+        from_on=date(2026, 2, 1),
+        until_on=date.fromisoformat(until) if until else None,
+        channel=Channel(channel) if channel else None,
+    )
