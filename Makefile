@@ -15,12 +15,13 @@ setup: .venv/ready build/protos.ready build/refusals.ready build/node.ready ## C
 	printf '%s\n%s\n' "$(CURDIR)" "$(CURDIR)/protos" > $$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/duebook.pth
 	touch $@
 
-build/protos.ready: .venv/ready $(PROTOS) shared/client/generate.py shared/client/client.py.jinja
+build/protos.ready: .venv/ready $(PROTOS) shared/client/generate.py shared/client/client.py.jinja deploy/asyncapi.py deploy/proto_text.py
 	$(BIN)/python -m grpc_tools.protoc -I protos --python_out=protos --pyi_out=protos --grpc_python_out=protos $(PROTOS)
 	mkdir -p build
 	$(BIN)/python -m grpc_tools.protoc -I protos --include_source_info -o build/protos.binpb $(PROTOS)
 	$(BIN)/python -m shared.client.generate build/protos.binpb protos
 	$(BIN)/python -m deploy.refusal_classes
+	$(BIN)/python -m deploy.asyncapi
 	touch $@
 
 build/refusals.ready: build/protos.ready $(shell find services shared -name '*.py')

@@ -127,6 +127,12 @@ class Inbox:
             found.update({loan_id: Place(number, digest) for loan_id, number, digest in rows})
         return found
 
+    async def all_places(self, connection: AsyncConnection) -> dict[str, Place]:
+        """Return the places of all loans that were heard of."""
+        query = select(PLACES.c.loan_id, PLACES.c.sequence, PLACES.c.hash)
+        rows = await connection.execute(query.where(PLACES.c.subscriber == self.subscriber))
+        return {loan_id: Place(number, digest) for loan_id, number, digest in rows}
+
     async def set_places(
         self,
         connection: AsyncConnection,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from lending.ledger.v1.events_pb2 import DelinquencyState
 
@@ -32,6 +32,24 @@ async def states(bus: Bus, loan_id: str = "*") -> list[DelinquencyState]:
     finally:
         await reader.close()
     return list(found.values())
+
+
+def behind(places: Mapping[str, Place], found: Sequence[DelinquencyState]) -> list[str]:
+    """
+    Name what a subscriber lacks at the end of a loan, where no later event would show it.
+
+    Args:
+        places: What the subscriber knows.
+        found: What the publisher says; read before `places`, so that only what stays is a fault.
+    """
+    wrong = []
+    for state in found:
+        place = places.get(state.loan_id, Place())
+        if place.sequence < state.sequence:
+            wrong.append(f"{state.loan_id}: knows {place.sequence} of {state.sequence} events")
+        elif place.sequence == state.sequence and place.hash != state.hash:
+            wrong.append(f"{state.loan_id}: event {place.sequence} is another one")
+    return wrong
 
 
 async def join(bus: Bus, on_snapshot: OnSnapshot[Unit], unit: Unit) -> dict[str, Place]:

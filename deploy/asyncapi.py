@@ -1,0 +1,140 @@
+"""Write `protos/asyncapi.json`, all a subscriber must know, from the protos: `make setup` does."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from deploy.proto_text import Protos, read_protos
+from shared.runtime.streams import CHECKPOINT, DELINQUENCY, STATE, STATE_STREAM, STREAM
+
+FOLDER = Path(__file__).parents[1] / "protos"
+TARGET, COMPILED = FOLDER / "asyncapi.json", FOLDER.parent / "build" / "protos.binpb"
+LEDGER = "lending.ledger.v1"
+TYPES, PREFIX = f"{LEDGER}.DelinquencyEventType", "DELINQUENCY_EVENT_TYPE_"
+PROTOBUF = "application/vnd.google.protobuf;version=3"
+OTHERS = (
+    # stream subject                                        | message
+    ("lending.v1.risk.decision_made.{id}", "lending.risk.v1.DecisionMade"),
+    ("lending.v1.risk.alert_raised.{id}", "lending.risk.v1.AlertRaised"),
+    ("lending.v1.origination.{event}.{id}", "lending.origination.v1.ApplicationChanged"),
+    ("lending.v1.collections.{event}.{id}", "lending.collections.v1.CaseChanged"),
+)
+ABOUT = """\
+What happens to loans, in order per loan, each event once, and provably complete.
+
+Events of a loan carry numbers without gaps (ce-sequence) and the hash of the event before
+(ce-previoushash). The hash of an event is SHA-256 over the 32 bytes of its previous hash and then
+its body; the first one's previous hash is 64 zeros. A number above the next one is a gap; the next
+number with another previous hash is a fork; a known number with another hash is a rewrite.
+
+To begin without history: note the last sequence of LENDING, read every message of LENDING_STATE,
+then read LENDING from behind that sequence, passing over numbers that a loan's state already holds.
+New types and new fields may appear; take the type from ce-type, and keep what you do not know."""
+
+
+def document() -> dict[str, Any]:
+    """Return the AsyncAPI 3 document."""
+    protos = read_protos(COMPILED)
+    channels: dict[str, Any] = {}
+    for number, value in enumerate(protos.enums[TYPES].value):
+        name = value.name.removeprefix(PREFIX)
+        if value.number:
+            said = protos.comment(TYPES, number)
+            channels[name] = _event_channel(name, said)
+    channels["DELINQUENCY_STATE"] = _channel(
+        f"{STATE}.{{loanId}}", "DelinquencyState", STATE_STREAM
+    )
+    channels["CHECKPOINT"] = _channel(CHECKPOINT, "Checkpoint", STREAM)
+    for subject, message in OTHERS:
+        channels[message.rpartition(".")[2]] = _channel(subject, message.rpartition(".")[2], STREAM)
+    return {
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "Duebook: what happened to loans",
+            "version": "1.0.0",
+            "description": ABOUT,
+            "license": {"name": "Apache-2.0"},
+        },
+        "defaultContentType": "application/protobuf",
+        "channels": channels,
+        "operations": {
+            f"receive_{name}": {
+                "action": "receive",
+                "channel": {"$ref": f"#/channels/{name}"},
+                "bindings": {"nats": {"bindingVersion": "0.1.0"}},
+            }
+            for name in channels
+        },
+        "components": {"messages": _messages(protos), "schemas": {"Headers": _headers()}},
+    }
+
+
+def _event_channel(name: str, said: str) -> dict[str, Any]:
+    channel = _channel(f"{DELINQUENCY}.{name.lower()}.{{loanId}}", "DelinquencyEvent", STREAM)
+    return {**channel, "description": " ".join(said.split())}
+
+
+def _channel(address: str, message: str, stream: str) -> dict[str, Any]:
+    parameters = {
+        part: {"description": "The loan's id." if part == "loanId" else f"The {part}."}
+        for part in ("loanId", "id", "event")
+        if f"{{{part}}}" in address
+    }
+    return {
+        "address": address,
+        "messages": {message: {"$ref": f"#/components/messages/{message}"}},
+        **({"parameters": parameters} if parameters else {}),
+        "x-jetstream": stream,
+    }
+
+
+def _messages(protos: Protos) -> dict[str, Any]:
+    roots = [f"{LEDGER}.DelinquencyEvent", f"{LEDGER}.DelinquencyState"]
+    roots += [message for _, message in OTHERS]
+    found = {root.rpartition(".")[2]: _message(protos, root) for root in roots}
+    found["DelinquencyEvent"]["headers"] = {"$ref": "#/components/schemas/Headers"}
+    found["Checkpoint"] = {
+        "contentType": "text/plain; charset=utf-8",
+        "summary": "The newest signed checkpoint of the sealed log, a C2SP tlog-checkpoint.",
+        "payload": {"type": "string"},
+    }
+    return found
+
+
+def _message(protos: Protos, root: str) -> dict[str, Any]:
+    return {
+        "name": root,
+        "contentType": "application/protobuf",
+        "summary": " ".join(protos.comment(root).split()),
+        "payload": {"schemaFormat": PROTOBUF, "schema": protos.text(root)},
+    }
+
+
+def _headers() -> dict[str, Any]:
+    texts = {
+        "ce-specversion": "Always 1.0: CloudEvents, binary mode.",
+        "ce-id": "Loan and number, such as L-1/7; the same event always has the same id.",
+        "ce-source": "Who says so: duebook/ledger.",
+        "ce-type": "lending.ledger.v1. and the type's name.",
+        "ce-time": "The date from which it counts.",
+        "ce-recordedtime": "When the ledger learned it, RFC 3339.",
+        "ce-subject": "The loan.",
+        "ce-sequence": "Number of the loan's event, from 1 without gaps.",
+        "ce-previoushash": "Hash of the loan's event before, 64 hexadecimal digits.",
+        "ce-causation": "The fact in the ledger's log: loan@version.",
+        "traceparent": "W3C trace that the fact was posted in, where there is one.",
+    }
+    required = [name for name in texts if name != "traceparent"]
+    properties = {name: {"type": "string", "description": text} for name, text in texts.items()}
+    return {"type": "object", "required": required, "properties": properties}
+
+
+def rendered() -> str:
+    """Return the document as it is written."""
+    return json.dumps(document(), indent=2, ensure_ascii=False) + "\n"
+
+
+if __name__ == "__main__":
+    TARGET.write_text(rendered(), encoding="utf-8")

@@ -1,0 +1,145 @@
+"""The stream for people: `python -m shared.subscriber tail`, `states`, `parked`, `redrive`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+from google.protobuf.json_format import MessageToDict
+
+from shared.runtime.bus import Bus
+from shared.runtime.database import open_database
+from shared.subscriber.inbox import Inbox, Parked
+from shared.subscriber.snapshot import behind, states
+from shared.subscriber.tail import HEADING, Wanted, tail
+
+app = typer.Typer(no_args_is_help=True, help="Watch the delinquency stream; mend a subscriber.")
+NatsUrl = Annotated[
+    str, typer.Option(help="The NATS server with JetStream.", envvar="LENDING_NATS_URL")
+]
+DatabaseUrl = Annotated[
+    str, typer.Option(help="The subscriber's database, as its service is told.")
+]
+Name = Annotated[str, typer.Option(help="The subscriber: risk, collections, …")]
+LOCAL = "nats://127.0.0.1:7422"
+CONNECT_SECONDS = 5.0
+
+
+async def _connected(nats_url: str) -> Bus:
+    try:
+        return await asyncio.wait_for(Bus.connect(nats_url, "lending-tail"), CONNECT_SECONDS)
+    except TimeoutError:
+        raise typer.BadParameter(
+            f"{nats_url} does not answer; is NATS running there?", param_hint="--nats-url"
+        ) from None
+
+
+@app.command("tail")
+def tail_stream(
+    nats_url: NatsUrl = LOCAL,
+    loan: Annotated[str, typer.Option(help="One loan only.")] = "",
+    type_: Annotated[
+        list[str] | None, typer.Option("--type", help="Such as BUCKET_CHANGED; may be repeated.")
+    ] = None,
+    bucket: Annotated[str, typer.Option(help="Bucket of scheme m after it, such as M2.")] = "",
+    since: Annotated[
+        datetime | None, typer.Option(help="Recorded from this instant on, UTC.")
+    ] = None,
+    follow: Annotated[bool, typer.Option(help="Wait for what comes.")] = True,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per line.")] = False,
+) -> None:
+    """Show what happens to loans, and every gap, fork or rewrite of the stream."""
+    instant = since.replace(tzinfo=UTC) if since is not None and since.tzinfo is None else since
+    types = frozenset(name.upper() for name in type_ or ())
+    wanted = Wanted(loan, types, bucket, instant, follow)
+
+    async def show() -> None:
+        bus = await _connected(nats_url)
+        await bus.ensure_streams()
+        if not as_json:
+            typer.echo(HEADING)
+        async for line in tail(bus, wanted, as_json=as_json):
+            typer.echo(line)
+        await bus.close()
+
+    asyncio.run(show())
+
+
+@app.command("states")
+def show_states(
+    nats_url: NatsUrl = LOCAL,
+    loan: Annotated[str, typer.Option(help="One loan only.")] = "*",
+) -> None:
+    """Print the last state of every loan, one JSON object per line."""
+
+    async def show() -> None:
+        bus = await _connected(nats_url)
+        await bus.ensure_streams()
+        for state in await states(bus, loan):
+            typer.echo(json.dumps(MessageToDict(state, preserving_proto_field_name=True)))
+        await bus.close()
+
+    asyncio.run(show())
+
+
+@app.command()
+def parked(database_url: DatabaseUrl, subscriber: Name) -> None:
+    """List what waits outside its lane, and why; exit 1 if anything does."""
+
+    async def read() -> list[Parked]:
+        engine = open_database(database_url)
+        async with engine.connect() as connection:
+            found = await Inbox(subscriber).parked(connection)
+        await engine.dispose()
+        return found
+
+    found = asyncio.run(read())
+    for row in found:
+        typer.echo(f"{row.loan_id}/{row.sequence}\t{row.reason}\t{row.detail}")
+    raise typer.Exit(1 if found else 0)
+
+
+@app.command()
+def check(database_url: DatabaseUrl, subscriber: Name, nats_url: NatsUrl = LOCAL) -> None:
+    """Hold what a subscriber knows against the last state of every loan; exit 1 if it lacks any."""
+
+    async def hold() -> tuple[int, list[str]]:
+        bus, engine = await _connected(nats_url), open_database(database_url)
+        await bus.ensure_streams()
+        found = await states(bus)
+        async with engine.connect() as connection:
+            places = await Inbox(subscriber).all_places(connection)
+        await engine.dispose()
+        await bus.close()
+        return len(found), behind(places, found)
+
+    loans, wrong = asyncio.run(hold())
+    for line in wrong:
+        typer.echo(line)
+    typer.echo(f"{loans} loans, {len(wrong)} behind or different")
+    raise typer.Exit(1 if wrong else 0)
+
+
+@app.command()
+def redrive(
+    database_url: DatabaseUrl,
+    subscriber: Name,
+    loan: Annotated[str, typer.Option(help="One loan only; empty for all.")] = "",
+) -> None:
+    """Ask the running subscriber to try what waits again; it does within seconds."""
+
+    async def ask() -> int:
+        engine = open_database(database_url)
+        async with engine.begin() as connection:
+            asked = await Inbox(subscriber).redrive(connection, loan)
+        await engine.dispose()
+        return asked
+
+    typer.echo(f"{asyncio.run(ask())} events will be tried again")
+
+
+if __name__ == "__main__":
+    app()

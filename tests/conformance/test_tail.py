@@ -1,0 +1,107 @@
+"""The command line for people, against a real NATS."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+
+from typer.testing import CliRunner
+
+from shared.runtime.database import open_database
+from shared.runtime.records import Records, Work
+from shared.runtime.telemetry import configure_logging
+from shared.subscriber.__main__ import app
+from shared.subscriber.event import Event
+from shared.subscriber.inbox import create_inbox
+from shared.subscriber.subscriber import Subscriber
+from tests.conformance.books import told_by_the_log
+from tests.conformance.messages import chained, event, publish
+from tests.conformance.relay_kills import complete
+from tests.conformance.test_relay import Post, post, stop
+from tests.system.processes import ROOT
+
+__all__ = ["post"]
+
+
+async def told(*command: str) -> tuple[int, list[str]]:
+    """Run a command; return its code and lines."""
+    done = await asyncio.to_thread(CliRunner().invoke, app, list(command))
+    return done.exit_code, done.stdout.splitlines()
+
+
+async def until(done: Callable[[tuple[int, list[str]]], bool], which: Sequence[str]) -> tuple:
+    """Return what is parked once it is so, and nothing has changed for a second."""
+    found: tuple[int, list[str]] = (0, [])
+    for _ in range(40):
+        before, found = found, await told("parked", *which)
+        if done(found) and before == found:
+            break
+        await asyncio.sleep(0.7)
+    return found
+
+
+async def test_tail_filters_and_names_gaps(post: Post) -> None:
+    """By loan, event and bucket, as table or JSON; what is missing is a line of its own."""
+    _, relaying = await post.relay("one")
+    await complete(post.bus, post.database)
+    url = ("--nats-url", f"nats://127.0.0.1:{post.port}", "--no-follow")
+    gap = chained(event("GAP-1", "CURED") for _ in range(3))
+    await publish(post.bus, [gap[0], gap[2]])
+
+    _, loan = await told("tail", *url, "--loan", "L-1", "--json")
+    code, changes = await told("tail", *url, "--type", "bucket_changed", "--bucket", "M2")
+    _, holes = await told("tail", *url, "--loan", "GAP-1")
+
+    lane = told_by_the_log(post.database)[0]["L-1"]
+    assert [json.loads(line)["id"] for line in loan] == [one.id for one in lane]
+    assert (code, changes[0].split()[:2]) == (0, ["recorded", "loan"])
+    shown = [line for line in changes[1:] if not line.startswith("!!")]
+    assert shown and all(" M2 " in line for line in shown)
+    assert "!! GAP GAP-1/3" in holes
+    await stop(relaying)
+
+
+async def test_what_is_parked_is_listed_and_driven_again(post: Post) -> None:
+    """Three failures put an event aside; mended, it is heard after a redrive, and nothing lacks."""
+    _, relaying = await post.relay("one")
+    await complete(post.bus, post.database)
+    configure_logging("test", "CRITICAL")
+    database = f"sqlite+aiosqlite:///{post.folder}/subscriber.db"
+    records, broken, heard = Records(open_database(database)), {"L-2/3"}, []
+    await create_inbox(records.engine)
+
+    async def hear(one: Event, _: Work) -> None:
+        if one.id in broken:
+            raise ValueError("a bug")
+        heard.append(one.id)
+
+    which = ("--database-url", database, "--subscriber", "desk")
+    url = ("--nats-url", f"nats://127.0.0.1:{post.port}")
+    made = Subscriber(post.bus, "desk", records.work, hear)
+    following = asyncio.create_task(made.run(asyncio.Event()))
+    waiting = await until(lambda found: any("L-2/" in line for line in found[1]), which)
+    lacking = await told("check", *which, *url)
+    broken.clear()
+    asked = await told("redrive", *which, "--loan", "L-2")
+    mended = await until(lambda found: not found[1], which)
+    whole = await told("check", *which, *url)
+
+    assert (waiting[0], waiting[1][0]) == (1, "L-2/3\tPOISON\tValueError: a bug")
+    assert lacking[0] == 1 and lacking[1][0].startswith("L-2: knows 2 of")
+    assert asked[1] == [f"{len(waiting[1])} events will be tried again"]
+    assert (mended[0], mended[1], whole[0]) == (0, [], 0)
+    assert [name for name in heard if name.startswith("L-2/")][-1] == waiting[1][-1].split("\t")[0]
+    await stop(relaying, following)
+    await records.engine.dispose()
+
+
+def test_a_wrong_address_is_said_plainly() -> None:
+    """Nobody answers there: the option is named, no traceback is shown."""
+    words = [sys.executable, "-m", "shared.subscriber", "tail", "--nats-url", "nats://127.0.0.1:1"]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=60)
+
+    assert done.returncode == 2
+    assert "does not answer" in done.stderr and "Traceback" not in done.stderr
