@@ -10,6 +10,7 @@ import grpc
 from shared.runtime.grpc_errors import error_from_rpc
 from shared.runtime.telemetry import current_traceparent
 
+ANSWER_BYTES_MAX = 64 * 1024 * 1024
 RETRY = {
     "methodConfig": [
         {
@@ -62,6 +63,10 @@ def open_channel(target: str, deadline_seconds: float = 10.0) -> grpc.aio.Channe
     """
     return grpc.aio.insecure_channel(
         target,
-        options=[("grpc.service_config", json.dumps(RETRY)), ("grpc.enable_retries", 1)],
+        options=[
+            ("grpc.service_config", json.dumps(RETRY)),
+            ("grpc.enable_retries", 1),
+            ("grpc.max_receive_message_length", ANSWER_BYTES_MAX),
+        ],
         interceptors=[Caller(deadline_seconds)],
     )

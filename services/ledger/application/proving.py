@@ -103,14 +103,33 @@ class Prover:
         row = next((row for row in stored if row.version == version), None)
         if row is None:
             raise EventNotFound(f"{name} has no event {version}", field="version")
+        place = await self._sealed(row)
+        sealed = await self.checkpoint()
+        return await self._under(row, place, sealed)
+
+    async def _sealed(self, row: Logged) -> Place:
+        """Return where a stored event is sealed, as soon as it is."""
         until = monotonic() + SEALED_WITHIN_SECONDS
-        while (place := await self.tree.place(row.originator_id, version)) is None:
+        while (place := await self.tree.place(row.originator_id, row.version)) is None:
             if monotonic() > until:
                 raise NotSealedYet("the seal of the event is not written yet", field="version")
             self.hurry()
             await asyncio.sleep(LOOK_SECONDS)
-        sealed = await self.checkpoint()
-        return await self._under(row, place, sealed)
+        return place
+
+    async def covering(self, loan_id: str) -> Sealed:
+        """
+        Return the last checkpoint, once it covers everything that is stored of a loan.
+
+        Raises:
+            EventNotFound: there is no such loan.
+            NotSealedYet: its last event was stored a moment ago; ask again.
+        """
+        stored = await asyncio.to_thread(self.log.stored, f"loan/{loan_id}")
+        if not stored:
+            raise EventNotFound(f"loan {loan_id} has no event", field="loan_id")
+        await self._sealed(stored[-1])
+        return await self.checkpoint()
 
     async def loan(self, loan_id: str, size: int = 0) -> list[EventProof]:
         """
@@ -118,9 +137,10 @@ class Prover:
 
         Raises:
             EventNotFound: it covers none.
+            NotSealedYet: with size 0, the last event is not sealed yet; ask again.
             SizeUnknown: there is no such checkpoint.
         """
-        sealed = await self.checkpoint(size)
+        sealed = await (self.checkpoint(size) if size else self.covering(loan_id))
         found = []
         for row in await asyncio.to_thread(self.log.stored, f"loan/{loan_id}"):
             place = await self.tree.place(row.originator_id, row.version)

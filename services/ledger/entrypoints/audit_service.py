@@ -76,7 +76,8 @@ class AuditService(LedgerAuditServiceServicer):
         """Pack the evidence about one loan, and record that it was read."""
         request.effective_on = self._date(request.effective_on).isoformat()
         if request.checkpoint_size <= 0:
-            request.checkpoint_size = (await self.prover.checkpoint()).size
+            covering = await self.prover.covering(a_loan(request.loan_id))
+            request.checkpoint_size = covering.size
         return await self._recorded(request, await self._evidence(request), context)
 
     async def SupposeLoan(self, request: Any, context: Any) -> pb.SupposeLoanResponse:

@@ -25,7 +25,7 @@ from shared.audit.checkpoints import load_signer
 from shared.audit.packing import PackInvalid, packed, unpacked
 from shared.audit.verify_pack import verify
 from tests.services.ledger.book import open_book
-from tests.tamper.vault import ORIGIN, Vault, new_vault
+from tests.tamper.vault import ORIGIN, Vault, live, new_vault, sealed
 
 ON = date(2026, 4, 20)
 
@@ -188,6 +188,29 @@ def test_what_was_not_known_is_not_in_it(vault: Vault) -> None:
     assert 0 < len(part) < len(whole)
     with pytest.raises(LoanNotFound):
         pack_of(vault, known_at=datetime(2020, 1, 1, tzinfo=UTC))
+
+
+def test_nothing_that_is_stored_is_left_out(tmp_path: Path) -> None:
+    """Money posted a moment ago: the pack waits for its seal, and does not go without it."""
+    vault = new_vault(tmp_path / "vault")
+    asyncio.run(live(vault, lambda book: book.repay("L-1", 100)))
+
+    async def ask() -> Pack:
+        async with open_book(vault.folder) as book:
+            signer = partial(load_signer, ORIGIN, vault.folder / "signing.key")
+            hurried: list[asyncio.Task[str]] = []
+
+            def hurry() -> None:
+                if not hurried:
+                    hurried.append(asyncio.ensure_future(sealed(vault)))
+
+            prover = Prover(book.writer.log, Seals(book.models.engine), hurry)
+            return await Evidence(prover, signer, decode).of_loan("L-1", date(2026, 7, 10))
+
+    pack = asyncio.run(ask())
+
+    assert len(unpacked(pack.data)["events.jsonl"].splitlines()) == len(vault.rows("loan/L-1"))
+    assert pack.sealed.size == len(vault.rows())
 
 
 def test_what_cannot_be_packed_says_why(vault: Vault) -> None:
