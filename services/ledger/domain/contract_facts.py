@@ -136,14 +136,15 @@ def interest_paused(command: cmd.PauseInterest, account: LoanAccount) -> ev.Fact
 
 
 def delinquency_paused(command: cmd.PauseDelinquency, account: LoanAccount) -> ev.Fact:
-    """Let some days not count as late, past or to come."""
+    """Let some days not count as late, past or to come; one pause may begin as another ends."""
     guard.being_repaid(account)
     _whole_pause(command.from_on, command.until_on)
     assert command.business_on is not None
     agreed_on = min(command.from_on, command.business_on)
     guard.since_disbursal(command, agreed_on, account)
     for first, last in guard.line_on(max(command.until_on, command.business_on), account).pauses:
-        if first <= command.until_on and command.from_on <= last:
+        share_nights = first < command.until_on and command.from_on < last
+        if share_nights or first == command.from_on:
             raise no.PauseInvalid(f"it overlaps the pause from {first} to {last}", field="from_on")
     return ev.DelinquencyPaused(
         **stamp(command, agreed_on, command.reason),

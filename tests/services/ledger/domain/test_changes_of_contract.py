@@ -166,6 +166,27 @@ def test_a_pause_agreed_ahead() -> None:
         desk.ask(cmd.PauseDelinquency, **pause)
 
 
+def test_one_pause_after_another() -> None:
+    """A pause that begins on the last day of another shares no night with it; one before does."""
+    desk = Desk()
+    desk.go_to(date(2026, 2, 10))
+    desk.ask(cmd.PauseDelinquency, from_on=desk.on, until_on=date(2026, 2, 15), reason="flood")
+    with pytest.raises(no.PauseInvalid):
+        desk.ask(
+            cmd.PauseDelinquency,
+            from_on=date(2026, 2, 14),
+            until_on=date(2026, 2, 20),
+            reason="more",
+        )
+    desk.ask(
+        cmd.PauseDelinquency, from_on=date(2026, 2, 15), until_on=date(2026, 2, 20), reason="more"
+    )
+    desk.go_to(date(2026, 2, 25))
+
+    standing = standing_of(desk.account.timeline(desk.on))
+    assert (standing.days_past_due, standing.days_paused) == (20, 10)
+
+
 def test_credit_pays_what_becomes_owed() -> None:
     """Money above the payoff waits as a credit balance; a later charge takes from it."""
     desk = Desk(msgspec.structs.replace(TERMS, overpayment=Overpayment.CREDIT))
