@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
+from itertools import pairwise
 from typing import NamedTuple
 
 from shared.kernel.errors import InvalidArgument
@@ -105,14 +106,22 @@ def nominal_annual(effective: float) -> Decimal:
     return Decimal(12 * ((1 + effective) ** (1 / 12) - 1)).quantize(Decimal("0.000001"))
 
 
+_STEPS = (0.0, 0.05, 0.1, 0.2, 0.5, 1.0, 4.0, 16.0, 64.0, 256.0, 1024.0, 4096.0, 16384.0)
+_UP = tuple(pairwise(_STEPS))
+_DOWN = tuple((-far, -near) for near, far in pairwise((*_STEPS[:5], 0.99)))
+_NEAREST_FIRST = sorted((*_UP, *_DOWN), key=lambda bounds: min(map(abs, bounds)))
+
+
 def _root(worth: Callable[[float], float]) -> float:
-    """Bisect between -99 % and 1,000,000 % to the last bit that counts."""
-    low, high = -0.99, 1.0
-    at_low = worth(low)
-    while worth(high) * at_low > 0:
-        high *= 4
-        if high > 10_000:
-            raise RateNotFound("no rate fits", field="flows", expected="money out and money in")
+    """Return the rate nearest to none, from -99 % to a million percent, to the last bit."""
+    for low, high in _NEAREST_FIRST:
+        at_low = worth(low)
+        if at_low * worth(high) <= 0:
+            return _bisected(worth, low, high, at_low)
+    raise RateNotFound("no rate fits", field="flows", expected="money out and money in")
+
+
+def _bisected(worth: Callable[[float], float], low: float, high: float, at_low: float) -> float:
     for _ in range(200):
         middle = (low + high) / 2
         if worth(middle) * at_low > 0:
