@@ -9,12 +9,7 @@ from typing import Any
 
 from shared.kernel import rates
 from shared.kernel.unit_periods import months_back, single_period, unit_periods
-
-Case = dict[str, Any]
-
-
-def _day(text: str) -> date:
-    return date.fromisoformat(text)
+from tests.cases.inputs import Case, day, first
 
 
 def apr_us(given: Case) -> float:
@@ -22,7 +17,8 @@ def apr_us(given: Case) -> float:
     payments = _payments(given)
     per_year, whole, odd = _first_period(given, single=len(payments) == 1)
     flows = [rates.Flow(whole + k, odd, amount) for k, amount in enumerate(payments)]
-    return rates.apr_actuarial([rates.Flow(0, 0.0, float(given["advance"]))], flows, per_year) * 100
+    advance = float(first(given, "advance", "amount_financed", "principal", "amount"))
+    return rates.apr_actuarial([rates.Flow(0, 0.0, advance)], flows, per_year) * 100
 
 
 def _payments(given: Case) -> list[float]:
@@ -45,16 +41,22 @@ def _first_period(given: Case, single: bool) -> tuple[float, int, float]:
     if single and "w" not in given:
         return _single_period(given)
     per_year = float(Fraction(str(given["w"])))
-    advance, due = _day(given["advance_date"]), _day(given["first_due"])
+    advance, due = _advanced_and_due(given)
+    if per_year != int(per_year):
+        return per_year, 1, 0.0
     return per_year, *unit_periods(advance, due, int(per_year))
 
 
 def _single_period(given: Case) -> tuple[float, int, float]:
     """Return the unit period of a loan with one payment: its term, up to a year."""
-    due_text = given.get("first_due") or given.get("due") or given.get("payment_date")
-    if due_text is None:
+    if "days" in given:
         return 365 / int(given["days"]), 1, 0.0
-    return single_period(_day(given["advance_date"]), _day(due_text))
+    return single_period(*_advanced_and_due(given))
+
+
+def _advanced_and_due(given: Case) -> tuple[date, date]:
+    due = first(given, "first_due", "due", "due_date", "payment_date", "first_payment_date")
+    return day(given["advance_date"]), day(due)
 
 
 def apr_eu(given: Case) -> float:
@@ -70,7 +72,7 @@ def _years(given: Case, when: Any) -> float:
     """Return years to a repayment: given, or days over the year that the basis names."""
     if not isinstance(when, str):
         return float(when)
-    start, end = _day(given["date"]), _day(when)
+    start, end = day(given["date"]), day(when)
     basis = str(given.get("basis", ""))
     if "month" in basis:
         months, days = months_back(start, end)

@@ -11,24 +11,27 @@ from services.risk.domain.capital import AssetClass, risk_weight
 from services.risk.domain.expected_loss import expected_loss, lifetime_loss, provision_matrix
 from services.risk.domain.exposure import concentration
 from services.risk.domain.stability import population_stability_index
-
-Case = dict[str, Any]
-
-
-def _dec(value: Any) -> Decimal:
-    return Decimal(str(value))
+from tests.cases.inputs import Case, dec, first
 
 
 def _provisions(given: Case) -> list[Decimal]:
-    losses, total = provision_matrix([(_dec(a), _dec(r)) for _, a, r in given["buckets"]])
+    losses, total = provision_matrix([(dec(a), dec(r)) for _, a, r in given["buckets"]])
     return [*losses, total]
 
 
 def _ecl(given: Case) -> Decimal:
-    exposure = given.get("gca", given.get("ead", given.get("exposure")))
-    return expected_loss(
-        _dec(exposure), _dec(given.get("pd12", given.get("pd"))), _dec(given["lgd"])
-    )
+    if "lgd" not in given:
+        return _loss_rate(given)
+    exposure = dec(first(given, "gca", "ead", "exposure"))
+    return expected_loss(exposure, dec(first(given, "pd12", "pd_12m", "pd")), dec(given["lgd"]))
+
+
+def _loss_rate(given: Case) -> Decimal:
+    """Return the expected loss of one unit of exposure: what was lost over what was lent."""
+    each, number = given.get("gca_per_client", 0), given.get("clients", given.get("n", 0))
+    lent = first(given, "total_gca", "gca", "total_exposure", "exposure", "ead", default=0)
+    lost = first(given, "pv_observed_loss", "pv_loss", "observed_loss", "loss")
+    return expected_loss(dec(1), dec(1), dec(lost) / (dec(lent) or dec(each) * dec(number)))
 
 
 def _lifetime(given: Case) -> Decimal:
@@ -36,8 +39,8 @@ def _lifetime(given: Case) -> Decimal:
     ead = next(v for k, v in given.items() if k in ("ead", "eads", "gca", "exposure", "exposures"))
     exposures = ead if isinstance(ead, list) else [ead] * len(pds)
     eir = given.get("eir", given.get("discount_rate", 0))
-    lgd = _dec(given["lgd"])
-    return lifetime_loss([_dec(e) for e in exposures], [_dec(p) for p in pds], lgd, _dec(eir))
+    lgd = dec(given["lgd"])
+    return lifetime_loss([dec(e) for e in exposures], [dec(p) for p in pds], lgd, dec(eir))
 
 
 def _psi(given: Case) -> float:
@@ -63,6 +66,7 @@ RISK_FIGURES: dict[str, Callable[[Case], Any]] = {
     "provision_matrix": _provisions,
     "ecl_12m": _ecl,
     "ecl": _ecl,
+    "loss_rate": _loss_rate,
     "ecl_lifetime": _lifetime,
     "irb_rw_pct": _risk_weight,
     "psi": _psi,

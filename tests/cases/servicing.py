@@ -62,11 +62,13 @@ class Servicer:
         self.repayments.append((on, kind.upper(), done, amount))
 
     def reverse(self, on: date, nth: int, kind: str | None) -> None:
-        """Take the nth repayment of a date back."""
+        """Take the nth repayment of a date back; without a kind, money paid out counts too."""
         wanted = (kind or "").upper().replace(" ", "_")
         alike = [r for r in self.live() if not wanted or r[1] == wanted] or self.live()
         same = [r for r in alike if r[0] == on] or alike
-        self.ask(cmd.ReverseRepayment, repayment_id=same[nth - 1][2], reason="returned")
+        before = 0 if wanted else sum(day == on for day, _ in self.line(on).paid_out)
+        repayment = same[max(0, nth - 1 - before)]
+        self.ask(cmd.ReverseRepayment, repayment_id=repayment[2], reason="returned")
 
     def charge(self, name: str, due: date, amount: str) -> None:
         """Charge an amount; the other system lets a charge count from the first day."""

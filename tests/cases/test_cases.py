@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,34 @@ def test_a_wrong_figure_fails() -> None:
     wrong["expected_schedule"][1]["principal_due"] = "187.51"
 
     assert verdict(wrong)[1] == "failed"
+
+
+def test_a_broken_case_fails_alone(tmp_path: Path) -> None:
+    """A figure that cannot be read is that case's failure; the next case still counts."""
+    broken = {"id": "b", "category": "day_count", "inputs": {"start": 7}, "expected": 1}
+    file = tmp_path / "own.jsonl"
+    file.write_text("\n".join(json.dumps(row) for row in (broken, CASES[0])))
+    app = Typer()
+    app.command()(main)
+
+    result = CliRunner().invoke(app, [str(file)])
+
+    assert result.output.splitlines()[-1] == "1 passed, 1 failed"
+
+
+def test_a_known_defect_of_the_source() -> None:
+    """Where a case names the clipped figures, those count, and no others."""
+    case = copy.deepcopy(next(c for c in CASES if c["id"] == "DLQ-043"))
+    step = next(
+        s for s in case["timeline"] if s.get("expect", {}).get("kind") == "delinquency_loan"
+    )
+    step["expect"]["delinquentDays"] = "9"
+    name = "differs_if_pause_clipped_to_overdue_interval"
+    outcomes = []
+    for got in (None, [f"line {step['line']}: loan expected ('9',) got ('21',)"]):
+        outcomes.append(verdict({**case, name: got})[1])
+
+    assert outcomes == ["failed", "passed"]
 
 
 def test_the_command_closes_with_the_count(tmp_path: Path) -> None:
