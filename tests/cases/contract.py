@@ -107,7 +107,7 @@ def _count(loan: dict[str, Any]) -> int:
 def _method(loan: dict[str, Any], flat: bool) -> RepaymentMethod:
     if flat:
         return RepaymentMethod.FLAT
-    if loan["amortization_type"] == "EQUAL_PRINCIPAL":
+    if loan["amortization_type"].startswith("EQUAL_PRINCIPAL"):
         return RepaymentMethod.EQUAL_PRINCIPAL
     return RepaymentMethod.LEVEL_INSTALMENT
 
