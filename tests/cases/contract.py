@@ -63,9 +63,8 @@ def terms_of(
         disbursements_max=max(len(disbursed), 2),
         down_payment_rate=Decimal(product.get("down_payment_pct") or 0) / 100,
         principal_grace_instalments=loan.get("grace_on_principal") or 0,
-        interest_grace_instalments=loan.get("grace_on_interest") or 0,
-        interest_free_instalments=loan.get("interest_free_period") or 0,
-        instalment_multiple_minor=parse_amount(product["instalment_multiple_of"] or "0.01", "EUR"),
+        **_interest_graces(loan),
+        instalment_multiple_minor=_multiple(product, loan, flat),
         even_out_last=progressive and not flat,
         waterfall=waterfall_of(product, loan.get("payment_strategy", ""), rules),
         overpayment=Overpayment.CREDIT,
@@ -98,6 +97,23 @@ def _dates(
         "short_month": ShortMonth.FIRST_OF_NEXT if rolls else ShortMonth.LAST_DAY,
         "due_dates": () if agreed == derived else tuple(agreed),
     }
+
+
+def _interest_graces(loan: dict[str, Any]) -> dict[str, int]:
+    """
+    Read how many first instalments carry no interest, as the source's own steps send it on.
+
+    They send the interest-free column as the grace on interest, which defers it, and send on
+    neither the grace column nor an interest-free period.
+    """
+    return {"interest_grace_instalments": loan.get("interest_free_period") or 0}
+
+
+def _multiple(product: dict[str, Any], loan: dict[str, Any], flat: bool) -> int:
+    """Return what instalments are rounded to; equal shares of principal are not."""
+    shares = _method(loan, flat) is RepaymentMethod.EQUAL_PRINCIPAL
+    multiple = None if shares else product["instalment_multiple_of"]
+    return parse_amount(multiple or "0.01", CURRENCY)
 
 
 def _count(loan: dict[str, Any]) -> int:
