@@ -119,15 +119,18 @@ class Steps:
         return check(given) if check else []
 
     def _expect_schedule(self, given: Case) -> list[str]:
-        rows, periods = self._line().rows, given["periods"]
-        if [_dues(p) for p in periods] != [_found(row, _DUES) for row in rows]:
+        """Compare the loan's own table; by the convention, its payments on the printed dues."""
+        periods = given["periods"]
+        wanted = [_printed(period) for period in periods]
+        rows = self._line().rows
+        if wanted != [_found(row) for row in rows]:
             rows = as_printed(self.servicer, periods).rows
         if len(rows) != len(periods):
             return [f"{len(periods)} periods expected, {len(rows)} found"]
         differs = []
-        for wanted, row in zip(periods, rows, strict=True):
-            expected = {name: minor(wanted[name]) for name in _PAID}
-            differs += diff(f"period {wanted['nr']}", expected, _found(row, _PAID))
+        for period, row in zip(periods, rows, strict=True):
+            expected = {name: minor(period[name]) for name in _PAID}
+            differs += diff(f"period {period['nr']}", expected, _found(row))
         return differs
 
     def _expect_outstanding_amount(self, given: Case) -> list[str]:
@@ -186,17 +189,17 @@ class Steps:
         return (line.overdue[0].due_on + grace).isoformat()
 
 
-_DUES = ("due_date", "principal_due", "interest_due", "fees", "penalties")
 _PAID = ("paid", "paid_in_advance", "paid_late")
+_DUES = ("principal_due", "interest_due", "fees", "penalties")
 
 
-def _dues(period: Case) -> Case:
-    amounts = {name: minor(period[name]) for name in _DUES[1:]}
+def _printed(period: Case) -> Case:
+    amounts = {name: minor(period[name]) for name in (*_DUES, *_PAID)}
     return {"due_date": date.fromisoformat(period["due_date"]), **amounts}
 
 
-def _found(row: Row, names: tuple[str, ...]) -> Case:
-    found = {
+def _found(row: Row) -> Case:
+    return {
         "due_date": row.due_on,
         "principal_due": row.principal_due,
         "interest_due": row.interest_due,
@@ -206,7 +209,6 @@ def _found(row: Row, names: tuple[str, ...]) -> Case:
         "paid_in_advance": row.paid_in_advance,
         "paid_late": row.paid_late,
     }
-    return {name: found[name] for name in names}
 
 
 def _uncounted(line: Timeline, row: Row) -> int:
