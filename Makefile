@@ -81,6 +81,12 @@ tamper: setup ## Tamper with copies of a sealed book in every way listed, and pr
 laws: setup ## Try the ledger's laws on fifty times as many random loans.
 	LAWS_TIMES=50 $(BIN)/python -m pytest -n 2 tests/services/ledger/domain/test_laws.py tests/services/ledger/domain/test_two_clocks.py tests/services/ledger/domain/test_properties.py
 
+applications: setup ## Walk the 1,000 real applications to the money or a refusal; counts by state and reason.
+	$(BIN)/python -m deploy.local applications
+
+disbursals: setup ## Kill a disbursal at every await, and 200 times over at random: one payout, always.
+	DISBURSAL_STEP=1 DISBURSAL_SEEDS=200 $(BIN)/python -m pytest -n 2 tests/services/origination/test_disbursal_kills.py
+
 bench: setup ## Measure against floors of the same run, into build/bench.json; QUICK=1 in under 3 minutes.
 	$(BIN)/python -m tests.bench $(if $(QUICK),--quick)
 

@@ -8,11 +8,14 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from deploy.local.applications import APPLIED_ON, take_all_in
 from deploy.local.clients import Clients
 from deploy.local.deeds import CollectionsBehind
 from deploy.local.loading import Loading
@@ -20,6 +23,7 @@ from deploy.local.settings import PortInUse, Settings, from_environment
 from deploy.local.suite import ROOT, ServiceNotReady, Suite
 from deploy.local.summary import addresses, summary, until_quiet
 from deploy.sample.book import ENDS_ON, STARTS_ON
+from shared.kernel.dates import parse_date
 from shared.runtime.nats_server import NatsNotReady
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, help=from_environment.__doc__)
@@ -45,6 +49,18 @@ def replay() -> None:
     environment = {**os.environ, **settings.environment("ledger")}
     command = [sys.executable, "-m", "services.ledger", "replay"]
     raise typer.Exit(subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode)
+
+
+@app.command()
+def applications(
+    folder: Annotated[Path, typer.Option(help="Where one loan's documents go.")] = Path(
+        "build/documents"
+    ),
+    on: Annotated[str, typer.Option(help="Date of all; its policies decide.")] = str(APPLIED_ON),
+) -> None:
+    """Walk the 1,000 real applications on one day in a suite of its own; count states, reasons."""
+    console.print(take_all_in(folder, parse_date(on, field="--on")))
+    console.print(f"documents of one of them in {folder}")
 
 
 def _with_suite(*, stay: bool) -> None:

@@ -8,20 +8,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
-from lending.common.v1.money_pb2 import Money
 from lending.ledger.v1 import ledger_service_pb2 as ledger_pb
 from lending.ledger.v1 import loan_pb2
-from lending.origination.v1 import origination_service_pb2 as origination_pb
 
 from deploy.local.clients import Clients
 from deploy.local.deeds import Doer
+from deploy.local.walking import walk
 from deploy.sample.book import ENDS_ON, STARTS_ON, Applicant, Deed, Due, applicants, deeds
 from shared.kernel.errors import LendingError
 
 CALLS_AT_ONCE = 32
-CURRENCY = "CNY"
-INCOME_OVER_INSTALMENT = {"1": 2.5, "2": 3.5, "3": 4.5, "4": 6.0}
-"""The file gives the instalment as a class of disposable income; income follows from it."""
 
 
 @dataclass(slots=True)
@@ -63,27 +59,7 @@ class Loading:
     async def _apply(self, applicant: Applicant) -> None:
         """Take one application through all steps to the money."""
         async with self.gate:
-            name, api = applicant.application_id, self.clients.origination
-            await api.SubmitApplication(_submission(applicant))
-            step = origination_pb.ApplicationRequest(request_id=f"{name}-s", application_id=name)
-            application = await api.DecideApplication(step)
-            if application.status == origination_pb.APPLICATION_STATUS_OFFERED:
-                await api.ShowDisclosure(step)
-                application = await api.GetApplication(
-                    origination_pb.GetApplicationRequest(application_id=name)
-                )
-            if application.status == origination_pb.APPLICATION_STATUS_DISCLOSED:
-                await api.ConfirmDisclosure(
-                    origination_pb.ConfirmDisclosureRequest(
-                        request_id=f"{name}-confirm",
-                        application_id=name,
-                        disclosure_sha256=application.disclosure_sha256,
-                    )
-                )
-                step.request_id = f"{name}-accept"
-                await api.AcceptContract(step)
-            if application.status in _PAID_OUT:
-                await api.DisburseApplication(step)
+            await walk(self.clients.origination, applicant)
         await self._plan(applicant, applicant.applied_on)
 
     async def _plan(self, applicant: Applicant, since: date) -> None:
@@ -103,14 +79,6 @@ class Loading:
                 self.todo[deed.on].append((doer, deed))
 
 
-_PAID_OUT = {
-    origination_pb.APPLICATION_STATUS_DISCLOSED,
-    origination_pb.APPLICATION_STATUS_CONFIRMED,
-    origination_pb.APPLICATION_STATUS_CONTRACTED,
-    origination_pb.APPLICATION_STATUS_DISBURSING,
-}
-
-
 def _dues(loan: loan_pb2.Loan) -> list[Due]:
     return [
         Due(
@@ -120,33 +88,3 @@ def _dues(loan: loan_pb2.Loan) -> list[Due]:
         )
         for row in loan.instalments
     ]
-
-
-def _submission(applicant: Applicant) -> origination_pb.SubmitApplicationRequest:
-    row = applicant.row
-    amount, months = int(row["credit_amount"]) * 100, int(row["duration_in_month"])
-    rate = row["installment_rate_in_percentage_of_disposable_income"]
-    income = int(amount / months * INCOME_OVER_INSTALMENT[rate])
-    product = "consumer-2026" if applicant.number % 2 else "consumer-2026-daily"
-
-    def money(minor: int) -> Money:
-        return Money(amount_minor=minor, currency=CURRENCY)
-
-    return origination_pb.SubmitApplicationRequest(
-        request_id=f"{applicant.application_id}-submit",
-        application_id=applicant.application_id,
-        borrower_ref=f"B-{applicant.number:04}",
-        applicant_name=f"Applicant {applicant.number}",
-        identity_number=f"ID-{applicant.number}",
-        product=product,
-        amount=money(amount),
-        instalments=months,
-        method=loan_pb2.RepaymentMethod.Value(applicant.method),
-        monthly_income=money(income),
-        monthly_debt_payments=money(0),
-        other_lenders=int(row["number_of_existing_credits_at_this_bank"]) - 1,
-        age_years=int(row["age_in_years"]),
-        purpose=row["purpose"],
-        attributes={k: v for k, v in row.items() if k != "creditability"},
-        applied_on=str(applicant.applied_on),
-    )
