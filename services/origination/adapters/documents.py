@@ -137,7 +137,11 @@ def _table(tokens: Iterator[Token], lang: str) -> Table:
             rows[-1].append(Paragraph(_inline(token), cell))
     grid = ("GRID", (0, 0), (-1, -1), 0.4, colors.grey)
     head = ("BACKGROUND", (0, 0), (-1, 0), colors.whitesmoke)
-    tight = [("TOPPADDING", (0, 0), (-1, -1), 1.5), ("BOTTOMPADDING", (0, 0), (-1, -1), 2.5)]
+    tight = [
+        ("VALIGN", (0, 0), (-1, -1), "TOP"),
+        ("TOPPADDING", (0, 0), (-1, -1), 1.5),
+        ("BOTTOMPADDING", (0, 0), (-1, -1), 2.5),
+    ]
     return Table(
         rows, repeatRows=1, hAlign="LEFT", style=TableStyle([grid, head, *tight]), spaceAfter=4
     )
