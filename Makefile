@@ -78,6 +78,9 @@ cases: setup ## Run published cases, or those of FILES="a.jsonl b.jsonl".
 tamper: setup ## Tamper with copies of a sealed book in every way listed, and print what finds what.
 	@$(BIN)/python -m tests.tamper
 
+fraud: setup ## Seed twelve kinds of fraud into an honest book, and count what the entry tests find.
+	@$(BIN)/python -m tests.fraud
+
 laws: setup ## Try the ledger's laws on fifty times as many random loans.
 	LAWS_TIMES=50 $(BIN)/python -m pytest -n 2 tests/services/ledger/domain/test_laws.py tests/services/ledger/domain/test_two_clocks.py tests/services/ledger/domain/test_properties.py
 

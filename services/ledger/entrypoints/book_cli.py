@@ -17,6 +17,7 @@ from rich.table import Table
 
 from services.ledger.adapters.event_mapper import decode
 from services.ledger.adapters.event_store import open_event_store
+from services.ledger.application import entry_tests
 from services.ledger.application.book_questions import (
     difference_of_book,
     streams,
@@ -123,6 +124,34 @@ def compare(
     rows.append(("loans", "", *(len(found.loans[cause]) for cause in causes), ""))
     _write(form, ("figure", "before", *causes, "after"), rows)
     raise typer.Exit(1 if found.unexplained() else 0)
+
+
+@app.command()
+def test(
+    sample: Annotated[int, typer.Option(help="Entries to hold against vouchers.")] = 25,
+    seed: Annotated[
+        str, typer.Option(help="Public, not of our choosing: the root of a kept checkpoint.")
+    ] = "",
+    form: As = Form.TABLE,
+) -> None:
+    """Run the tests of entries on the whole book, and draw a sample that anybody can draw again."""
+    store = open_event_store(LedgerSettings().database_url)
+    try:
+        found = entry_tests.lives(store, decode)
+    finally:
+        store.close()
+    said = entry_tests.population(found)
+    print(
+        f"tested: all {said.entries} entries of {said.loans} loans, {said.first_on} to"
+        f" {said.last_on}, debits of {said.debits_minor} minor units",
+        file=sys.stderr,
+    )
+    flagged = entry_tests.flags(found)
+    rows = [(flag.test, flag.loan_id, flag.version, flag.why) for flag in flagged]
+    drawn = entry_tests.sample(found, sample, seed)
+    rows += [("sample", loan_id, version, "by the seed") for loan_id, version in drawn]
+    _write(form, ("test", "loan", "event", "why"), rows)
+    raise typer.Exit(1 if flagged else 0)
 
 
 def _date(text: str, other: date) -> date:
