@@ -9,6 +9,7 @@ import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 import msgspec
@@ -48,8 +49,8 @@ class FolderPayouts:
 
 def _write_once(path: Path, body: dict[str, Any]) -> None:
     """Write a file that is there in whole or not at all; whoever is first wins."""
-    draft = path.with_suffix(f".{os.getpid()}.draft")
-    with draft.open("wb") as sink:
+    with NamedTemporaryFile(dir=path.parent, suffix=".draft", delete=False) as sink:
+        draft = Path(sink.name)
         sink.write(msgspec.json.encode(body))
         sink.flush()
         os.fsync(sink.fileno())
