@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import urllib.request
 from collections import Counter
 from typing import Any
 
@@ -11,6 +12,7 @@ from lending.collections.v1 import collections_service_pb2 as collections_pb
 from lending.common.v1.page_pb2 import Page
 from lending.ledger.v1 import ledger_service_pb2 as ledger_pb
 from lending.ledger.v1 import loan_pb2
+from prometheus_client.parser import text_string_to_metric_families
 from rich.table import Table
 
 from deploy.local.clients import Clients
@@ -27,13 +29,20 @@ async def until_quiet(settings: Settings) -> None:
     last, waited = -1, 0.0
     while waited < WAIT_SECONDS_MAX:
         stream = await manager.stream_info("LENDING")
-        consumer = await manager.consumer_info("LENDING", "collections")
-        quiet = not consumer.num_pending and not consumer.num_ack_pending
-        if stream.state.last_seq == last and quiet:
+        behind = await asyncio.to_thread(_behind, settings.ports["collections"] + 100)
+        if stream.state.last_seq == last and not behind:
             break
         last, waited = stream.state.last_seq, waited + QUIET_SECONDS
         await asyncio.sleep(QUIET_SECONDS)
     await client.close()
+
+
+def _behind(metrics_port: int) -> float:
+    """Return how many events a subscriber has not heard yet, as its metrics say."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{metrics_port}/metrics", timeout=5) as page:
+        families = text_string_to_metric_families(page.read().decode())
+    lags = [f for f in families if f.name == "duebook_subscriber_lag_events"]
+    return max((sample.value for lag in lags for sample in lag.samples), default=1.0)
 
 
 async def summary(clients: Clients) -> Table:

@@ -136,6 +136,8 @@ class Subscriber(Generic[Unit]):
             self.read = read
             LAG.labels(self.name).set(last.pending)
             await self._heal(applied.gaps, stop)
+        else:
+            LAG.labels(self.name).set(0)
         if monotonic() - self.looked_at > REDRIVE_SECONDS:
             self.looked_at = monotonic()
             await self._redrive(stop)
