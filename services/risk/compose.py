@@ -10,8 +10,14 @@ import msgspec
 from lending.risk.v1 import risk_service_pb2 as pb
 from lending.risk.v1.risk_service_pb2_grpc import add_RiskServiceServicer_to_server
 
-from services.risk.adapters.artefacts import read_models, read_policies, read_toml
+from services.risk.adapters.artefacts import (
+    read_loss_rules,
+    read_models,
+    read_policies,
+    read_toml,
+)
 from services.risk.application.deciding import Deciding
+from services.risk.application.portfolio import Portfolios
 from services.risk.application.watch import Watch
 from services.risk.config import RiskSettings
 from services.risk.domain.early_warning import WarningRules
@@ -50,7 +56,8 @@ async def serve_risk(settings: RiskSettings) -> None:
     policies, models = read_policies(settings.policy_folder), read_models(settings.model_folder)
     watch = Watch(records, rules)
     await watch.load()
-    service = RiskService(records, Deciding(records, policies, models), watch)
+    portfolios = Portfolios(records, read_loss_rules(settings.loss_file))
+    service = RiskService(records, Deciding(records, policies, models), watch, portfolios)
 
     def register(server: grpc.aio.Server) -> Sequence[str]:
         add_RiskServiceServicer_to_server(service, server)

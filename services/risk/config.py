@@ -29,6 +29,10 @@ class RiskSettings(ServiceSettings):
     model_folder: Path = Field(
         HERE / "models", description="Every trained model that a policy names, one JSON file each."
     )
+    loss_file: Path = Field(
+        HERE / "policies" / "expected-loss-2026-01.toml", description="Rules of expected loss."
+    )
+    ledger_target: str = Field("127.0.0.1:7102", description="Where the ledger listens.")
     warning_file: Path = Field(
         HERE / "policies" / "early-warning-2026-01.toml", description="The early-warning rules."
     )

@@ -11,6 +11,7 @@ from services.risk.domain.boosted_trees import BoostedTrees
 from services.risk.domain.decision import Models
 from services.risk.domain.policy import Policies, Policy
 from services.risk.domain.scorecard import Scorecard
+from services.risk.domain.staging import LossRules
 
 _KINDS = (("-woe-", Scorecard), ("-trees-", BoostedTrees))
 
@@ -28,6 +29,13 @@ def read_models(folder: Path) -> Models:
         kind = next(kind for part, kind in _KINDS if part in file.name)
         found[kind].append(msgspec.json.decode(file.read_bytes(), type=kind))
     return Models(found[Scorecard], found[BoostedTrees])
+
+
+def read_loss_rules(file: Path) -> LossRules:
+    """Return the rules of expected loss, or raise WeightsDoNotAddUp."""
+    rules = msgspec.convert(read_toml(file), LossRules)
+    rules.check()
+    return rules
 
 
 def read_toml(path: Path) -> dict[str, object]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -11,8 +13,9 @@ import typer
 
 from services.risk.compose import serve_risk
 from services.risk.config import HERE, RiskSettings
-from services.risk.entrypoints import training_desk
+from services.risk.entrypoints import portfolio_desk, training_desk
 from services.risk.entrypoints.replaying import replay_decisions
+from shared.kernel.errors import LendingError
 from shared.runtime.grpc_server import run
 from shared.runtime.settings import describe
 
@@ -43,6 +46,38 @@ def serve(context: typer.Context) -> None:
 def replay() -> None:
     """Make every decision again from what was stored, and compare; exit 1 if any differs."""
     raise typer.Exit(asyncio.run(replay_decisions(RiskSettings())))
+
+
+@app.command("keep-book")
+def keep(
+    last: Annotated[datetime, typer.Argument(help="The last date.", formats=["%Y-%m-%d"])],
+    first: Annotated[
+        datetime | None, typer.Option(help="From when on; only the last date if not given.")
+    ] = None,
+    currency: Annotated[str, typer.Option(help="ISO 4217 code.")] = "CNY",
+) -> None:
+    """Keep the book of each month end, as the ledger now knows it."""
+    start = (first or last).date()
+    _or_say(portfolio_desk.keep_book(RiskSettings(), start, last.date(), currency))
+
+
+@app.command()
+def portfolio(
+    as_of: Annotated[datetime, typer.Argument(help="A date kept.", formats=["%Y-%m-%d"])],
+    currency: Annotated[str, typer.Option(help="ISO 4217 code.")] = "CNY",
+) -> None:
+    """Print stages, allowances, stress, roll rates and vintages of a date."""
+    _or_say(portfolio_desk.show(RiskSettings(), as_of.date(), currency))
+
+
+def _or_say(work: Coroutine[None, None, object]) -> None:
+    """Do some work; what stands in the way is said in one line, and the exit code is 2."""
+    try:
+        asyncio.run(work)
+    except LendingError as problem:
+        expected = f"; expected {problem.expected}" if problem.expected else ""
+        typer.echo(f"{problem.reason}: {problem.message}{expected}", err=True)
+        raise typer.Exit(2) from None
 
 
 @app.command()

@@ -7,9 +7,10 @@ from typing import Any
 from lending.risk.v1 import risk_service_pb2 as pb
 from lending.risk.v1.risk_service_pb2_grpc import RiskServiceServicer
 
-from services.risk import wire, wire_decisions
+from services.risk import wire, wire_decisions, wire_portfolio
 from services.risk.application.book import exposures
 from services.risk.application.deciding import Deciding
+from services.risk.application.portfolio import Portfolios
 from services.risk.application.watch import Watch
 from services.risk.domain.early_warning import Alert
 from services.risk.domain.exposure import DIMENSIONS
@@ -22,8 +23,11 @@ from shared.runtime.requests import a_number, a_text, an_id
 class RiskService(RiskServiceServicer):
     """Answers every rpc of lending.risk.v1.RiskService."""
 
-    def __init__(self, records: Records, deciding: Deciding, watch: Watch) -> None:
-        self.records, self.deciding, self.watch = records, deciding, watch
+    def __init__(
+        self, records: Records, deciding: Deciding, watch: Watch, portfolios: Portfolios
+    ) -> None:
+        self.records, self.deciding = records, deciding
+        self.watch, self.portfolios = watch, portfolios
 
     async def ScoreApplication(self, request: Any, context: Any) -> pb.Decision:
         """Decide on an application."""
@@ -102,3 +106,9 @@ class RiskService(RiskServiceServicer):
         async with self.records.work() as work:
             found = {name: await exposures(work, request.currency, name) for name in DIMENSIONS}
         return wire.exposure_message(request.currency, found, self.deciding.policies.newest())
+
+    async def GetPortfolio(self, request: Any, context: Any) -> pb.Portfolio:
+        """Return the whole book's risk on a date."""
+        minor_digits(request.currency)
+        as_of = parse_date(request.as_of, field="as_of")
+        return wire_portfolio.message(await self.portfolios.figures(as_of, request.currency))

@@ -1,0 +1,113 @@
+"""The book as the ledger tells it, on any date: every loan asked for by its id."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from lending.common.v1 import page_pb2
+from lending.ledger.v1 import ledger_service_pb2 as ledger_pb
+from lending.ledger.v1 import loan_pb2
+
+from services.risk.domain.book import CHARGED_OFF, SETTLED, BookRow, remaining_months
+
+PAGE, TOGETHER = 500, 32
+_ENDS = {
+    "lending.ledger.LoanChargedOff": CHARGED_OFF,
+    "lending.ledger.LoanWrittenOff": CHARGED_OFF,
+    "lending.ledger.LoanSettled": SETTLED,
+    "lending.ledger.ChargeOffUndone": "",
+}
+"""What the loan is from such an event on; "" is on the books again."""
+_ENDED = (
+    loan_pb2.LOAN_STATUS_CHARGED_OFF,
+    loan_pb2.LOAN_STATUS_WRITTEN_OFF,
+    loan_pb2.LOAN_STATUS_SETTLED,
+)
+
+
+@dataclass(slots=True)
+class LedgerBook:
+    """
+    Reads through the ledger's public API; `stub` is a LedgerServiceStub.
+
+    Figures are those of the date. The status that comes with them is today's, so how and when a
+    loan ended is read from its events, once per loan.
+    """
+
+    stub: Any
+    ends: dict[str, list[tuple[date, str]]] = field(default_factory=dict)
+
+    async def on(self, as_of: date, currency: str) -> list[BookRow]:
+        """Return every loan of a currency that was paid out by a date, as it was on it."""
+        turns = asyncio.Semaphore(TOGETHER)
+
+        async def ask(loan_id: str) -> BookRow | None:
+            request = ledger_pb.GetLoanRequest(loan_id=loan_id, effective_on=as_of.isoformat())
+            async with turns:
+                loan = await self.stub.GetLoan(request)
+                if not _paid_out(loan, as_of):
+                    return None
+                return book_row(loan, as_of, await self._ended(loan, as_of))
+
+        names = [name async for name in self._names(currency)]
+        rows = await asyncio.gather(*(ask(name) for name in names))
+        return [row for row in rows if row is not None]
+
+    async def _ended(self, loan: loan_pb2.Loan, as_of: date) -> str:
+        """Return how a loan had ended by a date; empty while it ran."""
+        if loan.status not in _ENDED:
+            return ""
+        if loan.loan_id not in self.ends:
+            request = ledger_pb.ListLoanEventsRequest(loan_id=loan.loan_id)
+            found = (await self.stub.ListLoanEvents(request)).events
+            self.ends[loan.loan_id] = [
+                (date.fromisoformat(one.effective_on), _ENDS[one.topic])
+                for one in found
+                if one.topic in _ENDS
+            ]
+        by_then = [what for on, what in self.ends[loan.loan_id] if on <= as_of]
+        return by_then[-1] if by_then else ""
+
+    async def _names(self, currency: str) -> AsyncIterator[str]:
+        token = ""
+        while True:
+            page = page_pb2.Page(size=PAGE, token=token)
+            wanted = f'currency = "{currency}"'
+            request = ledger_pb.ListLoansRequest(page=page, filter=wanted)
+            found = await self.stub.ListLoans(request)
+            for loan in found.loans:
+                yield loan.loan_id
+            token = found.next_page_token
+            if not token:
+                return
+
+
+def _paid_out(loan: loan_pb2.Loan, as_of: date) -> bool:
+    return bool(loan.disbursed_on) and date.fromisoformat(loan.disbursed_on) <= as_of
+
+
+def book_row(loan: loan_pb2.Loan, as_of: date, ended: str) -> BookRow:
+    """Return a loan as a row of the book; `ended` is CHARGED_OFF, SETTLED, or empty."""
+    buckets = loan.delinquency.buckets
+    dues = [
+        (date.fromisoformat(one.due_on), one.principal_due_minor - one.principal_paid_minor)
+        for one in loan.instalments
+    ]
+    return BookRow(
+        loan_id=loan.loan_id,
+        borrower_ref=loan.borrower_ref,
+        product=loan.product,
+        currency=loan.terms.currency,
+        state=ended or buckets["m"],
+        tier=buckets["five_tier"],
+        days_past_due=loan.delinquency.days_past_due,
+        balance_minor=loan.principal_outstanding_minor,
+        disbursed_on=date.fromisoformat(loan.disbursed_on),
+        rate_annual=Decimal(loan.terms.rate_annual),
+        remaining_minor=remaining_months(dues, as_of),
+    )

@@ -1,0 +1,111 @@
+"""Keep the book at month ends, and answer for the whole of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Protocol
+
+import msgspec
+
+from services.risk.domain.book import BookRow
+from services.risk.domain.early_warning import Alert
+from services.risk.domain.portfolio import Portfolio, portfolio
+from services.risk.domain.staging import LossRules
+from shared.kernel.errors import NotFound
+from shared.runtime.records import Records, Work
+
+ROWS, PAGE, MONTHS_KEPT = 1_000, 500, 240
+
+
+class BookNotKept(NotFound):
+    """The book of this date was not kept; `python -m services.risk keep-book` keeps it."""
+
+
+class Book(Protocol):
+    """Whoever knows the loans."""
+
+    async def on(self, as_of: date, currency: str) -> list[BookRow]:
+        """Return every loan paid out by a date, as it was on it."""
+
+
+class BookPart(msgspec.Struct, frozen=True, kw_only=True):
+    """Some rows of the book on one date."""
+
+    as_of: date
+    rows: tuple[BookRow, ...]
+
+
+class BookKept(msgspec.Struct, frozen=True, kw_only=True):
+    """That the book of one date is kept whole, and in how many parts."""
+
+    as_of: date
+    parts: int
+
+
+@dataclass(slots=True)
+class Portfolios:
+    """Figures come from books that were kept, so that the same question has the same answer."""
+
+    records: Records
+    rules: LossRules
+
+    async def keep(self, book: Book, as_of: date, currency: str) -> int:
+        """Keep the book of a date, replacing what was kept of it; returns its loans."""
+        rows = await book.on(as_of, currency)
+        parts = [tuple(rows[start : start + ROWS]) for start in range(0, len(rows), ROWS)]
+        async with self.records.work() as work:
+            for number, part in enumerate(parts):
+                name = f"{currency}.{as_of}.{number:06}"
+                await work.put(BookPart(as_of=as_of, rows=part), name, currency)
+            kept = BookKept(as_of=as_of, parts=len(parts))
+            await work.put(kept, f"{currency}.{as_of}", currency)
+        return len(rows)
+
+    async def dates(self, currency: str) -> list[date]:
+        """Return the dates whose book was kept, oldest first."""
+        async with self.records.work() as work:
+            found = await work.find(BookKept, state=currency, limit=MONTHS_KEPT)
+        return sorted(one.as_of for one in found)
+
+    async def figures(self, as_of: date, currency: str) -> Portfolio:
+        """
+        Return all figures of a date, from its book and all kept before it.
+
+        Raises:
+            BookNotKept: the book of this date was not kept.
+        """
+        dates = [on for on in await self.dates(currency) if on <= as_of]
+        if as_of not in dates:
+            expected = f"a date whose book was kept; `keep-book {as_of}` keeps it"
+            raise BookNotKept(f"no book of {as_of}", field="as_of", expected=expected)
+        async with self.records.work() as work:
+            history = [await _book(work, on, currency) for on in dates]
+            watched = await _watched(work, as_of)
+        return portfolio(history, dates, self.rules, watched)
+
+
+async def _book(work: Work, on: date, currency: str) -> list[BookRow]:
+    kept = await work.get(BookKept, f"{currency}.{on}")
+    assert kept is not None
+    names = [f"{currency}.{on}.{number:06}" for number in range(kept.parts)]
+    found = await work.get_all(BookPart, names)
+    return [row for name in names for row in found[name].rows]
+
+
+async def _watched(work: Work, as_of: date) -> frozenset[str]:
+    """Return the borrowers whose early warning was open on a date."""
+    found: set[str] = set()
+    after = ""
+    while True:
+        page = await work.find(Alert, after=after, limit=PAGE)
+        found |= {
+            alert.borrower_ref
+            for alert in page
+            if alert.owner
+            and alert.raised_on <= as_of
+            and (alert.closed_on is None or alert.closed_on > as_of)
+        }
+        if len(page) < PAGE:
+            return frozenset(found)
+        after = page[-1].alert_id

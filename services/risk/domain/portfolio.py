@@ -1,0 +1,141 @@
+"""The whole book's risk on one date: stages, allowances, provisions, rolls, vintages, stress."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import date
+from decimal import Decimal
+from itertools import pairwise
+
+import msgspec
+
+from services.risk.domain.book import BookRow, is_bad, moves
+from services.risk.domain.book_losses import allowances, arrays_of, hazards_of, stages_of
+from services.risk.domain.exposure import hhi
+from services.risk.domain.roll_rates import RollMatrix, roll_matrix
+from services.risk.domain.staging import LossRules, Scenario, provision
+from services.risk.domain.vintage import LoanLife, Vintage, vintages
+
+MONTHS_MAX, VINTAGE_MONTHS, LARGEST = 60, 24, 10
+ONE = Decimal(1)
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """Loans that have something in common; minor units."""
+
+    name: str
+    loans: int
+    balance_minor: int
+    allowance_minor: int
+
+
+class Portfolio(msgspec.Struct, frozen=True, kw_only=True):
+    """Every figure of one currency on one date, and the versions that it came from."""
+
+    as_of: date
+    currency: str
+    rules_version: str
+    loans: int
+    balance_minor: int
+    allowance_minor: int
+    by_stage: tuple[Part, ...]
+    by_state: tuple[Part, ...]
+    by_product: tuple[Part, ...]
+    product_hhi: int
+    largest_borrowers: tuple[Part, ...]
+    provision_minor: int
+    scenarios: tuple[tuple[str, int], ...]
+    matrix: RollMatrix
+    months_of_matrix: int
+    vintages: tuple[Vintage, ...]
+
+
+def portfolio(
+    history: Sequence[Sequence[BookRow]],
+    dates: Sequence[date],
+    rules: LossRules,
+    watched: frozenset[str] = frozenset(),
+) -> Portfolio:
+    """
+    Return all figures of the last date.
+
+    Args:
+        history: The book at each month end, oldest first, in one currency.
+        dates: Those month ends.
+        rules: Stages, scenarios, losses, provisions.
+        watched: Borrowers with an open early warning on the last date.
+    """
+    book, as_of = history[-1], dates[-1]
+    rows = [row for row in book if row.on_books and row.balance_minor > 0]
+    pairs = pairwise(history)
+    matrix = roll_matrix(move for a, b in pairs for move in moves(a, b))
+    hazards = hazards_of(matrix, rules, MONTHS_MAX)
+    stages = stages_of(rows, rules, hazards, watched)
+    arrays = arrays_of(rows, stages, hazards)
+    losses = [int(one) for one in allowances(arrays, rules, hazards)]
+    by_product = _parts(rows, losses, [row.product for row in rows])
+    alone = [
+        (one.name, msgspec.structs.replace(rules, scenarios=(_alone(one),)))
+        for one in rules.scenarios
+    ]
+    return Portfolio(
+        as_of=as_of,
+        currency=book[0].currency if book else "",
+        rules_version=rules.version,
+        loans=len(rows),
+        balance_minor=sum(row.balance_minor for row in rows),
+        allowance_minor=sum(losses),
+        by_stage=_parts(rows, losses, [f"stage {int(stage)}" for stage in stages]),
+        by_state=_parts(rows, losses, [row.state for row in rows]),
+        by_product=by_product,
+        product_hhi=hhi([part.balance_minor for part in by_product]),
+        largest_borrowers=_largest(_parts(rows, losses, [row.borrower_ref for row in rows])),
+        provision_minor=_provisions(rows, rules),
+        scenarios=tuple((n, int(allowances(arrays, only, hazards).sum())) for n, only in alone),
+        matrix=matrix,
+        months_of_matrix=len(history) - 1,
+        vintages=tuple(vintages(_lives(history, dates), as_of, VINTAGE_MONTHS)),
+    )
+
+
+def _alone(scenario: Scenario) -> Scenario:
+    return msgspec.structs.replace(scenario, weight=ONE)
+
+
+def _parts(
+    rows: Sequence[BookRow], losses: Sequence[int], names: Iterable[str]
+) -> tuple[Part, ...]:
+    sums: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
+    for row, loss, name in zip(rows, losses, names, strict=True):
+        found = sums[name]
+        found[0] += 1
+        found[1] += row.balance_minor
+        found[2] += loss
+    return tuple(
+        Part(name=name, loans=loans, balance_minor=balance, allowance_minor=loss)
+        for name, (loans, balance, loss) in sorted(sums.items())
+    )
+
+
+def _largest(parts: Iterable[Part]) -> tuple[Part, ...]:
+    return tuple(sorted(parts, key=lambda part: (-part.balance_minor, part.name))[:LARGEST])
+
+
+def _provisions(rows: Iterable[BookRow], rules: LossRules) -> int:
+    asked = (provision(rules, "five_tier", row.tier, row.balance_minor) for row in rows)
+    return sum(int(one.to_integral_value()) for one in asked)
+
+
+def _lives(history: Sequence[Sequence[BookRow]], dates: Sequence[date]) -> list[LoanLife]:
+    """Return each loan's life; it turned bad at the first month end that saw it so."""
+    disbursed: dict[str, date] = {}
+    turned: dict[str, date] = {}
+    for book, on in zip(history, dates, strict=True):
+        for row in book:
+            disbursed.setdefault(row.loan_id, row.disbursed_on)
+            if is_bad(row):
+                turned.setdefault(row.loan_id, on)
+    return [
+        LoanLife(disbursed_on=on, bad_on=turned.get(loan_id)) for loan_id, on in disbursed.items()
+    ]
