@@ -57,6 +57,9 @@ train: training ## Train risk's champion and challenger: make train DATA=german.
 evaluate: training build/protos.ready ## Try risk's models on held-out folds of every set, against the bars.
 	$(BIN)/python -m services.risk evaluate
 
+bench-risk: setup ## Measure decisions against an empty echo, and a million loans' allowances; QUICK=1.
+	$(BIN)/python -m tests.bench.risk $(if $(QUICK),--quick)
+
 decisions: setup ## Make 10,000 decisions, and all of them again in another process.
 	DECISIONS=10000 $(BIN)/python -m pytest -q tests/services/risk/test_replay.py
 

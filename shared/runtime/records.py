@@ -20,11 +20,11 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
-    delete,
     insert,
     select,
     update,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from shared.kernel.errors import Refused
@@ -82,11 +82,7 @@ class Work:
 
     async def put(self, record: msgspec.Struct, record_id: str, state: str = "") -> None:
         """Store a record, replacing the one of its kind and id."""
-        kind = type(record)
-        await self.connection.execute(delete(RECORDS).where(_key(kind, record_id)))
-        row = {"kind": kind.__name__, "id": record_id, "state": state}
-        row["body"] = msgspec.json.encode(record)
-        await self.connection.execute(insert(RECORDS), row)
+        await self.put_all(type(record), {record_id: (record, state)})
 
     async def get_all(self, kind: type[Record], record_ids: Collection[str]) -> dict[str, Record]:
         """Return the records there are of these ids, by id, in one question."""
@@ -96,13 +92,16 @@ class Work:
 
     async def put_all(self, kind: type[Record], records: Mapping[str, tuple[Record, str]]) -> None:
         """Store records with their states, by id, replacing those of their kind and ids."""
-        replaced = (RECORDS.c.kind == kind.__name__) & RECORDS.c.id.in_(list(records))
-        await self.connection.execute(delete(RECORDS).where(replaced))
         rows = [
             {"kind": kind.__name__, "id": name, "state": state, "body": msgspec.json.encode(record)}
             for name, (record, state) in records.items()
         ]
-        await self.connection.execute(insert(RECORDS), rows)
+        added = _insert(self.connection)(RECORDS)
+        replaced = {"state": added.excluded.state, "body": added.excluded.body}
+        keys = [RECORDS.c.kind, RECORDS.c.id]
+        await self.connection.execute(
+            added.on_conflict_do_update(index_elements=keys, set_=replaced), rows
+        )
 
     async def find(
         self,
@@ -126,13 +125,13 @@ class Work:
         self, subject: str, message_id: str, body: Proto, headers: Mapping[str, str]
     ) -> None:
         """Promise a message; it goes out after the commit, once per message id."""
-        known = select(OUTBOX.c.number).where(OUTBOX.c.message_id == message_id)
-        if (await self.connection.execute(known)).first() is not None:
-            return
         traced = {"traceparent": current_traceparent(), "ce-id": message_id, **headers}
         row = {"subject": subject, "message_id": message_id, "body": body.SerializeToString()}
         row |= {"headers": msgspec.json.encode(traced), "sent": 0}
-        await self.connection.execute(insert(OUTBOX), row)
+        once = _insert(self.connection)(OUTBOX).on_conflict_do_nothing(
+            index_elements=[OUTBOX.c.message_id]
+        )
+        await self.connection.execute(once, row)
 
     async def answered(
         self, request: Any, answer_type: type[Answer], *, method: str = ""
@@ -230,6 +229,11 @@ class Records:
                 done = update(OUTBOX).where(OUTBOX.c.number.in_(sent)).values(sent=1)
                 await connection.execute(done)
         return len(rows)
+
+
+def _insert(connection: AsyncConnection) -> Any:
+    """Return the insert of the store in use: both stores know conflicts, each in its own words."""
+    return postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
 
 
 def _key(kind: type[msgspec.Struct], record_id: str) -> Any:

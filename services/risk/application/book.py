@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 
 import msgspec
 
@@ -29,8 +30,17 @@ class Decided(msgspec.Struct, frozen=True, kw_only=True):
     decision: Decision
 
 
-async def gathered(work: Work, application: Application) -> Application:
-    """Return an application with what our own book says before it is decided."""
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """An application with what our own book says, and what was read to say it."""
+
+    application: Application
+    earlier: Decided | None
+    before: dict[str, Exposure]
+
+
+async def gathered(work: Work, application: Application) -> Gathered:
+    """Add what our own book says to an application that is about to be decided."""
     earlier = await latest(work, application.application_id)
     before = await _exposures(work, application.currency, values_of(application))
     amounts = {}
@@ -47,17 +57,25 @@ async def gathered(work: Work, application: Application) -> Application:
         )
         for name in DIMENSIONS
     )
-    return msgspec.structs.replace(
+    known = msgspec.structs.replace(
         application, borrower_approved_minor=amounts[BORROWER], slices=slices
     )
+    return Gathered(known, earlier, before)
 
 
-async def keep_decision(work: Work, decided: Decided) -> None:
+async def keep_decision(work: Work, decided: Decided, known: Gathered) -> None:
     """Store a decision; one that replaces an earlier approval takes its amount back first."""
-    earlier = await latest(work, decided.application.application_id)
-    if earlier is not None:
-        await _count(work, earlier, -1)
-    await _count(work, decided, 1)
+    before = known.before
+    if known.earlier is not None and _approved(known.earlier):
+        taken = await _exposures(
+            work, known.earlier.application.currency, values_of(known.earlier.application)
+        )
+        await _count(work, known.earlier, taken, -1)
+        before = await _exposures(
+            work, decided.application.currency, values_of(decided.application)
+        )
+    if _approved(decided):
+        await _count(work, decided, before, 1)
     await work.put(decided, decided.decision_id, decided.decision.policy_version)
     name = decided.application.application_id
     await work.put(Latest(decision_id=decided.decision_id), name, str(decided.decision.outcome))
@@ -81,12 +99,15 @@ async def exposures(work: Work, currency: str, dimension: str) -> list[Exposure]
     return sorted(found, key=lambda one: one.value)
 
 
+def _approved(decided: Decided) -> bool:
+    return decided.decision.outcome is Outcome.APPROVED
+
+
 def _counts(earlier: Decided, exposure: Exposure) -> bool:
     """Say whether an earlier decision is part of an exposure."""
-    approved = earlier.decision.outcome is Outcome.APPROVED
     same = earlier.application.currency == exposure.currency
     value = values_of(earlier.application)[exposure.dimension]
-    return approved and same and value == exposure.value
+    return _approved(earlier) and same and value == exposure.value
 
 
 async def _exposures(work: Work, currency: str, values: dict[str, str]) -> dict[str, Exposure]:
@@ -100,11 +121,7 @@ async def _exposures(work: Work, currency: str, values: dict[str, str]) -> dict[
     }
 
 
-async def _count(work: Work, decided: Decided, sign: int) -> None:
-    if decided.decision.outcome is not Outcome.APPROVED:
-        return
-    currency = decided.application.currency
-    before = await _exposures(work, currency, values_of(decided.application))
+async def _count(work: Work, decided: Decided, before: dict[str, Exposure], sign: int) -> None:
     after = {}
     for dimension, now in before.items():
         counted = msgspec.structs.replace(
@@ -112,7 +129,8 @@ async def _count(work: Work, decided: Decided, sign: int) -> None:
             approved=now.approved + sign,
             amount_minor=now.amount_minor + sign * decided.application.amount_minor,
         )
-        after[_name(currency, dimension, now.value)] = counted, f"{currency}.{dimension}"
+        name = _name(now.currency, dimension, now.value)
+        after[name] = counted, f"{now.currency}.{dimension}"
     await work.put_all(Exposure, after)
 
 

@@ -27,16 +27,17 @@ class Deciding:
     policies: Policies
     models: Models
 
-    async def decide(self, work: Work, application: Application, decision_id: str) -> Decided:
-        """Decide on an application under the policy in force on its date; stores nothing."""
-        application = await gathered(work, application)
+    async def decide(
+        self, work: Work, application: Application, decision_id: str, *, keep: bool = True
+    ) -> Decided:
+        """Decide on an application under the policy in force on its date, and keep it if asked."""
+        known = await gathered(work, application)
         policy = self.policies.in_force(application.decided_on)
-        decision = decide(application, policy, self.models)
-        return Decided(decision_id=decision_id, application=application, decision=decision)
-
-    async def keep(self, work: Work, decided: Decided) -> None:
-        """Store a decision with all it looked at."""
-        await keep_decision(work, decided)
+        decision = decide(known.application, policy, self.models)
+        decided = Decided(decision_id=decision_id, application=known.application, decision=decision)
+        if keep:
+            await keep_decision(work, decided, known)
+        return decided
 
     async def latest(self, application_id: str) -> Decided:
         """Return the latest decision on an application, or raise DecisionNotFound."""

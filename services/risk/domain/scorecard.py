@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
+from functools import lru_cache
 
 import msgspec
 
@@ -91,6 +92,10 @@ def probability_of_default(card: Scorecard, points: int) -> Decimal:
     Source:
         points = anchor + points_to_double / ln 2 x ln(odds / anchor_odds), odds good to bad.
     """
-    doublings = Decimal(points - card.anchor_points) / card.points_to_double
-    odds = card.anchor_odds * Decimal(2) ** doublings
+    return _probability(points - card.anchor_points, card.points_to_double, card.anchor_odds)
+
+
+@lru_cache(maxsize=4096)
+def _probability(above_anchor: int, to_double: int, anchor_odds: int) -> Decimal:
+    odds = anchor_odds * Decimal(2) ** (Decimal(above_anchor) / to_double)
     return (1 / (1 + odds)).quantize(Decimal("0.0001"))

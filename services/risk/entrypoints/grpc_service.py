@@ -36,7 +36,6 @@ class RiskService(RiskServiceServicer):
         async def act(work: Work) -> pb.Decision:
             decided = await self.deciding.decide(work, application, request.request_id)
             answer = wire_decisions.decision_message(decided.decision, request.request_id)
-            await self.deciding.keep(work, decided)
             subject, body = wire_decisions.decision_made(decided, answer)
             message_id = f"risk/{request.request_id}"
             await work.owe(subject, message_id, body, {"ce-type": "lending.risk.v1.DecisionMade"})
@@ -45,7 +44,7 @@ class RiskService(RiskServiceServicer):
         if not request.validate_only:
             return await self.records.answer_once(request, pb.Decision, act)
         async with self.records.work() as work:
-            decided = await self.deciding.decide(work, application, request.request_id)
+            decided = await self.deciding.decide(work, application, "", keep=False)
         return wire_decisions.decision_message(decided.decision, "")
 
     async def GetDecision(self, request: Any, context: Any) -> pb.Decision:

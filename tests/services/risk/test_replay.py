@@ -92,8 +92,7 @@ async def decided(tmp_path: Path) -> str:
         async with deciding.records.work() as work:
             for number in range(start, start + BATCH):
                 asked = application(number, given[number % len(given)])
-                made = await deciding.decide(work, asked, f"score-{number}")
-                await deciding.keep(work, made)
+                await deciding.decide(work, asked, f"score-{number}")
     await deciding.records.engine.dispose()
     return url
 
