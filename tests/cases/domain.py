@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
@@ -94,15 +95,27 @@ def _buckets(given: Case) -> Case:
     }
 
 
-def _rbi_dates(given: Case) -> Case:
-    """Return the day-ends of every bucket, under the names that people write them with."""
-    due = day(str(next(v for k, v in given.items() if "due" in k)))
+class _ByBucket(dict[str, str]):
+    """Day-ends by bucket, found under any spelling of its name; the day overdue is SMA-0's."""
+
+    def get(self, name: str, default: Any = None) -> Any:
+        plain = re.sub(r"[^a-z0-9]", "", name.lower())
+        return next((self[known] for known in self if known in plain), self["sma0"])
+
+
+def _rbi_dates(given: Case) -> Any:
+    """Return the day-ends of every bucket, or the bucket on a given day-end."""
+    on = {name: day(text) for name, text in given.items() if _is_date(text)}
+    due = next((on[name] for name in on if "due" in name), min(on.values()))
+    other = [found for found in on.values() if found != due]
+    if other:
+        return policies.RBI.bucket((other[0] - due).days)
     found = policies.bucket_dates(policies.RBI, due)
-    named = {name: on.isoformat() for name, on in found.items()}
-    plain = {name.replace("-", "").lower(): on for name, on in named.items()}
-    under = {name.replace("-", "_").lower(): on for name, on in named.items()}
-    upper = {name.upper(): on for name, on in (plain | under).items()}
-    return {**named, **plain, **under, **upper, "overdue": named["SMA-0"]}
+    return _ByBucket({name.replace("-", "").lower(): d.isoformat() for name, d in found.items()})
+
+
+def _is_date(text: Any) -> bool:
+    return isinstance(text, str) and re.fullmatch(r"\d{4}-\d{2}-\d{2}", text) is not None
 
 
 def _method(given: Case) -> Case:

@@ -47,7 +47,8 @@ def as_printed(servicer: Servicer, periods: list[Case]) -> Timeline:
     for period in periods:
         for name, kind in (("LOAN_FEE", "fees"), ("LOAN_NSF_FEE", "penalties")):
             if minor(period[kind]):
-                again.charge(name, date.fromisoformat(period["due_date"]), period[kind])
+                due = date.fromisoformat(period["due_date"])
+                again.charge(name, due, period[kind], known_on=start)
     for on, kind, _, amount in servicer.live():
         again.pay(on, amount, kind)
     return again.line(servicer.today)

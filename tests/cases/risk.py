@@ -44,7 +44,8 @@ def _lifetime(given: Case) -> Decimal:
 
 
 def _psi(given: Case) -> float:
-    was, now = [v for v in given.values() if isinstance(v, list)][:2]
+    lists = [value for value in given.values() if isinstance(value, list)]
+    was, now = lists[:2] if lists[1:] else zip(*lists[0], strict=True)
     return population_stability_index(given.get("expected", was), given.get("actual", now))
 
 

@@ -70,13 +70,14 @@ class Servicer:
         repayment = same[max(0, nth - 1 - before)]
         self.ask(cmd.ReverseRepayment, repayment_id=repayment[2], reason="returned")
 
-    def charge(self, name: str, due: date, amount: str) -> None:
-        """Charge an amount; the other system lets a charge count from the first day."""
+    def charge(self, name: str, due: date, amount: str, known_on: date | None = None) -> None:
+        """Charge an amount: it counts from its due date, or from when it is known if earlier."""
         assert self.account is not None and self.account.disbursed_on is not None
+        counts_on = min(due, known_on or self.today)
         penalty = "NSF" in name or "PENALTY" in name
         self.ask(
             cmd.ApplyCharge,
-            value_on=min(due, self.account.disbursed_on),
+            value_on=max(self.account.disbursed_on, counts_on),
             due_on=due,
             component=Component.PENALTY if penalty else Component.FEE,
             reason=name,

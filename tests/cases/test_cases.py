@@ -32,6 +32,28 @@ def test_a_wrong_figure_fails() -> None:
     assert verdict(wrong)[1] == "failed"
 
 
+# category | inputs | expected
+SPELLINGS = [
+    (
+        "day_count",
+        {"convention": "30E/360 (ISDA)", "start": "2006-08-31", "end": "2007-02-28"},
+        180,
+    ),
+    ("level_payment", {"principal": 1200, "rate_pct": 0, "years": 1}, -100),
+    ("sma_npa", {"due_date": "2021-03-31"}, {"sma_1": "2021-04-30", "NPA": "2021-06-29"}),
+    ("rbi_classification", {"due": "2021-03-31", "day_end": "2021-05-29"}, "SMA-1"),
+    ("ecl", {"pv_observed_loss": 600, "total_gca": 200_000}, 0.003),
+]
+
+
+@pytest.mark.parametrize(("category", "given", "expected"), SPELLINGS)
+def test_other_spellings(category: str, given: dict, expected: object) -> None:
+    """The same figure under other names and signs."""
+    case = {"category": category, "inputs": given, "expected": expected, "tolerance": 0}
+
+    assert verdict(case)[1:] == ("passed", [])
+
+
 def test_a_broken_case_fails_alone(tmp_path: Path) -> None:
     """A figure that cannot be read is that case's failure; the next case still counts."""
     broken = {"id": "b", "category": "day_count", "inputs": {"start": 7}, "expected": 1}
