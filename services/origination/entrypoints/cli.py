@@ -6,6 +6,7 @@ import typer
 
 from services.origination.compose import serve_origination
 from services.origination.config import OriginationSettings
+from services.origination.entrypoints.walk import walk
 from shared.runtime.grpc_server import run
 from shared.runtime.settings import describe
 
@@ -17,7 +18,11 @@ app = typer.Typer(
 )
 
 
+app.command()(walk)
+
+
 @app.callback(invoke_without_command=True)
-def serve() -> None:
+def serve(context: typer.Context) -> None:
     """Serve the gRPC API until SIGTERM or Ctrl-C."""
-    run(lambda: serve_origination(OriginationSettings()))
+    if context.invoked_subcommand is None:
+        run(lambda: serve_origination(OriginationSettings()))

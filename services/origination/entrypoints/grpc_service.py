@@ -23,11 +23,21 @@ from services.origination.application.securing import Securing
 from services.origination.application.writing import Written
 from services.origination.domain.application import Application
 from shared.kernel.errors import InvalidArgument
+from shared.runtime.listing import parse_filter
 from shared.runtime.requests import FieldMissing, a_number, an_id
 
 Renderer = Callable[[str, str, str], bytes]
 MEDIA_TYPES = {"TEXT": "text/markdown", "HTML": "text/html", "PDF": "application/pdf"}
-PAGE_SIZE = 100
+PAGE_SIZE, SCAN_SIZE = 100, 500
+FILTERED = {
+    "product": str,
+    "policy_version": str,
+    "borrower_ref": str,
+    "currency": str,
+    "amount_minor": int,
+    "instalments": int,
+    "applied_on": str,
+}
 
 
 class LanguageUnknown(InvalidArgument):
@@ -120,8 +130,16 @@ class OriginationService(OriginationServiceServicer):
         size = a_number(request.page.size or PAGE_SIZE, "page.size", 1, 1000)
         status = pb.ApplicationStatus.Name(request.status).removeprefix("APPLICATION_STATUS_")
         state = "" if status == "UNSPECIFIED" else status
-        async with self.rooms.desk.records.work() as work:
-            found = await work.find(Application, state=state, after=request.page.token, limit=size)
+        holds = parse_filter(request.filter, FILTERED)
+        found, after = [], request.page.token
+        while len(found) < size:
+            async with self.rooms.desk.records.work() as work:
+                page = await work.find(Application, state=state, after=after, limit=SCAN_SIZE)
+            if not page:
+                break
+            found += [row for row in page if all(c.holds(_fields(row)) for c in holds)]
+            after = page[-1].application_id
+        found = found[:size]
         token = found[-1].application_id if len(found) == size else ""
         return pb.ListApplicationsResponse(
             applications=[wire.application_message(row) for row in found], next_page_token=token
@@ -153,3 +171,11 @@ class OriginationService(OriginationServiceServicer):
     def _render(self, text: Written, form: str, language: str) -> bytes:
         words = text.zh if language == "zh" else text.en
         return self.renderers[form](words, language, text.sha256)
+
+
+def _fields(row: Application) -> dict[str, Any]:
+    return {name: _plain(getattr(row, name)) for name in FILTERED}
+
+
+def _plain(value: Any) -> Any:
+    return value if isinstance(value, int) else str(value)
