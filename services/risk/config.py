@@ -32,6 +32,9 @@ class RiskSettings(ServiceSettings):
     loss_file: Path = Field(
         HERE / "policies" / "expected-loss-2026-01.toml", description="Rules of expected loss."
     )
+    monitoring_file: Path = Field(
+        HERE / "policies" / "monitoring-2026-01.toml", description="Bounds of model monitoring."
+    )
     ledger_target: str = Field("127.0.0.1:7102", description="Where the ledger listens.")
     warning_file: Path = Field(
         HERE / "policies" / "early-warning-2026-01.toml", description="The early-warning rules."

@@ -75,14 +75,20 @@ class Portfolios:
         Raises:
             BookNotKept: the book of this date was not kept.
         """
+        history = await self.history(as_of, currency)
+        dates = [on for on in await self.dates(currency) if on <= as_of]
+        async with self.records.work() as work:
+            watched = await _watched(work, as_of)
+        return portfolio(history, dates, self.rules, watched)
+
+    async def history(self, as_of: date, currency: str) -> list[list[BookRow]]:
+        """Return the books kept up to a date, oldest first, or raise BookNotKept."""
         dates = [on for on in await self.dates(currency) if on <= as_of]
         if as_of not in dates:
             expected = f"a date whose book was kept; `keep-book {as_of}` keeps it"
             raise BookNotKept(f"no book of {as_of}", field="as_of", expected=expected)
         async with self.records.work() as work:
-            history = [await _book(work, on, currency) for on in dates]
-            watched = await _watched(work, as_of)
-        return portfolio(history, dates, self.rules, watched)
+            return [await _book(work, on, currency) for on in dates]
 
 
 async def _book(work: Work, on: date, currency: str) -> list[BookRow]:

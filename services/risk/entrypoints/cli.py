@@ -7,13 +7,13 @@ from collections.abc import Coroutine
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 
 from services.risk.compose import serve_risk
 from services.risk.config import HERE, RiskSettings
-from services.risk.entrypoints import portfolio_desk, training_desk
+from services.risk.entrypoints import monitoring_desk, portfolio_desk, training_desk
 from services.risk.entrypoints.replaying import replay_decisions
 from shared.kernel.errors import LendingError
 from shared.runtime.grpc_server import run
@@ -26,6 +26,7 @@ app = typer.Typer(
     + describe(RiskSettings),
 )
 MODELS = HERE / "models"
+Answer = TypeVar("Answer")
 
 
 class Data(StrEnum):
@@ -65,15 +66,29 @@ def keep(
 def portfolio(
     as_of: Annotated[datetime, typer.Argument(help="A date kept.", formats=["%Y-%m-%d"])],
     currency: Annotated[str, typer.Option(help="ISO 4217 code.")] = "CNY",
+    html: Annotated[Path | None, typer.Option(help="Write the same as an HTML page.")] = None,
 ) -> None:
     """Print stages, allowances, stress, roll rates and vintages of a date."""
-    _or_say(portfolio_desk.show(RiskSettings(), as_of.date(), currency))
+    _or_say(portfolio_desk.show(RiskSettings(), as_of.date(), currency, html))
 
 
-def _or_say(work: Coroutine[None, None, object]) -> None:
+@app.command()
+def monitor(
+    as_of: Annotated[datetime, typer.Argument(help="A date kept.", formats=["%Y-%m-%d"])],
+    since: Annotated[
+        datetime, typer.Option(help="Decisions from this date on.", formats=["%Y-%m-%d"])
+    ] = datetime(2000, 1, 1),
+    currency: Annotated[str, typer.Option(help="ISO 4217 code.")] = "CNY",
+) -> None:
+    """Print drift, discrimination and calibration of each card in use; exit 1 on a red one."""
+    dates = since.date(), as_of.date()
+    raise typer.Exit(int(_or_say(monitoring_desk.show(RiskSettings(), *dates, currency))))
+
+
+def _or_say(work: Coroutine[None, None, Answer]) -> Answer:
     """Do some work; what stands in the way is said in one line, and the exit code is 2."""
     try:
-        asyncio.run(work)
+        return asyncio.run(work)
     except LendingError as problem:
         expected = f"; expected {problem.expected}" if problem.expected else ""
         typer.echo(f"{problem.reason}: {problem.message}{expected}", err=True)

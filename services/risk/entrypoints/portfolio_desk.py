@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import date, timedelta
+from pathlib import Path
 
 import typer
 from lending.ledger.v1.ledger_service_pb2_grpc import LedgerServiceStub
@@ -54,11 +55,13 @@ def month_ends(first: date, last: date) -> Iterator[date]:
     yield last
 
 
-async def show(settings: RiskSettings, as_of: date, currency: str) -> Portfolio:
-    """Print the figures of a date, and return them."""
+async def show(
+    settings: RiskSettings, as_of: date, currency: str, html: Path | None = None
+) -> Portfolio:
+    """Print the figures of a date, into an HTML file too if asked, and return them."""
     async with portfolios(settings) as kept:
         found = await kept.figures(as_of, currency)
-    console = Console(width=110)
+    console = Console(width=110, record=html is not None)
 
     def money(minor: int) -> str:
         return format_amount(minor, currency)
@@ -79,6 +82,8 @@ async def show(settings: RiskSettings, as_of: date, currency: str) -> Portfolio:
     console.print(f"allowance if a scenario were certain: {stress}")
     console.print(_rolls(found))
     console.print(_vintages(found))
+    if html is not None:
+        console.save_html(str(html))
     return found
 
 

@@ -1,0 +1,94 @@
+"""A card is watched: chance alone raises no alarm, a shifted crowd and a broken promise do."""
+
+from __future__ import annotations
+
+import random
+from datetime import date
+from math import exp, log
+
+import msgspec
+import pytest
+
+from services.risk.adapters.artefacts import read_models, read_toml
+from services.risk.application.monitoring import outcomes_of
+from services.risk.config import RiskSettings
+from services.risk.domain.monitoring import (
+    Light,
+    MonitoringRules,
+    calibration,
+    drift,
+    performance,
+    psi_critical,
+)
+from services.risk.training.datasets import german
+from tests.services.risk.test_portfolio import row
+
+SETTINGS = RiskSettings()
+RULES = msgspec.convert(read_toml(SETTINGS.monitoring_file), MonitoringRules)
+CARD = read_models(SETTINGS.model_folder).card("german-woe/2")
+TERM = next(item for item in CARD.characteristics if item.name == "duration_in_month")
+TERMS = german().values["duration_in_month"].tolist()
+
+
+def test_the_critical_value_is_that_of_chi_squared() -> None:
+    """95 % of chi-squared with 9 degrees is 16.92; two samples of 1,000 may differ by 0.0338."""
+    assert psi_critical(1_000, 1_000, 10) == pytest.approx(2 * 16.919 / 1_000, rel=2e-3)
+
+
+def test_the_crowd_that_it_was_trained_on_is_green() -> None:
+    """All applicants of the training data show no drift, and forty drawn of them none by chance."""
+    everybody = drift(TERM, TERMS, 1_000, RULES)
+    some = drift(TERM, random.Random(4).sample(TERMS, 40), 1_000, RULES)
+
+    assert everybody.figure < 0.001
+    assert (everybody.light, some.light) == (Light.GREEN, Light.GREEN)
+
+
+def test_another_crowd_is_red() -> None:
+    """Applicants who all want five years, or say nothing at all, are another population."""
+    assert drift(TERM, ["60"] * 500, 1_000, RULES).light is Light.RED
+    assert drift(TERM, [""] * 500, 1_000, RULES).light is Light.RED
+
+
+def said_and_seen(slope: float, count: int = 4_000) -> tuple[list[float], list[bool]]:
+    """Return probabilities, and outcomes whose log odds are `slope` times those said."""
+    chance = random.Random(7)
+    said = [chance.uniform(0.02, 0.6) for _ in range(count)]
+    seen = [chance.random() < 1 / (1 + exp(-slope * log(p / (1 - p)))) for p in said]
+    return said, seen
+
+
+def test_calibration_finds_the_slope_it_was_given() -> None:
+    """Honest probabilities have slope 1 and intercept 0; boastful ones half the slope."""
+    honest, boastful = calibration(*said_and_seen(1.0)), calibration(*said_and_seen(0.5))
+
+    assert honest == pytest.approx((0, 1), abs=0.1)
+    assert boastful[1] == pytest.approx(0.5, abs=0.1)
+
+
+def lights(slope: float, auc_before: float, count: int = 4_000) -> dict[str, Light]:
+    found = performance(*said_and_seen(slope, count), auc_before, RULES)
+    return {one.name: one.light for one in found}
+
+
+def test_a_fall_is_seen_and_few_bads_say_nothing() -> None:
+    """Below expectation by .06 of AUC, or a slope off by .4, is red; with few bads nothing is."""
+    assert set(lights(1.0, 0.72).values()) == {Light.GREEN}
+    assert lights(1.0, 0.95)["auc"] is Light.RED
+    assert lights(0.4, 0.60)["calibration slope"] is Light.RED
+    assert set(lights(0.4, 0.95, count=30).values()) <= {Light.GREEN}
+    assert performance([0.1, 0.2], [False, False], 0.7, RULES) == []
+
+
+def test_an_outcome_is_known_when_it_is() -> None:
+    """Bad once is bad; settled or a year old is good; the rest is not known yet."""
+    march = date(2027, 3, 31)
+    book = [
+        row("L-1", state="SETTLED"),
+        row("L-2", disbursed_on=date(2026, 3, 31)),
+        row("L-3", disbursed_on=date(2026, 4, 1)),
+        row("L-4", state="M4"),
+    ]
+    later = [row("L-4", state="SETTLED")]
+
+    assert outcomes_of([book, later], march) == {"B-L-1": False, "B-L-2": False, "B-L-4": True}
