@@ -72,10 +72,12 @@ def _years(given: Case, when: Any) -> float:
     """Return years to a repayment: given, or days over the year that the basis names."""
     if not isinstance(when, str):
         return float(when)
-    start, end = day(given["date"]), day(when)
+    start, end = day(first(given, "date", "drawdown_date", "start")), day(when)
     basis = str(given.get("basis", ""))
     if "month" in basis:
         months, days = months_back(start, end)
         return months / 12 + days / 365
-    year = re.search(r"/\s*(\d+(?:\.\d+)?)", basis)
-    return (end - start).days / float(year[1] if year else 365)
+    if told := re.match(r"([\d.]+) years?", basis):
+        return float(told[1])
+    year = re.search(r"\b36[0-6](?:\.\d+)?", basis)
+    return (end - start).days / float(year[0] if year else 365)
