@@ -6,18 +6,20 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Table, delete, func, insert, inspect, select, tuple_
+from sqlalchemy import Connection, Table, delete, func, insert, inspect, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.ledger.adapters.tables import (
-    INSTALMENTS,
     JOURNAL_LINES,
+    LIVE,
     LOAN_SUMMARY,
     MESSAGE_SEQUENCES,
     METADATA,
     POSITIONS,
+    Followed,
 )
 from services.ledger.application.following import Page
+from services.ledger.application.projecting import PositionMoved
 from services.ledger.application.rows import (
     accrual_rows,
     instalment_rows,
@@ -35,7 +37,7 @@ APPLICATION_ID = 0x44554552
 CHUNK = 500
 WRITTEN_BYTES_MAX, WRITTEN_ROW_BYTES = 64 << 20, 600
 FOLLOWED = {
-    "read-models": (LOAN_SUMMARY, INSTALMENTS, JOURNAL_LINES),
+    "read-models": LIVE,
     "relay": (MESSAGE_SEQUENCES,),
 }
 
@@ -56,9 +58,15 @@ class Told(NamedTuple):
 
 @dataclass(slots=True)
 class ReadModels:
-    """Reads and writes the tables of one database."""
+    """
+    Reads and writes the tables of one database.
+
+    What follows from the log goes to `tables`; `follower` names how far they have come.
+    """
 
     engine: AsyncEngine
+    tables: Followed = LIVE
+    follower: str = "read-models"
     written: Bounded[dict[int, dict[str, Any]]] = field(
         default_factory=lambda: Bounded(
             WRITTEN_BYTES_MAX, lambda rows: WRITTEN_ROW_BYTES * (1 + len(rows))
@@ -77,26 +85,51 @@ class ReadModels:
         async with self.engine.connect() as connection:
             return (await connection.execute(query)).scalar() or 0
 
-    async def apply(self, page: Page) -> None:
-        """Write what a page of the log changes, and the position, in one transaction."""
+    async def apply(self, page: Page, after: int) -> None:
+        """
+        Write what a page of the log changes, and the position, in one transaction.
+
+        Raises:
+            PositionMoved: the tables are not, or no more, at the position `after`.
+        """
         last = {row.event.loan_id: row.account for row in page.followed}
         journal = [line for row in page.followed for line in journal_rows(row)]
         journal += [line for row in page.accruals for line in accrual_rows(row)]
         try:
-            await self._apply(last, journal, page.reached)
+            await self._apply(last, journal, after, page.reached)
         except BaseException:
             self.written.clear()
             raise
 
     async def _apply(
-        self, last: dict[str, LoanAccount], journal: list[dict[str, Any]], position: int
+        self,
+        last: dict[str, LoanAccount],
+        journal: list[dict[str, Any]],
+        after: int,
+        position: int,
     ) -> None:
         async with self.engine.begin() as connection:
-            await _replace(connection, LOAN_SUMMARY, last, [summary_row(a) for a in last.values()])
+            await self._move(connection, after, position)
+            rows = [summary_row(account) for account in last.values()]
+            await _replace(connection, self.tables.loan_summary, last, rows)
             await self._instalments(connection, last)
             if journal:
-                await connection.execute(insert(JOURNAL_LINES), journal)
-            await set_position(connection, "read-models", position)
+                await connection.execute(insert(self.tables.journal_lines), journal)
+
+    async def _move(self, connection: AsyncConnection, after: int, position: int) -> None:
+        """Move the position on, first of all: whoever else would write then waits."""
+        at = POSITIONS.c.follower == self.follower
+        moved = await connection.execute(
+            update(POSITIONS).where(at, POSITIONS.c.position == after).values(position=position)
+        )
+        if moved.rowcount == 1:
+            return
+        found = (await connection.execute(select(POSITIONS.c.position).where(at))).scalar()
+        if found is not None or after:
+            raise PositionMoved(f"the tables are at {found}, not at {after}")
+        await connection.execute(
+            insert(POSITIONS), {"follower": self.follower, "position": position}
+        )
 
     async def _instalments(
         self, connection: AsyncConnection, accounts: dict[str, LoanAccount]
@@ -116,12 +149,12 @@ class ReadModels:
             changed = [n for n in {*known, *fresh} if known.get(n) != fresh.get(n)]
             gone += [(loan_id, number) for number in changed]
             rows += [fresh[number] for number in changed if number in fresh]
-        key = tuple_(INSTALMENTS.c.loan_id, INSTALMENTS.c.number)
+        key = tuple_(self.tables.instalments.c.loan_id, self.tables.instalments.c.number)
         for start in range(0, len(gone), CHUNK):
             await connection.execute(
-                delete(INSTALMENTS).where(key.in_(gone[start : start + CHUNK]))
+                delete(self.tables.instalments).where(key.in_(gone[start : start + CHUNK]))
             )
-        await _replace(connection, INSTALMENTS, unknown, rows)
+        await _replace(connection, self.tables.instalments, unknown, rows)
 
     async def due_for_ageing(self, on: date) -> list[str]:
         """Return the loans whose next change of standing has come, by loan id."""

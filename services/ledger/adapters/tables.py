@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -113,3 +115,19 @@ COSIGNATURES = Table(
     Column("witness", String(200), primary_key=True),
     Column("line", Text, nullable=False),
 )
+
+class Followed(NamedTuple):
+    """The tables that follow from the log's facts."""
+
+    loan_summary: Table
+    instalments: Table
+    journal_lines: Table
+
+
+LIVE = Followed(LOAN_SUMMARY, INSTALMENTS, JOURNAL_LINES)
+
+
+def beside(number: int) -> Followed:
+    """Return tables like the live ones under names of their own, one set per number."""
+    metadata = MetaData()
+    return Followed(*(t.to_metadata(metadata, name=f"{t.name}_{number}") for t in LIVE))

@@ -55,13 +55,16 @@ class Follower:
         default_factory=lambda: Bounded(ACCOUNTS_BYTES_MAX, size_of)
     )
 
-    def page(self, after: int, limit: int = 1000) -> Page:
+    def page(self, after: int, limit: int = 1000, until: int | None = None) -> Page:
         """
         Return the facts of loans and the accruals after a position, and the position reached.
 
+        With `until` none beyond that position.
         Other events are passed over; the position counts them.
         """
         rows = self.log.log(after, limit)
+        if until is not None:
+            rows = [row for row in rows if row.position <= until]
         found = [
             self._follow(row)
             for row in rows

@@ -22,6 +22,10 @@ class ReadModelsBehind(Unavailable):
     """The read models have not reached the log in time: ask again."""
 
 
+class PositionMoved(Exception):
+    """Somebody else has moved the tables on: read their position, and go on from there."""
+
+
 class CaughtUp(Protocol):
     """Lets a reader wait for what was just posted."""
 
@@ -35,8 +39,8 @@ class Tables(Protocol):
     async def position(self, follower: str) -> int:
         """Return how far a follower has come."""
 
-    async def apply(self, page: Page) -> None:
-        """Write a page and its position in one transaction."""
+    async def apply(self, page: Page, after: int) -> None:
+        """Write a page and its position in one transaction, or raise PositionMoved."""
 
 
 @dataclass(slots=True)
@@ -71,7 +75,11 @@ class Projection:
         reached = page.reached
         if reached == self.position:
             return False
-        await self.tables.apply(page)
+        try:
+            await self.tables.apply(page, self.position)
+        except PositionMoved:
+            # Tables that were built again have taken the place of those that we wrote to.
+            reached = await self.tables.position("read-models")
         async with self.moved:
             self.position = reached
             self.moved.notify_all()

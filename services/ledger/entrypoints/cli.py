@@ -22,6 +22,7 @@ from services.ledger.application.verifying import Verdict
 from services.ledger.compose import serve_ledger
 from services.ledger.compose_export import export_book
 from services.ledger.compose_follow import follow_log
+from services.ledger.compose_rebuild import rebuild_models
 from services.ledger.compose_replay import replay_book
 from services.ledger.config import LedgerSettings
 from services.ledger.entrypoints import audit_cli, book_cli
@@ -93,6 +94,27 @@ def _statement(path: Path, until: str) -> Statement:
     except (OSError, InvalidArgument) as failure:
         print(f"{path}: {failure}", file=sys.stderr)
         raise typer.Exit(2) from None
+
+
+@app.command()
+def rebuild(
+    replace: Annotated[
+        bool, typer.Option(help="Switch even where rows differ: the live ones are wrong.")
+    ] = False,
+) -> None:
+    """
+    Build the read models again beside the live ones, compare every row, and switch.
+
+    The ledger may be up, and postings may go on. Cut short, it goes on where it stopped. Where rows
+    differ it does not switch, and the exit code is 1.
+    """
+    with Progress(*Progress.get_default_columns(), TimeElapsedColumn(), transient=True) as bar:
+        task = bar.add_task("following the log")
+        show = lambda done, of: bar.update(task, completed=done, total=of)  # noqa: E731
+        found = asyncio.run(rebuild_models(LedgerSettings(), replace=replace, say=show))
+    print("the new tables are live" if found.switched else "the old tables stay")
+    _shown(found.verdicts, "read models, live and rebuilt")
+    raise typer.Exit(0 if found.switched else 1)
 
 
 @app.command()
