@@ -99,6 +99,9 @@ bench: setup ## Measure against floors of the same run, into build/bench.json; Q
 seals: setup ## Seal a million events and prove some of them, into build/seals.json.
 	$(BIN)/python -m tests.bench.seals
 
+curves: setup ## Draw what repayments, days and books cost as they grow; LARGEST=loans of the largest book.
+	$(BIN)/python -m tests.bench.curves $(if $(LARGEST),--largest $(LARGEST))
+
 durable: setup ## Kill the ledger 200 times under load on each store, and count every id; TIMES=n.
 	$(BIN)/python -m tests.simulation $(if $(TIMES),--times $(TIMES))
 

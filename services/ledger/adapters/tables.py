@@ -116,6 +116,7 @@ COSIGNATURES = Table(
     Column("line", Text, nullable=False),
 )
 
+
 class Followed(NamedTuple):
     """The tables that follow from the log's facts."""
 

@@ -38,11 +38,15 @@ def aftermath(
     """
     assert command.business_on is not None
     today = max(command.business_on, after.disbursed_on or command.business_on)
-    old, new = before.timeline(today), after.timeline(today)
+    old = before.timeline(today)
+    superseded = list(takewhile(lambda row: row[1] > fact.effective_on, reversed(before.aged)))
+    superseded.reverse()
+    most, new = after.walked([row[1] for row in superseded], today) if superseded else (0, None)
+    new = new or after.timeline(today)
     assert new is not None
     events = [_with_outcome(fact, old, new)]
     account = after
-    restated = _restated(before, account, fact, old, new, command)
+    restated = _restated(account, fact, old, new, command, superseded, most)
     if restated is not None:
         events.append(restated)
         account = evolve(account, restated)
@@ -86,30 +90,28 @@ def _with_outcome(fact: ev.Fact, old: Timeline | None, new: Timeline) -> ev.Fact
 
 
 def _restated(
-    before: LoanAccount,
     after: LoanAccount,
     fact: ev.Fact,
     old: Timeline | None,
     new: Timeline,
     command: cmd.Asked,
+    superseded: list[tuple[int, date, int]],
+    days_past_due_max: int,
 ) -> ev.TimelineRestated | None:
     """Say once what a fact that counts earlier changed in the days since; None if nothing."""
     if old is None:
         return None
-    superseded = list(takewhile(lambda row: row[1] > fact.effective_on, reversed(before.aged)))
-    superseded.reverse()
     reallocated = _reallocated(old, new)
     if not superseded and not reallocated:
         return None
-    days = [row[1] for row in superseded]
-    latest = max((*days, fact.effective_on))
+    latest = max((*(row[1] for row in superseded), fact.effective_on))
     return ev.TimelineRestated(
         **stamp(command, fact.effective_on, f"{type(fact).__name__} counts earlier"),
         cause_version=after.version,
         superseded_versions=tuple(row[0] for row in superseded),
         to_on=latest,
         days_past_due_max_before=max((row[2] for row in superseded), default=0),
-        days_past_due_max_after=_days_past_due_max(after, days),
+        days_past_due_max_after=days_past_due_max,
         reallocated=tuple(reallocated),
     )
 
@@ -120,11 +122,6 @@ def _reallocated(old: Timeline, new: Timeline) -> list[str]:
         return []
     now = dict(new.allocations)
     return sorted(name for name, slots in old.allocations if now.get(name) != slots)
-
-
-def _days_past_due_max(account: LoanAccount, days: list[date]) -> int:
-    lines = account.lines_on(days)
-    return max((line.days_past_due for line in lines), default=0)
 
 
 def _standing_today(

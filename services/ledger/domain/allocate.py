@@ -46,13 +46,12 @@ class Payment:
             if self.left <= 0:
                 return
             self._loan_charges(stage)
-            rows = (row for row in self.line.rows if _touches(row, stage, self))
+            rows = _touched(self.line, stage, together=self.together)
             if DueBucket.IN_ADVANCE in stage.buckets and self.rule is not FutureRule.NEXT:
-                self._ahead(list(rows), stage)
+                self._ahead(rows, stage)
             elif self.vertical:
-                touched = list(rows)
                 for component in stage.components:
-                    for row in touched:
+                    for row in rows:
                         self._pay(row, component, stage.buckets)
             else:
                 for row in rows:
@@ -166,10 +165,18 @@ class Payment:
         self.slots[key] = self.slots.get(key, 0) + amount
 
 
-def _touches(row: Row, stage: Stage, payment: Payment) -> bool:
-    """Say whether anything of a row may stand in a stage's buckets."""
-    if row.paid_on is not None and not row.charges and row.penalty_exact is NO_PENALTY:
-        return False
-    if row.charges and not payment.together:
-        return True
-    return bucket_of_due(row.due_on, payment.line.on) in stage.buckets
+def _touched(line: Timeline, stage: Stage, *, together: bool) -> list[Row]:
+    """Return the rows of which anything may stand in a stage's buckets, oldest first."""
+    on, buckets = line.on, stage.buckets
+    late, now, coming = (
+        bucket in buckets for bucket in (DueBucket.PAST_DUE, DueBucket.DUE, DueBucket.IN_ADVANCE)
+    )
+    return [
+        row
+        for row in line.rows
+        if (row.paid_on is None or row.charges or row.penalty_exact is not NO_PENALTY)
+        and (
+            (late if row.due_on < on else now if row.due_on == on else coming)
+            or (row.charges and not together)
+        )
+    ]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import deque
+from collections.abc import Sequence
 from datetime import date
 from operator import attrgetter
 from typing import NamedTuple
@@ -71,6 +73,10 @@ class Keeper:
         kept = self.lines.get(loan_id)
         if kept is None or not _goes_on(kept, terms, disbursed, counting, on):
             line, done = begin(terms, *disbursed), 0
+            if kept is not None and kept.line.on > on:
+                # A look back: what was kept stays, for the next posting.
+                proceed(line, counting, on)
+                return at(line, on)
         elif len(kept.facts) == len(counting):
             return self._later(loan_id, kept._replace(facts=counting), on)
         else:
@@ -79,6 +85,41 @@ class Keeper:
             line = (kept.seen if kept.seen.on <= soon else kept.line).copied()
         proceed(line, counting[done:], on)
         return self._later(loan_id, _Kept(terms, disbursed, counting, line, line), on)
+
+    def walked(
+        self,
+        loan_id: str,
+        terms: Terms,
+        disbursed: tuple[date, int | None],
+        counting: Trail[MoneyFact],
+        days: Sequence[date],
+        on: date,
+    ) -> tuple[int, Timeline]:
+        """
+        Walk once from the beginning, and look at days past due on the way.
+
+        Args:
+            loan_id: Names what is kept; the next three are as in `timeline`.
+            terms: See there.
+            disbursed: See there.
+            counting: See there.
+            days: On the way, none after `on`.
+            on: The date to arrive at.
+        Returns:
+            The most days past due on any of the days, and the loan on the date arrived at.
+        """
+        line, stood = begin(terms, *disbursed), None
+        coming, wanted, most = deque(counting), set(days), 0
+        for day in sorted({*wanted, on}):
+            while coming and coming[0].effective_on <= day:
+                proceed(line, (coming.popleft(),), day)
+                stood = None if coming else line.copied()
+            at(line, day)
+            if day in wanted:
+                most = max(most, line.days_past_due)
+        if stood is not None:
+            self.lines.put(loan_id, _Kept(terms, disbursed, counting, stood, line))
+        return most, line
 
     def _later(self, loan_id: str, kept: _Kept, on: date) -> Timeline:
         """Return a loan whose facts are all counted, with time passed up to a date."""

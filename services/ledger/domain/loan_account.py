@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Sequence
 from copy import copy
 from datetime import date, datetime
 from enum import StrEnum
@@ -17,7 +16,7 @@ from services.ledger.domain import events as ev
 from services.ledger.domain.delinquency import Standing
 from services.ledger.domain.facts import FactKind, MoneyFact
 from services.ledger.domain.kept import KEEPER
-from services.ledger.domain.replay import at, begin, in_order, proceed
+from services.ledger.domain.replay import in_order
 from services.ledger.domain.terms import Terms
 from services.ledger.domain.timeline import Timeline
 from services.ledger.domain.trail import Trail
@@ -66,16 +65,11 @@ class LoanAccount(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         disbursed = (self.disbursed_on, self.disbursed_minor)
         return KEEPER.timeline(self.loan_id, self.terms, disbursed, self.counting, effective_on)
 
-    def lines_on(self, days: Iterable[date]) -> Iterator[Timeline]:
-        """Yield the loan on each date in turn, oldest first, in one walk; each until the next."""
-        if self.disbursed_on is None:
-            return
-        line = begin(self.terms, self.disbursed_on, self.disbursed_minor)
-        facts = deque(self.counting)
-        for day in sorted(day for day in days if day >= self.disbursed_on):
-            while facts and facts[0].effective_on <= day:
-                proceed(line, (facts.popleft(),), day)
-            yield at(line, day)
+    def walked(self, days: Sequence[date], to_on: date) -> tuple[int, Timeline]:
+        """Return the most days past due on some dates, none after the last, and the loan on it."""
+        assert self.disbursed_on is not None
+        disbursed = (self.disbursed_on, self.disbursed_minor)
+        return KEEPER.walked(self.loan_id, self.terms, disbursed, self.counting, days, to_on)
 
     def repayment(self, repayment_id: str) -> MoneyFact | None:
         """Return the repayment or recovery of this id; None when there is none."""

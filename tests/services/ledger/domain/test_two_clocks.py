@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from services.ledger.domain.difference import Look, difference
 from services.ledger.domain.effects import effects
 from services.ledger.domain.explain import FIGURES, explain, figures
+from services.ledger.domain.kept import KEEPER
 from services.ledger.domain.loan_account import LoanAccount, fold
 from services.ledger.domain.replay import timeline
 from services.ledger.domain.terms import Terms
@@ -66,13 +67,21 @@ def from_scratch(account: LoanAccount, on: date) -> Timeline | None:
 @settings(max_examples=examples(60), deadline=None)
 @given(terms=TERMS, acts=ACTS)
 def test_one_walk_over_many_dates_sees_what_each_look_sees(terms: Terms, acts: Acts) -> None:
-    """Walking on from date to date gives the figures of a look at each."""
+    """Walking on from date to date sees the lateness of a look at each, and arrives at the same."""
     desk = lived(terms, acts)
     days = [day for day in about(desk) if day >= STARTS_ON]
+    looks = {day: from_scratch(desk.account, day) for day in days}
 
-    walked = [figures(line) for line in desk.account.lines_on(days)]
+    for k, on in enumerate(sorted(days)):
+        on_the_way = sorted(days)[:k]
+        KEEPER.lines.clear()
+        most, line = desk.account.walked(on_the_way, on)
 
-    assert walked == [figures(from_scratch(desk.account, day)) for day in sorted(days)]
+        late = [looks[day].days_past_due for day in on_the_way]
+        assert most == max(late, default=0)
+        assert figures(line) == figures(looks[on])
+        for later in sorted(days)[k:]:
+            assert figures(desk.account.timeline(later)) == figures(looks[later])
 
 
 @settings(max_examples=examples(200), deadline=None)

@@ -1,0 +1,146 @@
+"""A whole book in one process: load it, follow it, close a day, post into it; with its memory."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import resource
+import subprocess
+import sys
+from datetime import UTC, date, datetime
+from pathlib import Path
+from time import perf_counter
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from services.ledger.application.asks import Ask
+from services.ledger.application.reading import see_loan
+from services.ledger.domain import commands as cmd
+from shared.runtime.collector import collect_seldom
+from tests.bench.inside import LONG
+from tests.services.ledger.book import Book, open_book
+from tests.system.processes import ROOT
+
+STARTS_ON, DUE_ON = date(2026, 1, 5), date(2026, 2, 5)
+CHANGING = msgspec.structs.replace(LONG, first_due_on=DUE_ON)
+QUIET = msgspec.structs.replace(LONG, first_due_on=date(2026, 2, 20))
+PART, POSTS, READS = 2_500, 5_000, 200
+
+
+def measure_book(folder: Path, loans: int, changes: int) -> dict[str, Any]:
+    """
+    Measure a book in a process of its own, so that its memory is its own.
+
+    Args:
+        folder: Where its files go.
+        loans: How many it has.
+        changes: How many of them change on the day that is closed.
+    Returns:
+        Figures by name; seconds, rates per second, bytes.
+    """
+    folder.mkdir(parents=True)
+    command = [sys.executable, "-m", "tests.bench.books", str(folder), str(loans), str(changes)]
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True)
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+async def _load(book: Book, loans: int, changes: int) -> None:
+    """Open loans and pay them out, many per commit, each with its requests."""
+    now = datetime.now(UTC)
+    for first in range(0, loans, PART):
+        asks = []
+        for k in range(first, min(loans, first + PART)):
+            terms = CHANGING if k * changes // loans != (k + 1) * changes // loans else QUIET
+            loan = {"loan_id": f"L-{k:07}", "recorded_at": now, "business_on": None}
+            opened = {"borrower_ref": f"B-{k:07}", "product": "p", "terms": terms}
+            paid = {"value_on": STARTS_ON, "amount_minor": terms.principal_minor}
+            asks += [
+                Ask(cmd.OpenLoan(request_id=f"open-{k}", **loan, **opened), f"o{k}"),
+                Ask(
+                    cmd.DisburseLoan(request_id=f"out-{k}", currency="CNY", **loan, **paid), f"p{k}"
+                ),
+            ]
+        await book.writer.ask_all(asks)
+        assert not any(isinstance(ask.outcome, Exception) for ask in asks)
+
+
+async def _followed(book: Book) -> None:
+    """Wait until the read models have everything, however long it takes."""
+    wanted = book.writer.log.last_position()
+    while await book.models.position("read-models") < wanted:
+        book.writer.on_commit()
+        await asyncio.sleep(0.05)
+
+
+async def _post(book: Book, loans: int) -> float:
+    """Return repayments per second of one batch into loans chosen at random."""
+    chance, now = random.Random(1), datetime.now(UTC)
+    asks = [
+        Ask(
+            cmd.PostRepayment(
+                loan_id=f"L-{chance.randrange(loans):07}",
+                request_id=f"pay-{k}",
+                recorded_at=now,
+                business_on=None,
+                value_on=DUE_ON,
+                amount_minor=100,
+                currency="CNY",
+            ),
+            f"h{k}",
+        )
+        for k in range(POSTS)
+    ]
+    started = perf_counter()
+    await book.writer.ask_all(asks)
+    seconds = perf_counter() - started
+    assert not any(isinstance(ask.outcome, Exception) for ask in asks)
+    return POSTS / seconds
+
+
+def _read(book: Book, loans: int) -> float:
+    """Return the mean seconds of looking at a loan chosen at random."""
+    chance = random.Random(2)
+    started = perf_counter()
+    for _ in range(READS):
+        see_loan(book.writer.log, f"L-{chance.randrange(loans):07}", DUE_ON)
+    return (perf_counter() - started) / READS
+
+
+async def _measure(folder: Path, loans: int, changes: int) -> dict[str, Any]:
+    found: dict[str, Any] = {"loans": loans, "changes": changes}
+    async with open_book(folder) as book:
+        collect_seldom()
+        await book.go_to(STARTS_ON)
+        started = perf_counter()
+        await _load(book, loans, changes)
+        found["load_seconds"] = perf_counter() - started
+        await _followed(book)
+        found["load_and_follow_seconds"] = perf_counter() - started
+        started = perf_counter()
+        closed = await book.ageing.advance(DUE_ON, "day-2", datetime.now(UTC))
+        found["ageing_seconds"] = perf_counter() - started
+        assert closed.loans_changed == changes
+        found["posts_per_second"] = await _post(book, loans)
+        found["read_seconds"] = _read(book, loans)
+        await _followed(book)
+    found["log_bytes"] = (folder / "ledger.db").stat().st_size
+    found["read_model_bytes"] = (folder / "ledger-read.db").stat().st_size
+    found["resident_bytes_max"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return found
+
+
+def main(
+    folder: Annotated[Path, typer.Argument(help="Where its files go.")],
+    loans: Annotated[int, typer.Argument(help="How many loans.")],
+    changes: Annotated[int, typer.Argument(help="How many change on the day that is closed.")],
+) -> None:
+    """Measure one book and print its figures as JSON."""
+    print(json.dumps(asyncio.run(_measure(folder, loans, changes))))
+
+
+if __name__ == "__main__":
+    typer.run(main)
