@@ -22,8 +22,10 @@ from services.ledger.wire_events import delinquency_message, told
 from services.ledger.wire_terms import terms_message
 
 
-def loan_message(account: LoanAccount, on: date | None) -> loan_pb2.Loan:
-    """Return a loan on a date as its message."""
+def loan_message(
+    account: LoanAccount, on: date | None, view: int = loan_pb2.LOAN_VIEW_FULL
+) -> loan_pb2.Loan:
+    """Return a loan on a date as its message; in the basic view without terms and instalments."""
     status = loan_pb2.LoanStatus.Value(f"LOAN_STATUS_{account.status}")
     line = account.timeline(on) if on else None
     message = loan_pb2.Loan(
@@ -32,10 +34,13 @@ def loan_message(account: LoanAccount, on: date | None) -> loan_pb2.Loan:
         borrower_ref=account.borrower_ref,
         product=account.product,
         status=status,
-        terms=terms_message(line.terms if line else account.terms),
         effective_on=on.isoformat() if on else "",
         version=account.version,
     )
+    if view != loan_pb2.LOAN_VIEW_BASIC:
+        message.terms.CopyFrom(terms_message(line.terms if line else account.terms))
+        for row in line.rows if line else ():
+            _add_instalment(message, line, row)
     if line is not None and account.disbursed_on is not None:
         message.disbursed_on = account.disbursed_on.isoformat()
         _fill_balances(message, line)
@@ -65,8 +70,6 @@ def _add_instalment(message: loan_pb2.Loan, line: Timeline, row: Row) -> None:
 
 
 def _fill_balances(message: loan_pb2.Loan, line: Timeline) -> None:
-    for row in line.rows:
-        _add_instalment(message, line, row)
     standing = standing_of(line)
     owed = line.owed()
     message.principal_outstanding_minor = owed.principal

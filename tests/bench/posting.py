@@ -15,6 +15,7 @@ from typing import Any
 import grpc
 from lending.common.v1.money_pb2 import Money
 from lending.ledger.v1 import ledger_service_pb2 as pb
+from lending.ledger.v1 import loan_pb2
 from lending.ledger.v1.ledger_service_pb2_grpc import LedgerServiceStub
 
 from services.ledger.wire_terms import terms_message
@@ -30,7 +31,7 @@ STARTS_ON = "2026-01-05"
 _ids = itertools.count()
 
 
-def repayment() -> pb.PostRepaymentRequest:
+def repayment(view: int = loan_pb2.LOAN_VIEW_FULL) -> pb.PostRepaymentRequest:
     """Return a repayment of 1.00 on one of the loans."""
     number = next(_ids)
     return pb.PostRepaymentRequest(
@@ -38,17 +39,20 @@ def repayment() -> pb.PostRepaymentRequest:
         loan_id=f"L-{number % LOANS}",
         value_on=STARTS_ON,
         amount=Money(amount_minor=100, currency="CNY"),
+        view=view,
     )
 
 
-async def rate(stub: Any, callers: int, seconds: float) -> float:
+async def rate(
+    stub: Any, callers: int, seconds: float, view: int = loan_pb2.LOAN_VIEW_FULL
+) -> float:
     """Return calls per second of so many callers, each waiting for its answer."""
     until, done = perf_counter() + seconds, 0
 
     async def caller() -> None:
         nonlocal done
         while perf_counter() < until:
-            await stub.PostRepayment(repayment())
+            await stub.PostRepayment(repayment(view))
             done += 1
 
     started = perf_counter()
@@ -132,6 +136,9 @@ async def _turns(
     say: Callable[[str], None],
 ) -> list[Measure]:
     many = Measure(f"post_single_64.{store}", "calls/s", "empty gRPC echo, 64 callers")
+    basic = Measure(
+        f"post_single_64_basic.{store}", "calls/s", "the same echo; answers without the schedule"
+    )
     one = Measure(
         f"post_single_1_p50.{store}",
         "s",
@@ -140,7 +147,9 @@ async def _turns(
     )
     for run in range(runs):
         say(f"{store}: posting, run {run + 1} of {runs}")
-        many.add(await rate(stubs[0], 64, seconds), await rate(stubs[1], 64, seconds))
+        echo = await rate(stubs[1], 64, seconds)
+        many.add(await rate(stubs[0], 64, seconds), echo)
+        basic.add(await rate(stubs[0], 64, seconds, loan_pb2.LOAN_VIEW_BASIC), echo)
         inserted = median(durable_inserts(folder, 200, b"x" * 600))
         one.add(await p50(stubs[0], 200), await p50(stubs[1], 200) + inserted)
-    return [many, one]
+    return [many, basic, one]

@@ -115,7 +115,7 @@ class LedgerService(LedgerServiceServicer):
         return pb.PostRepaymentResponse(
             repayment_id=request.request_id,
             allocations=[wire_loan.allocation_message(slot) for slot in slots],
-            loan=wire_loan.loan_message(account, first.business_on),
+            loan=wire_loan.loan_message(account, first.business_on, request.view),
         )
 
     async def BatchPostRepayments(
