@@ -93,8 +93,8 @@ applications: setup ## Walk the 1,000 real applications to the money or a refusa
 disbursals: setup ## Kill a disbursal at every await, and 200 times over at random: one payout, always.
 	DISBURSAL_STEP=1 DISBURSAL_SEEDS=200 $(BIN)/python -m pytest -n 2 tests/services/origination/test_disbursal_kills.py
 
-bench: setup ## Measure against floors of the same run, into build/bench.json; QUICK=1 in under 3 minutes.
-	$(BIN)/python -m tests.bench $(if $(QUICK),--quick)
+bench: setup ## Measure against floors of the same run, into build/bench.json; QUICK=1 in under 3 minutes; BOOK=loans of one large book.
+	$(BIN)/python -m tests.bench $(if $(QUICK),--quick) $(if $(BOOK),--book $(BOOK))
 
 seals: setup ## Seal a million events and prove some of them, into build/seals.json.
 	$(BIN)/python -m tests.bench.seals

@@ -48,7 +48,7 @@ def measure_book(folder: Path, loans: int, changes: int) -> dict[str, Any]:
     return found
 
 
-async def _load(book: Book, loans: int, changes: int) -> None:
+async def load(book: Book, loans: int, changes: int) -> None:
     """Open loans and pay them out, many per commit, each with its requests."""
     now = datetime.now(UTC)
     for first in range(0, loans, PART):
@@ -116,7 +116,7 @@ async def _measure(folder: Path, loans: int, changes: int) -> dict[str, Any]:
         collect_seldom()
         await book.go_to(STARTS_ON)
         started = perf_counter()
-        await _load(book, loans, changes)
+        await load(book, loans, changes)
         found["load_seconds"] = perf_counter() - started
         await _followed(book)
         found["load_and_follow_seconds"] = perf_counter() - started

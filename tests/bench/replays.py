@@ -1,0 +1,44 @@
+"""Replay a book by two processes against one: the same digest, in how much less time."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from time import perf_counter
+
+from services.ledger.adapters.replay_processes import replay
+from services.ledger.application.verifying import digest_of, expected_rows
+from tests.bench.books import load
+from tests.bench.measures import Measure
+from tests.services.ledger.book import open_book
+
+MONTHS = (date(2026, 2, 6), date(2026, 3, 6), date(2026, 4, 6))
+
+
+async def _book(folder: Path, loans: int) -> str:
+    """Make a book of some months with a repayment per loan and month; return its log's address."""
+    folder.mkdir(parents=True)
+    async with open_book(folder) as book:
+        await book.go_to(date(2026, 1, 5))
+        await load(book, loans, loans)
+        for month in MONTHS:
+            await book.go_to(month)
+            for k in range(loans):
+                await book.repay(f"L-{k:07}", 50_000)
+    return f"sqlite+aiosqlite:///{folder}/ledger.db"
+
+
+async def two_processes(folder: Path, loans: int, runs: int) -> Measure:
+    """Measure the audit's replay of a book: every fact, posting, standing and row derived again."""
+    url = await _book(folder, loans)
+    measure = Measure("replay_two_processes.sqlite", "s", "one process, the same digest")
+    for _ in range(runs):
+        seconds, digests = [], []
+        for processes in (2, 1):
+            started = perf_counter()
+            replayed = replay(url, processes)
+            seconds.append(perf_counter() - started)
+            digests.append(digest_of(expected_rows(replayed)))
+        assert digests[0] == digests[1]
+        measure.add(*seconds)
+    return measure
