@@ -7,7 +7,7 @@ from html import escape
 from math import log10
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 520, 300, 70, 20, 40, 50
-SPAN = 10
+SPAN, APART = 10, 36
 
 
 @dataclass
@@ -58,9 +58,9 @@ def draw(curve: Curve, made_on: str) -> str:
     )
     marks = "".join(
         f'<text x="{across.at(x):.1f}" y="{HEIGHT - BOTTOM + 16}" text-anchor="middle">{x:,}</text>'
-        for x, *_ in curve.rows
+        for x in _apart([row[0] for row in curve.rows], across)
     ) + "".join(
-        f'<text x="{LEFT - 6}" y="{up.at(y) + 4:.1f}" text-anchor="end">{y:,.3g}</text>'
+        f'<text x="{LEFT - 6}" y="{up.at(y) + 4:.1f}" text-anchor="end">{_short(y)}</text>'
         for y in up.ticks
     )
     frame = (
@@ -76,3 +76,16 @@ def draw(curve: Curve, made_on: str) -> str:
         f'{frame}{bars}<polyline points="{points}" fill="none" stroke="#06c" stroke-width="2"/>'
         f"{marks}</svg>\n"
     )
+
+
+def _apart(values: list[int], axis: _Axis) -> list[int]:
+    """Return the values whose labels do not cover one another."""
+    kept: list[int] = []
+    for value in values:
+        if not kept or axis.at(value) - axis.at(kept[-1]) >= APART:
+            kept.append(value)
+    return kept
+
+
+def _short(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
