@@ -14,7 +14,7 @@ from lending.ledger.v1 import loan_pb2
 from services.ledger.domain import commands as cmd
 from services.ledger.domain.terms import Restructuring
 from services.ledger.domain.waterfall import Component, PaymentSource
-from services.ledger.wire_terms import chosen, terms
+from services.ledger.wire_terms import LoanView, chosen, terms
 from shared.kernel.dates import parse_date
 from shared.kernel.errors import InvalidArgument
 from shared.kernel.money import AMOUNT_MINOR_MAX, AmountTooLarge, plain_decimal
@@ -78,7 +78,8 @@ def disburse(request: pb.DisburseLoanRequest, now: datetime) -> cmd.DisburseLoan
 
 
 def repayment(request: pb.PostRepaymentRequest, now: datetime) -> cmd.PostRepayment:
-    """Read a repayment."""
+    """Read a repayment; how much of the loan the answer shows is no part of it, but checked."""
+    chosen(LoanView, loan_pb2.LoanView, request.view, "view")
     return cmd.PostRepayment(
         **asked(request, now),
         value_on=parse_date(request.value_on, field="value_on"),

@@ -39,6 +39,13 @@ class PolicyUnknown(InvalidArgument):
     """No policy has this name and version."""
 
 
+class LoanView(StrEnum):
+    """How much of a loan an answer shows."""
+
+    FULL = "FULL"
+    BASIC = "BASIC"
+
+
 def chosen(kind: type[Chosen], message: Any, number: int, field: str) -> Chosen:
     """
     Read an enum value; not stated means the first of the kind.
