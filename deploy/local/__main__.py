@@ -19,7 +19,7 @@ from deploy.local.applications import APPLIED_ON, take_all_in
 from deploy.local.clients import Clients
 from deploy.local.deeds import CollectionsBehind
 from deploy.local.loading import Loading
-from deploy.local.settings import PortInUse, Settings, from_environment
+from deploy.local.settings import DataOfAnotherVersion, PortInUse, Settings, from_environment
 from deploy.local.suite import ROOT, ServiceNotReady, Suite
 from deploy.local.summary import addresses, summary, until_quiet
 from deploy.sample.book import ENDS_ON, STARTS_ON
@@ -28,6 +28,9 @@ from shared.runtime.nats_server import NatsNotReady
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, help=from_environment.__doc__)
 console = Console()
+
+
+_CANNOT = (PortInUse, DataOfAnotherVersion, ServiceNotReady, NatsNotReady, CollectionsBehind)
 
 
 @app.command()
@@ -75,7 +78,7 @@ def _with_suite(*, stay: bool) -> None:
         console.print(f"ready after {time.monotonic() - started:.0f} s; data in {settings.data}")
         if stay:
             _stay(suite)
-    except (PortInUse, ServiceNotReady, NatsNotReady, CollectionsBehind) as problem:
+    except _CANNOT as problem:
         console.print(f"cannot go on: {problem}", style="red")
         raise typer.Exit(2) from None
     except KeyboardInterrupt:

@@ -11,6 +11,13 @@ SERVICES = ("risk", "ledger", "origination", "collections")
 PORTS = {"nats": 7422, "origination": 7101, "ledger": 7102, "risk": 7103, "collections": 7104}
 
 
+DATA_FORMAT = "2"
+
+
+class DataOfAnotherVersion(Exception):
+    """The folder holds data that this version cannot read."""
+
+
 class PortInUse(Exception):
     """A port of the run is taken; the message names the setting to change."""
 
@@ -42,6 +49,18 @@ class Settings:
     def target(self, service: str) -> str:
         """Return where a service listens."""
         return f"127.0.0.1:{self.ports[service]}"
+
+    def check_data(self) -> None:
+        """Raise DataOfAnotherVersion unless the folder is new or of this version's format."""
+        self.data.mkdir(parents=True, exist_ok=True)
+        stamp = self.data / "format"
+        if not any(self.data.iterdir()):
+            stamp.write_text(DATA_FORMAT, "utf-8")
+        if not stamp.exists() or stamp.read_text("utf-8") != DATA_FORMAT:
+            raise DataOfAnotherVersion(
+                f"{self.data} was written by another version: "
+                "move it away, or set DUEBOOK_DATA to another folder"
+            )
 
     def check_ports(self) -> None:
         """Raise PortInUse unless every port is free."""

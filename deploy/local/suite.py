@@ -34,7 +34,7 @@ class Suite:
     def start(self) -> None:
         """Start everything and wait until it is healthy."""
         self.settings.check_ports()
-        self.settings.data.mkdir(parents=True, exist_ok=True)
+        self.settings.check_data()
         self._start("nats")
         for service in SERVICES:
             self._start(service)

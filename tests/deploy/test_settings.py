@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.settings import PORTS, PortInUse, Settings
+from deploy.local.settings import PORTS, DataOfAnotherVersion, PortInUse, Settings
 
 
 @pytest.mark.parametrize("name", PORTS)
@@ -20,3 +20,15 @@ def test_a_taken_port_names_its_setting(name: str, tmp_path: Path) -> None:
 
         with pytest.raises(PortInUse, match=f"set DUEBOOK_PORT_{name.upper()}"):
             settings.check_ports()
+
+
+def test_data_of_another_version_is_left_alone(tmp_path: Path) -> None:
+    """The message says what to do; a new folder is stamped, and is fine the next time."""
+    settings = Settings(tmp_path / "new", PORTS)
+    settings.check_data()
+    settings.check_data()
+
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "ledger.db").write_bytes(b"")
+    with pytest.raises(DataOfAnotherVersion, match="DUEBOOK_DATA"):
+        Settings(tmp_path / "old", PORTS).check_data()
