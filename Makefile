@@ -105,6 +105,14 @@ curves: setup ## Draw what repayments, days and books cost as they grow; LARGEST
 durable: setup ## Kill the ledger 200 times under load on each store, and count every id; TIMES=n.
 	$(BIN)/python -m tests.simulation $(if $(TIMES),--times $(TIMES))
 
+stream: setup ## Prove the stream: relay killed 20 times at each point, a man in the middle, leaders killed.
+	$(BIN)/python -m tests.conformance.proofs middle
+	$(BIN)/python -m tests.conformance.proofs cluster
+	$(BIN)/python -m tests.conformance.proofs relay
+
+latency: setup ## Measure p50 and p99 from a decision to a subscriber's handler, at half of the peak load.
+	$(BIN)/python -m tests.bench.stream measure
+
 conformance: setup ## Hold a subscriber against the kit: HANDLER=module:make, COMMAND="…" or SERVICE=risk.
 	$(BIN)/python -m tests.conformance $(if $(HANDLER),--handler $(HANDLER)) $(if $(COMMAND),--command "$(COMMAND)") $(if $(SERVICE),--service $(SERVICE))
 

@@ -52,11 +52,17 @@ class Bus:
 
     @classmethod
     async def connect(cls, url: str, name: str) -> Bus:
-        """Connect, waiting for as long as NATS is away."""
+        """
+        Connect, waiting for as long as NATS is away.
+
+        Args:
+            url: Of one server, or of several of a cluster, separated by commas.
+            name: Shown to who looks at the server.
+        """
         while True:
             try:
                 client = await nats.connect(
-                    url,
+                    url.split(","),
                     name=name,
                     reconnect_time_wait=0.2,
                     max_reconnect_attempts=-1,

@@ -25,6 +25,7 @@ from shared.subscriber.chain import Place, event_hash
 PAGE = 500
 POLL_SECONDS, UNSAFE_SECONDS = 0.2, 5.0
 LANES_MAX = 64
+WHOLE_LOOKS, WHOLE_SECONDS = 5, 0.4
 
 
 class StreamBehind(Exception):
@@ -98,8 +99,11 @@ class Relay:
         """Return where to go on: at our position; at the log's start if the stream lost some."""
         self.told = await self.tables.told()
         rebuilding, self.rebuilding = self.rebuilding, False
-        if not rebuilding and await self._is_whole(bus):
-            return await self.tables.position("relay")
+        for _ in range(0 if rebuilding else WHOLE_LOOKS):
+            if await self._is_whole(bus):
+                return await self.tables.position("relay")
+            # A server that has just become the leader may not have caught up with its own log.
+            await asyncio.sleep(WHOLE_SECONDS)
         structlog.get_logger().error("the stream lacks messages; it is rebuilt from the log")
         self.told = {}
         return 0
