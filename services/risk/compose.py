@@ -16,6 +16,7 @@ from services.risk.adapters.artefacts import (
     read_policies,
     read_toml,
 )
+from services.risk.adapters.bureau import bureau_of
 from services.risk.application.deciding import Deciding
 from services.risk.application.portfolio import Portfolios
 from services.risk.application.watch import Watch
@@ -57,7 +58,9 @@ async def serve_risk(settings: RiskSettings) -> None:
     watch = Watch(records, rules)
     await watch.load()
     portfolios = Portfolios(records, read_loss_rules(settings.loss_file))
-    service = RiskService(records, Deciding(records, policies, models), watch, portfolios)
+    bureau = bureau_of(settings.bureau_folder, settings.bureau_url, settings.bureau_timeout_seconds)
+    deciding = Deciding(records, policies, models, bureau)
+    service = RiskService(records, deciding, watch, portfolios)
 
     def register(server: grpc.aio.Server) -> Sequence[str]:
         add_RiskServiceServicer_to_server(service, server)

@@ -35,6 +35,11 @@ class RiskSettings(ServiceSettings):
     monitoring_file: Path = Field(
         HERE / "policies" / "monitoring-2026-01.toml", description="Bounds of model monitoring."
     )
+    bureau_url: str = Field("", description="HTTP API of a credit bureau; empty asks none.")
+    bureau_folder: Path | None = Field(
+        None, description="Reports as files, if there is no URL; such as B-0001.CNY.json."
+    )
+    bureau_timeout_seconds: float = Field(2.0, description="Longest wait for the bureau.")
     ledger_target: str = Field("127.0.0.1:7102", description="Where the ledger listens.")
     warning_file: Path = Field(
         HERE / "policies" / "early-warning-2026-01.toml", description="The early-warning rules."

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+import msgspec
 
 from services.risk.application.book import Decided, gathered, keep_decision, latest
+from services.risk.application.ports import BureauSource, NoBureau
 from services.risk.domain.application import Application
 from services.risk.domain.decision import Decision, Models, decide
 from services.risk.domain.policy import Policies
@@ -26,6 +29,23 @@ class Deciding:
     records: Records
     policies: Policies
     models: Models
+    bureau: BureauSource = field(default_factory=NoBureau)
+
+    async def informed(self, application: Application) -> Application:
+        """
+        Return an application with the bureau's report, unless it came with one.
+
+        A report that the source dates after the decision is not one that could be used.
+        """
+        if application.bureau is not None:
+            return application
+        found = await self.bureau.report(application.borrower_ref, application.currency)
+        if found is None:
+            return application
+        consented_on = found.consented_on or found.reported_on
+        if max(found.reported_on, consented_on) > application.decided_on:
+            return application
+        return msgspec.structs.replace(application, bureau=found)
 
     async def decide(
         self, work: Work, application: Application, decision_id: str, *, keep: bool = True

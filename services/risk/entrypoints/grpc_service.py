@@ -31,7 +31,7 @@ class RiskService(RiskServiceServicer):
 
     async def ScoreApplication(self, request: Any, context: Any) -> pb.Decision:
         """Decide on an application."""
-        application = wire_decisions.application(request)
+        application = await self.deciding.informed(wire_decisions.application(request))
 
         async def act(work: Work) -> pb.Decision:
             decided = await self.deciding.decide(work, application, request.request_id)
