@@ -75,6 +75,9 @@ demo: setup ## The same, and exit after the summary.
 replay: setup ## Replay the whole book and compare it with the read models, row by row.
 	$(BIN)/python -m deploy.local replay
 
+rebuild: setup ## Build the read models again beside the live ones, compare every row, and switch.
+	$(BIN)/python -m deploy.local rebuild
+
 cases: setup ## Run published cases, or those of FILES="a.jsonl b.jsonl".
 	@$(BIN)/python -m tests.cases $(or $(FILES),$(wildcard tests/cases/published/*.jsonl))
 
