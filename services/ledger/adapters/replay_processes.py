@@ -23,7 +23,7 @@ class ReplayEnded(Exception):
 
 def processes_for(events: int) -> int:
     """Return how many processes replay so many events: one per core, one for a short log."""
-    return 1 if events <= EVENTS_ALONE else len(os.sched_getaffinity(0))
+    return 1 if events <= EVENTS_ALONE else os.cpu_count() or 1
 
 
 def replay(
