@@ -13,7 +13,7 @@ import typer
 
 from services.risk.compose import serve_risk
 from services.risk.config import HERE, RiskSettings
-from services.risk.entrypoints import monitoring_desk, portfolio_desk, training_desk
+from services.risk.entrypoints import alert_desk, monitoring_desk, portfolio_desk, training_desk
 from services.risk.entrypoints.replaying import replay_decisions
 from shared.kernel.errors import LendingError
 from shared.runtime.grpc_server import run
@@ -70,6 +70,12 @@ def portfolio(
 ) -> None:
     """Print stages, allowances, stress, roll rates and vintages of a date."""
     _or_say(portfolio_desk.show(RiskSettings(), as_of.date(), currency, html))
+
+
+@app.command()
+def alerts() -> None:
+    """Print what early warnings were worth, by what officers recorded, and who has open ones."""
+    _or_say(alert_desk.show(RiskSettings()))
 
 
 @app.command()
