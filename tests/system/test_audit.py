@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-from shared.audit.checkpoints import read_checkpoint
+from typer.testing import CliRunner, Result
+
+from services.ledger.entrypoints.cli import app
+from shared.audit.checkpoints import Checkpoint, load_signer, read_checkpoint
 from shared.audit.merkle import consistent
 from tests.system.processes import ROOT, CallRefused
 from tests.system.test_ledger_process import LEDGER, tell
@@ -70,7 +72,7 @@ def test_evidence_is_taken_home(desk, tmp_path: Path) -> None:
         [sys.executable, "-I", "-S", str(path), last["verifier"]], capture_output=True, text=True
     )
 
-    assert written.returncode == 0, written.stderr
+    assert written.exit_code == 0, written.stderr
     assert path.read_bytes() == base64.b64decode(pack["pack"])
     assert pack["sha256"] in written.stdout
     assert checked.returncode == 0, checked.stdout
@@ -78,22 +80,31 @@ def test_evidence_is_taken_home(desk, tmp_path: Path) -> None:
     without = audit(desk, "suppose", "L-1", "--without", "5", "--delinquency", "all-schemes/1")
     assert "no record of the ledger" in without.stdout, without.stderr
     _read_again(desk, pack["readId"])
+    _only_grew(desk, tmp_path, last, last["verifier"])
     refused = audit(desk, "why", "L-404")
-    assert refused.returncode == 1
+    assert refused.exit_code == 1
     assert "EVENT_NOT_FOUND" in refused.stderr
+
+
+def _only_grew(desk, folder: Path, kept: dict, key: str) -> None:
+    """After a change of key too, with the key of before; another history is not it."""
+    path = folder / "kept.txt"
+    path.write_text(kept["note"])
+    grown = audit(desk, "grew", str(path), key, "--output", str(folder / "today.txt"))
+    assert grown.exit_code == 0, grown.stderr
+    assert f"the first {kept['size']} are those you saw" in grown.stdout
+    assert (folder / "today.txt").read_text().startswith("duebook.local/ledger")
+    stranger = load_signer("duebook.local/ledger", folder / "stranger.key")
+    path.write_text(stranger.sign(Checkpoint(stranger.name, 5, b"x" * 32)))
+    assert audit(desk, "grew", str(path), key).exit_code == 1
 
 
 def _read_again(desk, read_id: str) -> None:
     """A read is in the log, proven; after a change of key the same question has the same answer."""
     was = desk.ledger.call(f"{SERVICE}/GetCheckpoint")["verifier"]
-    rotated = subprocess.run(
-        [sys.executable, "-m", "services.ledger", "rotate-key", "--reason", "yearly"],
-        cwd=ROOT,
-        env={**os.environ, **desk.ledger.environment},
-        capture_output=True,
-        text=True,
-    )
-    assert rotated.returncode == 0, rotated.stderr
+    arguments = ["rotate-key", "--reason", "yearly"]
+    rotated = CliRunner().invoke(app, arguments, env=desk.ledger.environment)
+    assert rotated.exit_code == 0, rotated.stderr
     proof = desk.ledger.call(f"{SERVICE}/ProveEvent", stream="signing-key", version=1)
     changed = base64.b64decode(proof["leaf"]).partition(b"\n")[2]
     assert json.loads(changed)["verifier_before"] == was
@@ -106,11 +117,10 @@ def _read_again(desk, read_id: str) -> None:
     assert again["answerSha256"].encode() in base64.b64decode(proof["leaf"])
 
 
-def audit(desk, *arguments: str) -> subprocess.CompletedProcess[str]:
+def audit(desk, *arguments: str) -> Result:
     """Run the auditors' command against a desk's ledger."""
-    command = [sys.executable, "-m", "services.ledger", "audit", *arguments]
-    command += ["--server", f"127.0.0.1:{desk.ledger.port}"]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    server = ["--server", f"127.0.0.1:{desk.ledger.port}"]
+    return CliRunner().invoke(app, ["audit", *arguments, *server])
 
 
 def grown_checkpoint(desk, size: int) -> dict:

@@ -25,7 +25,7 @@ from services.ledger.compose_follow import follow_log
 from services.ledger.compose_rebuild import rebuild_models
 from services.ledger.compose_replay import replay_book
 from services.ledger.config import LedgerSettings
-from services.ledger.entrypoints import audit_cli, book_cli
+from services.ledger.entrypoints import book_cli, growth_cli
 from shared.kernel.dates import parse_date
 from shared.kernel.errors import InvalidArgument
 from shared.runtime.grpc_server import run
@@ -37,7 +37,7 @@ app = typer.Typer(
     help="The ledger of a lender's book.\n\nSettings, from the environment:\n\n\b\n"
     + describe(LedgerSettings),
 )
-app.add_typer(audit_cli.app, name="audit")
+app.add_typer(growth_cli.app, name="audit")
 app.add_typer(book_cli.app, name="book")
 
 
