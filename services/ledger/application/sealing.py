@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Protocol
 
 import msgspec
+import structlog
 
 from services.ledger.application.key_rotation import SIGNING_KEY
 from services.ledger.application.ports import Log, Logged
@@ -99,12 +100,15 @@ class Sealer:
         at = next(changes, None)
         if at is None or self.reload is None:
             return rows, [self.signer]
-        after = msgspec.json.decode(rows[at].state)["verifier_after"]
+        before = msgspec.json.decode(rows[at].state)["verifier_before"]
         old, new = self.signer, self.reload()
-        if new.verifier == after:
-            self.signer = new
-            return rows[: at + 1], [old] if old.verifier == after else [old, new]
-        return rows[:at], [old]
+        if new.verifier == before:
+            structlog.get_logger().warning(
+                "the new signing key is not in its place yet", key=before
+            )
+            return rows[:at], [old]
+        self.signer = new
+        return rows[: at + 1], [old] if old.verifier == new.verifier else [old, new]
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:

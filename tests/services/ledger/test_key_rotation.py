@@ -76,6 +76,42 @@ def test_a_running_sealer_changes_its_key_where_the_log_says_so(vault: Vault) ->
     assert not any(vault.check().values())
 
 
+def test_a_sealer_that_was_away_goes_on_after_two_changes(vault: Vault) -> None:
+    """Down during both, or started again after both: everything is sealed, and verifies."""
+    old = key_of(vault)
+    rotated(vault)
+    asyncio.run(live(vault, lambda book: book.repay("L-1", 100)))
+    last = rotated(vault).verifier_after
+
+    notes = asyncio.run(resume(vault, old))
+
+    assert read_checkpoint(notes[-1], last).size == len(vault.rows())
+    assert not any(vault.check().values())
+    rotated(vault)
+    newest = rotated(vault).verifier_after
+    notes = asyncio.run(resume(vault, key_of(vault)))
+    assert read_checkpoint(notes[-1], newest).size == len(vault.rows())
+    assert not any(vault.check().values())
+
+
+def test_a_sealer_waits_for_the_new_key(vault: Vault) -> None:
+    """The file is still the old one: what comes before is sealed, then it waits for the new one."""
+    old, path = key_of(vault), vault.folder / "signing.key"
+    secret = path.read_text()
+    asyncio.run(live(vault, lambda book: book.repay("L-1", 100)))
+    before = len(vault.rows())
+    rotated(vault)
+    path.rename(path.with_name("signing.key.next"))
+    path.write_text(secret)
+
+    notes = asyncio.run(resume(vault, old))
+    assert read_checkpoint(notes[-1], old.verifier).size == before
+
+    newest = rotated(vault).verifier_after
+    notes = asyncio.run(resume(vault, old))
+    assert read_checkpoint(notes[-1], newest).size == before + 1
+
+
 def test_evidence_is_checked_with_either_key(vault: Vault, tmp_path: Path) -> None:
     """Of before the change and of after it, with the key that an auditor has; no other's."""
     old = key_of(vault)
