@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 from html import escape
@@ -11,6 +12,7 @@ from services.ledger.domain.delinquency import past_due_table
 from services.ledger.domain.events import Fact, TransitionRecorded
 from services.ledger.domain.explain import FIGURES, explain, figures
 from services.ledger.domain.loan_account import LoanAccount
+from services.ledger.domain.replay import at, begin, proceed
 from services.ledger.domain.timeline import Timeline
 from shared.kernel.money import format_amount
 
@@ -103,8 +105,7 @@ def _plot(account: LoanAccount, on: date) -> str:
     if account.disbursed_on is None:
         return ""
     span = (on - account.disbursed_on).days
-    days = [account.disbursed_on + timedelta(days=k) for k in range(span + 1)]
-    late = [line.days_past_due for line in account.lines_on(days)]
+    late = _late(account, account.disbursed_on, span)
     high = max(*late, 30)
     points = " ".join(
         f"{40 + k * (WIDTH - 50) / max(1, span):.1f},{HEIGHT - 20 - n * (HEIGHT - 35) / high:.1f}"
@@ -118,3 +119,14 @@ def _plot(account: LoanAccount, on: date) -> str:
         f'<text x="{WIDTH - 75}" y="{HEIGHT - 4}">{on}</text>'
         f'<polyline points="{points}" fill="none" stroke="#a30" stroke-width="1.5"/></svg>'
     )
+
+
+def _late(account: LoanAccount, first: date, span: int) -> list[int]:
+    """Return the days past due on each day from the first, in one walk."""
+    line, found = begin(account.terms, first, account.disbursed_minor), []
+    coming = deque(account.counting)
+    for day in (first + timedelta(days=k) for k in range(span + 1)):
+        while coming and coming[0].effective_on <= day:
+            proceed(line, (coming.popleft(),), day)
+        found.append(at(line, day).days_past_due)
+    return found
