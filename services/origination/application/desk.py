@@ -65,11 +65,14 @@ class Desk:
         """Return the row that an application goes by: that of its own date."""
         return self.policies.product_on(application.product, application.applied_on)
 
-    async def today(self, application: Application) -> date:
-        """Return the ledger's business date; the application's own before there is one."""
+    async def business_on(self) -> date | None:
+        """Return the ledger's business date; None before the first."""
         answer = await self.ledger.GetBusinessDate(ledger_pb.GetBusinessDateRequest())
-        business_on = date.fromisoformat(answer.on) if answer.on else application.applied_on
-        return max(application.applied_on, business_on)
+        return date.fromisoformat(answer.on) if answer.on else None
+
+    async def today(self, application: Application) -> date:
+        """Return the ledger's business date, but no day before the application's own."""
+        return max(application.applied_on, await self.business_on() or application.applied_on)
 
     async def preview(self, terms: Any, value_on: date) -> Any:
         """Ask the ledger what terms would mean; it refuses those above their ceiling."""

@@ -24,8 +24,10 @@ from services.origination.domain.application import (
 from services.origination.domain.cost import Cost, Payment, all_in_cost
 from services.origination.domain.products import terms_to_offer
 from services.origination.domain.state_machine import ALLOWED, Status, Step, require
-from shared.kernel.errors import LendingError
+from shared.kernel.errors import LendingError, Unavailable
 from shared.runtime.records import Work
+
+SWEEP_SIZE = 500
 
 
 def cost_of(preview: Any) -> Cost:
@@ -149,13 +151,24 @@ def lapse(desk: Desk) -> Any:
 
 
 async def sweep(desk: Desk) -> None:
-    """Let every application lapse whose last day has passed."""
-    for status in (s for s in Status if Step.EXPIRE in ALLOWED[s]):
+    """Let every application lapse whose last day has passed, by one business date for all."""
+    with suppress(Unavailable):
+        on = await desk.business_on()
+        for status in (s for s in Status if on and Step.EXPIRE in ALLOWED[s]):
+            await _sweep(desk, status, on)
+
+
+async def _sweep(desk: Desk, status: Status, on: date) -> None:
+    after = ""
+    while True:
         async with desk.records.work() as work:
-            open_ones = await work.find(Application, state=str(status), limit=1000)
-        for application in open_ones:
+            page = await work.find(Application, state=str(status), after=after, limit=SWEEP_SIZE)
+        for application in page:
             with suppress(LendingError):
-                await desk.expire(application, await desk.today(application))
+                await desk.expire(application, on)
+        if len(page) < SWEEP_SIZE:
+            return
+        after = page[-1].application_id
 
 
 async def submit(desk: Desk, request: pb.SubmitApplicationRequest) -> pb.Application:

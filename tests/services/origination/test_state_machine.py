@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from random import Random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from services.origination.domain.state_machine import (
     ALLOWED,
@@ -130,3 +133,16 @@ def test_every_status_can_be_reached_and_left_or_is_an_end() -> None:
     assert reached == set(Status)
     ends = {status for status in Status if not ALLOWED[status]}
     assert ends == {Status.CANCELLED, Status.DECLINED, Status.WITHDRAWN, Status.EXPIRED}
+
+
+@given(st.randoms(use_true_random=False))
+def test_no_money_without_what_was_read_and_signed(chance: Random) -> None:
+    """Before money moves, the offer as it last was has been shown, confirmed and accepted."""
+    status, since = Status.SUBMITTED, []
+    while ALLOWED[status] and len(since) < 50:
+        step = chance.choice(list(ALLOWED[status]))
+        status = follow(status, step, chance.choice(ALLOWED[status][step]))
+        since = [] if step in (Step.CHOOSE, Step.SECURE) else [*since, step]
+        if step is Step.DISBURSE:
+            agreed = [s for s in since if s in (Step.SHOW, Step.CONFIRM, Step.ACCEPT)]
+            assert agreed[-3:] == [Step.SHOW, Step.CONFIRM, Step.ACCEPT]
