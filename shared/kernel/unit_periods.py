@@ -6,7 +6,7 @@ from datetime import date
 
 from shared.kernel.dates import add_months
 
-_DAYS = {52: 7, 26: 14, 24: 15}
+_DAYS = {365: 1, 52: 7, 26: 14, 13: 28, 24: 15}
 
 
 def months_back(advance_on: date, due_on: date) -> tuple[int, int]:
@@ -22,17 +22,20 @@ def unit_periods(advance_on: date, due_on: date, per_year: int) -> tuple[int, fl
     Return whole unit periods and the odd part of one from an advance to a payment.
 
     Args:
-        per_year: Unit periods in a year: 52, 26 or 24, or a divisor of 12.
+        per_year: Unit periods in a year: 365, 52, 26, 24, 13, or a divisor of 12.
     Source:
-        12 CFR 1026, Appendix J (b)(5): months are counted back from the payment, odd days are
-        thirtieths of a month.
+        12 CFR 1026, Appendix J (b)(5): months are counted back from the payment; odd days are
+        thirtieths of a month, of a year 365ths.
     """
     if per_year in _DAYS:
         days, unit = (due_on - advance_on).days, _DAYS[per_year]
         return days // unit, days % unit / unit
     step = 12 // per_year
     months, odd_days = months_back(advance_on, due_on)
-    return months // step, (months % step * 30 + odd_days) / (30 * step)
+    whole, rest = divmod(months, step)
+    if per_year == 1 and odd_days:
+        return whole, (add_months(due_on, -12 * whole) - advance_on).days / 365
+    return whole, (rest * 30 + odd_days) / (30 * step)
 
 
 def single_period(advance_on: date, due_on: date) -> tuple[float, int, float]:
@@ -47,7 +50,4 @@ def single_period(advance_on: date, due_on: date) -> tuple[float, int, float]:
     months, odd_days = months_back(advance_on, due_on)
     if months < 12:
         return (365 / (due_on - advance_on).days if odd_days else 12 / months), 1, 0.0
-    years, rest = divmod(months, 12)
-    if not odd_days:
-        return 1.0, years, rest / 12
-    return 1.0, years, (add_months(due_on, -12 * years) - advance_on).days / 365
+    return 1.0, *unit_periods(advance_on, due_on, 1)
