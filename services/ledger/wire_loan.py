@@ -103,11 +103,12 @@ def effects_message(
         journal=[
             loan_pb2.JournalLine(
                 loan_id=loan_id,
+                effective_on=effective_on.isoformat(),
                 account=posting.account,
                 amount_minor=posting.amount_minor,
                 currency=currency,
             )
-            for posting in given.postings
+            for effective_on, posting in given.postings
         ],
         instalments=[
             loan_pb2.InstalmentChange(

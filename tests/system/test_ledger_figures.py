@@ -52,6 +52,7 @@ def test_effects_are_said_before_they_are_had(desk: Desk) -> None:
     assert effects["events"][0] == "RepaymentPosted"
     assert "PARTIALLY_CURED" in effects["published"] or "CURED" in effects["published"]
     assert sum(int(line["amountMinor"]) for line in effects["journal"]) == 0
+    assert {line["effectiveOn"] for line in effects["journal"]} == {body["valueOn"]}
     assert effects["before"]["daysPastDue"] == 41
     assert effects["figuresAfter"]["payoff"] == had["payoffMinor"]
 

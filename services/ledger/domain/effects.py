@@ -25,10 +25,10 @@ class RowChange(msgspec.Struct, frozen=True, gc=False):
 
 
 class Effects(msgspec.Struct, frozen=True, gc=False):
-    """What a command does to one loan, on the business date."""
+    """What a command does to one loan, on the business date; postings with the date they count."""
 
     events: tuple[str, ...]
-    postings: tuple[Posting, ...]
+    postings: tuple[tuple[date, Posting], ...]
     rows: tuple[RowChange, ...]
     figures_before: dict[str, int]
     figures_after: dict[str, int]
@@ -50,7 +50,12 @@ def effects(account: LoanAccount | None, events: Sequence[Fact], on: date) -> Ef
     new = after.timeline(on) if after else None
     return Effects(
         events=tuple(type(event).__name__ for event in events),
-        postings=tuple(p for e in events if isinstance(e, Financial) for p in e.postings),
+        postings=tuple(
+            (event.effective_on, posting)
+            for event in events
+            if isinstance(event, Financial)
+            for posting in event.postings
+        ),
         rows=_row_changes(old.rows if old else [], new.rows if new else []),
         figures_before=figures(old) if old else {},
         figures_after=figures(new) if new else {},

@@ -139,4 +139,4 @@ def test_effects_asked_for_are_the_effects_had(terms: Terms, acts: Acts) -> None
         said = effects(before, had, desk.on)
         line = desk.account.timeline(desk.on)
         assert said.figures_after == figures(line)
-        assert sum(p.amount_minor for p in said.postings) == 0
+        assert sum(p.amount_minor for _, p in said.postings) == 0
