@@ -12,13 +12,17 @@ from pathlib import Path
 import pytest
 from lending.ledger.v1.events_pb2 import DelinquencyEvent, DelinquencyState
 
+from services.ledger.adapters.event_mapper import decode
 from services.ledger.adapters.event_store import EventStore, open_event_store
+from services.ledger.adapters.retelling import ExperimentInvalid, Retelling
+from services.ledger.application.following import Follower as EventLog
 from services.ledger.application.reading import facts_of
 from services.ledger.domain.loan_account import fold
 from services.ledger.wire_events import Outgoing
 from shared.runtime.database import open_database
 from shared.runtime.reading import Message
 from shared.runtime.records import Records, Work
+from shared.runtime.streams import PREVIEW_STREAM, STREAM
 from shared.subscriber.event import Event
 from shared.subscriber.inbox import Inbox, Read, create_inbox
 from shared.subscriber.lanes import Lanes
@@ -116,6 +120,38 @@ async def test_a_rebuilt_subscriber_is_told_that_it_is_history(post: Post) -> No
     assert rebuilt.replays == history > 0
     assert len(rebuilt.heard) > history
     await stop(relaying, following)
+
+
+async def test_a_consumer_is_rebuilt_beside_the_live_one(post: Post) -> None:
+    """The log is told again under a name of its own: once, as on the live stream."""
+    store = open_event_store(f"sqlite+aiosqlite:///{post.database}")
+    log = [one for lane in told_by_the_log(post.database)[0].values() for one in lane]
+
+    told = [
+        await Retelling(EventLog(store, decode), post.bus, "rebuild-1", loan).tell()
+        for loan in ("L-1", "", "")
+    ]
+    rebuilt = await follower(post.folder, "beside")
+    made = Subscriber(
+        post.bus,
+        "beside",
+        rebuilt.records.work,
+        rebuilt.hear,
+        mute_history=True,
+        stream=PREVIEW_STREAM,
+        subject="lending.preview.rebuild-1",
+    )
+    following = asyncio.create_task(made.run(asyncio.Event()))
+    await until_equal(rebuilt, post.database)
+    store.close()
+
+    assert (sum(told), told[2]) == (len(log), 0)
+    assert 0 < told[0] < told[1]
+    assert rebuilt.replays == len(log)
+    assert await post.bus.last_sequence(STREAM) == 0
+    with pytest.raises(ExperimentInvalid):
+        await Retelling(EventLog(store, decode), post.bus, "a.b").tell()
+    await stop(following)
 
 
 class Crash(Exception):

@@ -26,6 +26,7 @@ from tests.conformance.books import by_loan, differences, make_book, more_loans,
 from tests.conformance.messages import chained, event, publish
 from tests.conformance.relay_kills import complete, kill_at
 from tests.conformance.relay_process import POINTS
+from tests.services.ledger.book import open_book
 from tests.system.processes import free_port
 
 LOANS = 5
@@ -98,6 +99,20 @@ async def test_two_relays_at_once(post: Post) -> None:
     await asyncio.sleep(0.5)
     assert await differences(post.bus, post.database) == []
     await stop(*tasks)
+
+
+async def test_a_loan_of_which_nothing_was_told_lacks_nothing(post: Post) -> None:
+    """A loan just paid out has no event and no state: the stream is as whole as it was."""
+    async with open_book(post.folder) as book:
+        await book.lend("L-new")
+    relay, task = await post.relay("one")
+    await complete(post.bus, post.database)
+    await asyncio.sleep(0.5)
+    told = await relay.tables.told()
+    await stop(task)
+
+    assert told and "L-new" not in told
+    assert await relay._lacks(post.bus) == ""
 
 
 async def test_a_wiped_stream_is_rebuilt(post: Post) -> None:

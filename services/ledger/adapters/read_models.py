@@ -207,7 +207,8 @@ class ReadModels:
     async def told(self) -> dict[str, Told]:
         """Return what was published of each loan so far."""
         async with self.engine.connect() as connection:
-            rows = await connection.execute(select(MESSAGE_SEQUENCES))
+            told = select(MESSAGE_SEQUENCES).where(MESSAGE_SEQUENCES.c.sequence > 0)
+            rows = await connection.execute(told)
             return {loan_id: Told(*rest) for loan_id, *rest in rows}
 
     async def published(self, told: dict[str, Told], position: int) -> None:

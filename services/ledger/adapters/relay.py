@@ -99,25 +99,31 @@ class Relay:
         """Return where to go on: at our position; at the log's start if the stream lost some."""
         self.told = await self.tables.told()
         rebuilding, self.rebuilding = self.rebuilding, False
+        lacking = "a message had nothing before it"
         for _ in range(0 if rebuilding else WHOLE_LOOKS):
-            if await self._is_whole(bus):
+            lacking = await self._lacks(bus)
+            if not lacking:
                 return await self.tables.position("relay")
             # A server that has just become the leader may not have caught up with its own log.
             await asyncio.sleep(WHOLE_SECONDS)
-        structlog.get_logger().error("the stream lacks messages; it is rebuilt from the log")
+        log = structlog.get_logger()
+        log.error("the stream lacks messages; it is rebuilt from the log", lacking=lacking)
         self.told = {}
         return 0
 
-    async def _is_whole(self, bus: Bus) -> bool:
-        """Say whether the last message that we published is still where it was stored."""
+    async def _lacks(self, bus: Bus) -> str:
+        """Say what is not where we stored it: the last event, or a state; empty when all is."""
         if not self.told:
-            return True
+            return ""
         loan_id, last = max(self.told.items(), key=lambda item: item[1].stream_sequence)
         found = await bus.last_message(STREAM, f"{DELINQUENCY}.*.{loan_id}")
         states = (await bus.info(STATE_STREAM)).state.messages
-        if found is None or states < len(self.told):
-            return False
-        return (found.seq or 0) >= last.stream_sequence and _place_of(found) >= (last.sequence, "")
+        if states < len(self.told):
+            return f"{states} states of {len(self.told)}"
+        at, place = (found.seq or 0) if found else 0, _place_of(found)
+        if at < last.stream_sequence or place.sequence < last.sequence:
+            return f"{loan_id}/{last.sequence} was at {last.stream_sequence}, is {place} at {at}"
+        return ""
 
     async def _step(self, bus: Bus, position: int) -> int:
         followed, reached, _ = await asyncio.to_thread(self.follower.page, position, PAGE)
@@ -138,7 +144,7 @@ class Relay:
         changed = {
             loan_id: told
             for loan_id, told in results.items()
-            if isinstance(told, Told) and told != self.told.get(loan_id)
+            if isinstance(told, Told) and told.sequence and told != self.told.get(loan_id)
         }
         await self.tables.published(changed, reached)
         self.told.update(changed)
