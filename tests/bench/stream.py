@@ -34,7 +34,7 @@ from tests.bench.posting import open_book, rate, repayment
 from tests.system.processes import ROOT, Service, free_port
 
 app = typer.Typer()
-CALLERS, DRAIN_SECONDS, ROUND_TRIPS = 64, 4.0, 300
+CALLERS, QUIET_SECONDS, ROUND_TRIPS = 64, 3.0, 300
 
 
 @app.command(hidden=True)
@@ -68,6 +68,15 @@ async def paced(stub: Any, per_second: float, seconds: float) -> int:
     return len(calls)
 
 
+async def quiet(file: Path) -> int:
+    """Wait until nothing more is heard for some seconds; return how many events were."""
+    before, now = -1, 0
+    while now != before:
+        await asyncio.sleep(QUIET_SECONDS)
+        before, now = now, len(file.read_text().splitlines())
+    return now
+
+
 async def round_trips(url: str) -> list[float]:
     """Return milliseconds from an empty message's publishing to its reading, nothing of ours."""
     bus, found = await Bus.connect(url, "floor"), []
@@ -87,13 +96,14 @@ def _figures(took: list[float]) -> tuple[float, float]:
     return median(took), quantiles(took, n=100)[98]
 
 
-async def _run(stub: Any, url: str, file: Path, seconds: float) -> dict[str, float]:
-    """One run: the peak, then half of it, then the floor."""
+async def _run(
+    stub: Any, url: str, file: Path, seconds: float, per_second: float
+) -> dict[str, float]:
+    """One run: the peak, then half of it or a given rate, then the floor."""
     peak = await rate(stub, CALLERS, seconds)
-    await asyncio.sleep(DRAIN_SECONDS)
-    before = len(file.read_text().splitlines())
-    posted = await paced(stub, peak / 2, seconds)
-    await asyncio.sleep(DRAIN_SECONDS)
+    before = await quiet(file)
+    posted = await paced(stub, per_second or peak / 2, seconds)
+    await quiet(file)
     took = [float(line) for line in file.read_text().splitlines()[before:]]
     floor = _figures(await round_trips(url))
     p50, p99 = _figures(took)
@@ -108,7 +118,9 @@ async def _run(stub: Any, url: str, file: Path, seconds: float) -> dict[str, flo
     }
 
 
-async def _measure(folder: Path, runs: int, seconds: float, console: Console) -> list[Any]:
+async def _measure(
+    folder: Path, runs: int, seconds: float, per_second: float, console: Console
+) -> list[Any]:
     port, nats_port = free_port(), free_port()
     url, file = f"nats://127.0.0.1:{nats_port}", folder / "took.txt"
     file.touch()
@@ -128,11 +140,11 @@ async def _measure(folder: Path, runs: int, seconds: float, console: Console) ->
         async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
             stub = LedgerServiceStub(channel)
             await open_book(stub)
-            await asyncio.sleep(DRAIN_SECONDS)
+            await quiet(file)
             found = []
             for run in range(runs):
                 console.log(f"run {run + 1} of {runs}")
-                found.append(await _run(stub, url, file, seconds))
+                found.append(await _run(stub, url, file, seconds, per_second))
             return found
     finally:
         ledger.stop()
@@ -145,14 +157,15 @@ async def _measure(folder: Path, runs: int, seconds: float, console: Console) ->
 def measure(
     runs: Annotated[int, typer.Option(help="Runs; each measures its own peak.")] = 5,
     seconds: Annotated[float, typer.Option(help="Of load per run, and of its peak.")] = 6.0,
+    per_second: Annotated[float, typer.Option(help="Of load; 0 for half of the peak.")] = 0.0,
 ) -> None:
     """Print p50 and p99 per run with the broker's own round trip; write build/latency.json."""
     console, folder = Console(width=120), Path(tempfile.mkdtemp(prefix="duebook-latency-"))
     try:
-        found = asyncio.run(_measure(folder, runs, seconds, console))
+        found = asyncio.run(_measure(folder, runs, seconds, per_second, console))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    table = Table(*found[0], title="decision to handler, at half of the peak")
+    table = Table(*found[0], title="decision to handler")
     for one in found:
         table.add_row(*[f"{value:,.1f}" for value in one.values()])
     console.print(table)

@@ -15,7 +15,7 @@ from shared.runtime.nats_server import start_nats
 from tests.conformance.books import differences, make_book, read_all, told_by_the_log
 from tests.system.processes import ROOT, free_port
 
-SECONDS_MAX, KILL_SECONDS_MAX = 60.0, 10.0
+SECONDS_MAX, KILL_SECONDS_MAX = 60.0, 30.0
 LOANS = 6
 
 
