@@ -34,6 +34,11 @@ def start(nats_url: str, database: Path, point: str, times: int) -> subprocess.P
     return subprocess.Popen(command, cwd=ROOT)
 
 
+def _most(point: str) -> int:
+    """Return how many passings to wait for at most, so that the book outlasts the kills."""
+    return 2 if "position" in point else 5 if "state" in point else 20
+
+
 async def complete(bus: Bus, database: Path) -> list[str]:
     """Wait until the stream holds as much as the log tells; return what is wrong with it."""
     wanted = sum(len(lane) for lane in told_by_the_log(database)[0].values())
@@ -65,7 +70,7 @@ async def kill_at(
     await bus.ensure_streams()
     killed = 0
     for number, point in enumerate(points):
-        process = start(url, database, point, chance.randint(1, 2 if "position" in point else 20))
+        process = start(url, database, point, chance.randint(1, _most(point)))
         try:
             code = await asyncio.to_thread(process.wait, KILL_SECONDS_MAX)
             killed += code == -9
