@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import grpc
 from lending.collections.v1 import collections_service_pb2 as pb
 from lending.collections.v1 import contact_service_pb2 as contact_pb
+from lending.collections.v1 import recovery_service_pb2 as recovery_pb
+from lending.collections.v1 import work_service_pb2 as work_pb
 from lending.collections.v1.collections_service_pb2_grpc import (
     add_CollectionsServiceServicer_to_server,
 )
 from lending.collections.v1.contact_service_pb2_grpc import add_ContactServiceServicer_to_server
+from lending.collections.v1.recovery_service_pb2_grpc import add_RecoveryServiceServicer_to_server
+from lending.collections.v1.work_service_pb2_grpc import add_WorkServiceServicer_to_server
 from lending.ledger.v1.ledger_service_pb2_grpc import LedgerServiceStub
 
 from services.collections.adapters.clocks import BusinessClock, WallClock
@@ -21,18 +24,24 @@ from services.collections.adapters.policy_files import read_policies
 from services.collections.adapters.smtp import SmtpChannel
 from services.collections.adapters.webhook import WebhookChannel
 from services.collections.adapters.wording import Templates
+from services.collections.application.claiming import Claiming
 from services.collections.application.contacting import Contacting
 from services.collections.application.debtors import Debtors
 from services.collections.application.desk import Desk
+from services.collections.application.escalating import Escalating
 from services.collections.application.orders import Orders
 from services.collections.application.planning import Planning
 from services.collections.application.ports import Ledger, SendingChannel
+from services.collections.application.reporting import Reporting
 from services.collections.application.sending import Sending
 from services.collections.application.watching import Watching
+from services.collections.application.working import Working
 from services.collections.config import CollectionsSettings
 from services.collections.domain.contact_rules import Channel
 from services.collections.entrypoints.contact_service import ContactService
 from services.collections.entrypoints.grpc_service import CollectionsService
+from services.collections.entrypoints.recovery_service import RecoveryService
+from services.collections.entrypoints.work_service import WorkService
 from shared.runtime.bus import Bus
 from shared.runtime.database import open_database
 from shared.runtime.grpc_client import open_channel
@@ -74,6 +83,8 @@ class House:
     debtors: Debtors
     planning: Planning
     watching: Watching
+    claiming: Claiming
+    escalating: Escalating
 
 
 def channels(settings: CollectionsSettings) -> dict[Channel, SendingChannel]:
@@ -106,8 +117,27 @@ def build(settings: CollectionsSettings, records: Records, ledger: Ledger) -> Ho
     orders = Orders(records, ledger, {})
     planning = Planning(desk, orders, ledger)
     orders.settle["plan"] = planning.settle
-    watching = Watching(desk, orders, ledger)
-    return House(desk, Debtors(desk, contacting), planning, watching)
+    claiming = Claiming(desk, orders, ledger)
+    orders.settle["claim"] = claiming.settle
+    escalating = Escalating(desk, claiming, ledger)
+    debtors, watching = Debtors(desk, contacting), Watching(desk, orders, ledger)
+    return House(desk, debtors, planning, watching, claiming, escalating)
+
+
+def register(house: House, server: grpc.aio.Server) -> list[str]:
+    """Add the services to a server; return their full names."""
+    desk = house.desk
+    cases = CollectionsService(desk, house.planning, house.debtors)
+    working = Working(desk.records, desk.contacting)
+    today = desk.sending.clock.today
+    add_CollectionsServiceServicer_to_server(cases, server)
+    add_ContactServiceServicer_to_server(ContactService(house.debtors), server)
+    add_WorkServiceServicer_to_server(WorkService(working, Reporting(desk.records), today), server)
+    add_RecoveryServiceServicer_to_server(RecoveryService(house.claiming, house.escalating), server)
+    files = (pb, contact_pb, work_pb, recovery_pb)
+    return [
+        service.full_name for file in files for service in file.DESCRIPTOR.services_by_name.values()
+    ]
 
 
 async def serve_collections(settings: CollectionsSettings) -> None:
@@ -121,14 +151,6 @@ async def serve_collections(settings: CollectionsSettings) -> None:
     house = build(settings, records, LedgerServiceStub(channel))
     await house.desk.load()
 
-    def register(server: grpc.aio.Server) -> Sequence[str]:
-        cases = CollectionsService(house.desk, house.planning, house.debtors)
-        add_CollectionsServiceServicer_to_server(cases, server)
-        add_ContactServiceServicer_to_server(ContactService(house.debtors), server)
-        names = [*pb.DESCRIPTOR.services_by_name.values()]
-        names += contact_pb.DESCRIPTOR.services_by_name.values()
-        return [service.full_name for service in names]
-
     async def relay(stop: asyncio.Event) -> None:
         await records.relay(settings.nats_url, "collections-relay", stop)
 
@@ -140,6 +162,11 @@ async def serve_collections(settings: CollectionsSettings) -> None:
             await bus.close()
 
     work = [relay, hear, house.desk.sending.run, house.watching.watch]
-    await serve(settings, service="collections", register=register, background=work)
+    await serve(
+        settings,
+        service="collections",
+        register=lambda server: register(house, server),
+        background=work,
+    )
     await channel.close()
     await records.engine.dispose()

@@ -9,11 +9,12 @@ import msgspec
 
 from services.collections.application.ports import Policies
 from services.collections.domain.contact_rules import Rules
+from services.collections.domain.legal import LegalPolicy
 from services.collections.domain.treatment import Strategy, checked
 
 
 def read_policies(folder: Path) -> Policies:
-    """Read contact/*.toml (rows) and treatment/*.toml (one strategy each)."""
+    """Read contact/*.toml (rows), treatment/*.toml and legal/*.toml (one policy each)."""
     rules: list[Rules] = []
     for path in sorted((folder / "contact").glob("*.toml")):
         rows = tomllib.loads(path.read_text("utf-8"))["rows"]
@@ -22,7 +23,11 @@ def read_policies(folder: Path) -> Policies:
         read_strategy(path.read_text("utf-8"))
         for path in sorted((folder / "treatment").glob("*.toml"))
     ]
-    return Policies(tuple(rules), tuple(strategies))
+    legal = [
+        msgspec.convert(tomllib.loads(path.read_text("utf-8")), LegalPolicy)
+        for path in sorted((folder / "legal").glob("*.toml"))
+    ]
+    return Policies(tuple(rules), tuple(strategies), tuple(legal))
 
 
 def read_strategy(text: str) -> Strategy:

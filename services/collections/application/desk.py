@@ -19,6 +19,7 @@ from services.collections.domain.contact_rules import ProtectionKind
 from services.collections.domain.debtor import Attempt, Debtor
 from services.collections.domain.hardship import probation
 from services.collections.domain.message import Message, MessageState
+from services.collections.domain.promises import PromiseStatus
 from services.collections.domain.treatment import Doing, Due, arm_of, steps_due
 from shared.runtime.records import Records, Work
 from shared.subscriber.event import Event
@@ -123,9 +124,12 @@ class Desk:
             arm=case.arm,
         )
 
-    async def keep(self, work: Work, case: Case, happened: list[str]) -> None:
-        """Store a case and owe a message for each thing that happened."""
+    async def keep(self, work: Work, case: Case, happened: list[str], about: str = "") -> None:
+        """Store a case and owe a message for each thing that happened, once per `about`."""
         await work.put(case, case.loan_id, "OPEN" if case.open else "CLOSED")
+        if not case.open and (case.promises or case.plan):
+            watch = Watch(loan_id=case.loan_id)
+            await work.put(watch, case.loan_id, "ON" if is_watched(case) else "OVER")
         if not happened:
             return
         shown = wire.case_message(await self.view(work, case))
@@ -133,7 +137,7 @@ class Desk:
             body = events_pb2.CaseChanged(event=name, case=shown)
             subject = f"lending.v1.collections.{name}.{case.loan_id}"
             seen = case.seen_on or case.last.effective_on
-            count = f"{case.last.sequence}.{len(case.facts)}.{seen}.{len(case.promises)}"
+            count = about or f"{case.last.sequence}.{len(case.facts)}.{seen}.{len(case.promises)}"
             message_id = f"collections/{case.loan_id}/{count}/{number}/{name}"
             headers = {"ce-type": f"lending.collections.v1.{name}", "ce-subject": case.loan_id}
             await work.owe(subject, message_id, body, headers)
@@ -169,8 +173,13 @@ class Desk:
                 for case in page:
                     await self._see(work, case, on)
             if len(page) < 100:
-                return
+                break
             after = page[-1].loan_id
+        async with self.records.work() as work:
+            for watch in await work.find(Watch, state="ON", limit=PAGE):
+                closed = await work.get(Case, watch.loan_id)
+                if closed is not None and not closed.open:
+                    await self._see(work, closed, on)
 
     async def _see(self, work: Work, case: Case, on: date) -> None:
         after, happened = see_date(case, on) if case.promises or case.plan else (case, [])
@@ -179,6 +188,18 @@ class Desk:
         else:
             debtor = await self.contacting.debtor_of(work, case)
             await self.plan_steps(work, case, debtor, on)
+
+
+class Watch(msgspec.Struct, frozen=True, kw_only=True):
+    """A closed case with something that only time decides."""
+
+    loan_id: str
+
+
+def is_watched(case: Case) -> bool:
+    """Say whether a promise is open or a plan in probation."""
+    promised = any(one.status is PromiseStatus.OPEN for one in case.promise_standings())
+    return promised or (case.plan is not None and case.plan.status == "APPROVED")
 
 
 def watched(case: Case, on: date) -> tuple[Case, list[str]]:

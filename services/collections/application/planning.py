@@ -111,7 +111,7 @@ class Planning:
         """Propose a plan; the case's circumstances go into the trail."""
 
         def step(case: Case) -> Case:
-            if case.plan is not None and case.plan.status in ("PROPOSED", "APPROVING"):
+            if case.plan is not None and case.plan.waits:
                 raise PlanAlreadyOpen("a plan waits for approval", field="loan_id")
             number = case.plan.number + 1 if case.plan else 1
             return msgspec.structs.replace(case, plan=msgspec.structs.replace(plan, number=number))

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from services.collections.domain.contact_rules import Rules, rules_in_force
 from services.collections.domain.debtor import Debtor
+from services.collections.domain.legal import LegalPolicy
 from services.collections.domain.message import Letter
 from services.collections.domain.permit import Permit
 from services.collections.domain.treatment import Strategy, strategy_in_force
@@ -82,10 +83,16 @@ class Policies:
 
     rules: tuple[Rules, ...]
     strategies: tuple[Strategy, ...]
+    legal: tuple[LegalPolicy, ...] = ()
 
     def rules_for(self, debtor: Debtor, on: date) -> Rules:
         """Return the contact rules of a debtor's jurisdiction on a date."""
         return rules_in_force(self.rules, debtor.jurisdiction, on)
+
+    def legal_on(self, on: date) -> LegalPolicy:
+        """Return the newest legal policy in force on a date, or the oldest there is."""
+        begun = [row for row in self.legal if row.effective_from <= on]
+        return max(begun or self.legal, key=lambda row: row.effective_from)
 
     def strategy(self, on: date) -> Strategy:
         """Return the strategy in force on a date."""

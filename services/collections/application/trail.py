@@ -103,3 +103,21 @@ async def attempts(work: Work, borrower_ref: str, around: datetime | None = None
 def noon(day: date) -> datetime:
     """Return noon of a day, for what is known by its day only."""
     return datetime.combine(day, time(12), tzinfo=UTC)
+
+
+async def decided(
+    work: Work, loan: tuple[str, str], on: date, what: str, by: str, said: str, policy: str = ""
+) -> None:
+    """Write a decision about a loan, given as borrower and loan, into the trail."""
+    borrower_ref, loan_id = loan
+    entry = Entry(
+        at=noon(on),
+        borrower_ref=borrower_ref,
+        loan_id=loan_id,
+        what=what,
+        by=by,
+        policy=policy,
+        said=said[:200],
+        name=said[:200],
+    )
+    await write(work, entry)

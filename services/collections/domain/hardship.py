@@ -89,6 +89,12 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     approved_by: str = ""
     effective_on: date | None = None
 
+    @property
+    def waits(self) -> bool:
+        """Whether it waits for approval or the ledger; one that is not affordable does not."""
+        proposed = self.status == "PROPOSED" and self.affordable is not False
+        return proposed or self.status == "APPROVING"
+
 
 def affordability(budget: Budget, instalment_minor: int, share_most: str) -> bool:
     """

@@ -1,0 +1,146 @@
+"""Collections' API of claims, the legal ladder and evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from lending.collections.v1 import recovery_service_pb2 as pb
+from lending.collections.v1.recovery_service_pb2_grpc import RecoveryServiceServicer
+
+from services.collections import wire_recovery as wire
+from services.collections.application.claiming import Claiming
+from services.collections.application.escalating import Escalating
+from services.collections.domain import claims
+from services.collections.domain.claims import Claim
+from services.collections.domain.legal import Matter
+from shared.kernel.dates import parse_date
+from shared.runtime.records import Work
+from shared.runtime.requests import a_text, an_amount, an_id
+
+
+class RecoveryService(RecoveryServiceServicer):
+    """Answers every rpc of lending.collections.v1.RecoveryService."""
+
+    def __init__(self, claiming: Claiming, escalating: Escalating) -> None:
+        self.claiming, self.escalating = claiming, escalating
+        self.records = claiming.desk.records
+
+    async def _claim(self, request: Any, step: Callable[[Work], Awaitable[Claim]]) -> pb.Claim:
+        an_id(request.request_id, "request_id")
+
+        async def act(work: Work) -> pb.Claim:
+            return wire.claim_message(await step(work))
+
+        return await self.records.answer_once(request, pb.Claim, act)
+
+    async def OpenClaim(self, request: Any, context: Any) -> pb.Claim:
+        """Open a claim."""
+        claim = wire.claim(request)
+        return await self._claim(request, lambda work: self.claiming.open(work, claim))
+
+    async def AddClaimDocument(self, request: Any, context: Any) -> pb.Claim:
+        """Add a document to a claim."""
+        document = wire.document(request)
+        return await self._claim(
+            request,
+            lambda work: self.claiming.change(
+                work, request.claim_id, lambda one: claims.with_document(one, document)
+            ),
+        )
+
+    async def FileClaim(self, request: Any, context: Any) -> pb.Claim:
+        """File a claim with who stands in."""
+        on = parse_date(request.filed_on, field="filed_on")
+        amount = an_amount(request.amount, "amount")
+        by = a_text(request.filed_by, "filed_by")
+        async with self.records.work() as work:
+            known = await self.claiming.claim(work, request.claim_id)
+        late = await self.claiming.days_past_due(known.loan_id, on)
+        return await self._claim(
+            request,
+            lambda work: self.claiming.change(
+                work, request.claim_id, lambda one: claims.filed(one, on, amount, by, late)
+            ),
+        )
+
+    async def AnswerClaim(self, request: Any, context: Any) -> pb.Claim:
+        """Take the answer of who stands in; money goes to the ledger."""
+        on = parse_date(request.on, field="on")
+        amount = an_amount(request.amount, "amount", positive=False)
+        reason = "" if amount else a_text(request.reason, "reason")
+        await self._claim(
+            request,
+            lambda work: self.claiming.answer(work, request.claim_id, on, amount, reason),
+        )
+        await self.claiming.carry_out(request.claim_id)
+        async with self.records.work() as work:
+            return wire.claim_message(await self.claiming.claim(work, request.claim_id))
+
+    async def ShareRecovery(self, request: Any, context: Any) -> pb.ShareRecoveryResponse:
+        """Say how a recovery is shared."""
+        rows = await self.claiming.share(request.loan_id, an_amount(request.amount, "amount"))
+        return pb.ShareRecoveryResponse(
+            shares=[
+                pb.CreditorShare(creditor_ref=name, owed_minor=owed, share_minor=share)
+                for name, owed, share in rows
+            ]
+        )
+
+    async def ListClaims(self, request: Any, context: Any) -> pb.ListClaimsResponse:
+        """List the claims of a loan."""
+        async with self.records.work() as work:
+            found = await self.claiming.of(work, an_id(request.loan_id, "loan_id"))
+        return pb.ListClaimsResponse(claims=[wire.claim_message(one) for one in found])
+
+    async def _matter(
+        self, request: Any, step: Callable[[Work], Awaitable[Matter]]
+    ) -> pb.LegalMatter:
+        an_id(request.request_id, "request_id")
+        an_id(request.loan_id, "loan_id")
+
+        async def act(work: Work) -> pb.LegalMatter:
+            return self._shown(await step(work))
+
+        return await self.records.answer_once(request, pb.LegalMatter, act)
+
+    def _shown(self, matter: Matter) -> pb.LegalMatter:
+        policies = self.claiming.desk.contacting.policies
+        last = matter.steps[-1].on if matter.steps else matter.due_on
+        return wire.matter_message(matter, policies.legal_on(last))
+
+    async def ProposeLegalStep(self, request: Any, context: Any) -> pb.LegalMatter:
+        """Propose the next legal step."""
+        taken = wire.taken(request)
+        return await self._matter(
+            request, lambda work: self.escalating.propose(work, request.loan_id, taken)
+        )
+
+    async def ApproveLegalStep(self, request: Any, context: Any) -> pb.LegalMatter:
+        """Approve it, by another person."""
+        by = a_text(request.approved_by, "approved_by")
+        return await self._matter(
+            request, lambda work: self.escalating.approve(work, request.loan_id, by)
+        )
+
+    async def RecordPersonCheck(self, request: Any, context: Any) -> pb.LegalMatter:
+        """Record that somebody looked at the person."""
+        on = parse_date(request.on, field="on")
+        by, note = a_text(request.checked_by, "checked_by"), a_text(request.note, "note")
+        return await self._matter(
+            request,
+            lambda work: self.escalating.check(
+                work, request.loan_id, on, by, note, may_go_on=request.may_go_on
+            ),
+        )
+
+    async def GetLegalMatter(self, request: Any, context: Any) -> pb.LegalMatter:
+        """Return the legal matter of a loan."""
+        async with self.records.work() as work:
+            case = await self.claiming.case(work, an_id(request.loan_id, "loan_id"))
+            return self._shown(await self.escalating.matter(work, case))
+
+    async def GetEvidence(self, request: Any, context: Any) -> pb.Evidence:
+        """Gather the evidence of a loan."""
+        text, digest = await self.escalating.evidence(an_id(request.loan_id, "loan_id"))
+        return pb.Evidence(json=text, sha256=digest)

@@ -1,0 +1,157 @@
+"""Collections' API of tasks, strategies on trial, and figures."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import msgspec
+from lending.collections.v1 import work_service_pb2 as pb
+from lending.collections.v1.work_service_pb2_grpc import WorkServiceServicer
+
+from services.collections.adapters.policy_files import read_strategy
+from services.collections.application import trail
+from services.collections.application.reporting import Reporting
+from services.collections.application.working import Ranked, Working
+from services.collections.domain import figures
+from services.collections.domain.case import Case, CaseNotFound
+from services.collections.domain.figures import Span
+from services.collections.domain.task import Task
+from services.collections.domain.treatment import StrategyInvalid
+from shared.kernel.dates import parse_date
+from shared.runtime.listing import PageTokenInvalid
+from shared.runtime.records import Work
+from shared.runtime.requests import a_text, an_id, an_instant
+
+DIFFERENCES_MAX, STRATEGY_CHARACTERS_MAX = 200, 100_000
+
+
+class WorkService(WorkServiceServicer):
+    """Answers every rpc of lending.collections.v1.WorkService."""
+
+    def __init__(self, working: Working, reporting: Reporting, today: Any) -> None:
+        self.working, self.reporting, self.today = working, reporting, today
+        self.records = working.records
+
+    async def ListTasks(self, request: Any, context: Any) -> pb.ListTasksResponse:
+        """List tasks, the most urgent first."""
+        before = parse_date(request.due_before, field="due_before") if request.due_before else None
+        token, size = request.page.token or "0", min(request.page.size or 100, 1000)
+        if not (token.isascii() and token.isdigit() and len(token) < 10):
+            raise PageTokenInvalid("the token cannot be read", field="page.token")
+
+        def wanted(task: Task) -> bool:
+            return (
+                request.queue in ("", task.queue)
+                and request.kind in ("", task.kind)
+                and request.assignee in ("", task.assignee)
+                and (before is None or task.due_on < before)
+            )
+
+        rows, start = await self.working.ranked(wanted), int(token)
+        page = rows[start : start + size]
+        more = str(start + size) if start + size < len(rows) else ""
+        return pb.ListTasksResponse(tasks=[_ranked(row) for row in page], next_page_token=more)
+
+    async def AssignTask(self, request: Any, context: Any) -> pb.Task:
+        """Give a task to somebody."""
+        return await self._change(request, assignee=request.assignee[:64])
+
+    async def FinishTask(self, request: Any, context: Any) -> pb.Task:
+        """Say that a task is done."""
+        done_by = a_text(request.done_by, "done_by")
+        note = a_text(request.note, "note")
+        return await self._change(request, state="DONE", assignee=done_by, note=note)
+
+    async def _change(self, request: Any, **changes: object) -> pb.Task:
+        an_id(request.request_id, "request_id")
+
+        async def act(work: Work) -> pb.Task:
+            return _task(await self.working.change(work, request.task_id, **changes))
+
+        return await self.records.answer_once(request, pb.Task, act)
+
+    async def AddNote(self, request: Any, context: Any) -> pb.AddNoteResponse:
+        """Write a note into a borrower's trail."""
+        an_id(request.request_id, "request_id")
+        at, note = an_instant(request.at, "at"), a_text(request.note, "note")
+
+        async def act(work: Work) -> pb.AddNoteResponse:
+            case = await work.get(Case, request.loan_id)
+            if case is None:
+                raise CaseNotFound("the loan has no case", field="loan_id")
+            entry = trail.Entry(
+                at=at,
+                borrower_ref=case.borrower_ref,
+                loan_id=case.loan_id,
+                what="NOTE",
+                by=request.made_by[:64],
+                said=note,
+            )
+            await trail.write(work, entry)
+            return pb.AddNoteResponse()
+
+        return await self.records.answer_once(request, pb.AddNoteResponse, act)
+
+    async def PreviewStrategy(self, request: Any, context: Any) -> pb.PreviewStrategyResponse:
+        """Say which open cases a strategy would treat otherwise."""
+        text = request.strategy_toml[:STRATEGY_CHARACTERS_MAX]
+        try:
+            strategy = read_strategy(text)
+        except (ValueError, msgspec.ValidationError) as wrong:
+            raise StrategyInvalid(str(wrong)[:200], field="strategy_toml") from None
+        cases, found = await self.working.preview(strategy, self.today())
+        return pb.PreviewStrategyResponse(
+            version=strategy.version,
+            cases=cases,
+            different=len(found),
+            differences=[
+                pb.Difference(
+                    loan_id=row.loan_id,
+                    steps_before=row.before,
+                    steps_after=row.after,
+                    arm_before=row.arm_before,
+                    arm_after=row.arm_after,
+                )
+                for row in found[:DIFFERENCES_MAX]
+            ],
+        )
+
+    async def GetFigures(self, request: Any, context: Any) -> pb.GetFiguresResponse:
+        """Count what became of contacts, promises and cases."""
+        from_on = parse_date(request.from_on, field="from_on") if request.from_on else date.min
+        until = parse_date(request.until_on, field="until_on") if request.until_on else date.max
+        book, span = await self.reporting.book(), Span(from_on, until)
+        shares, months = figures.shares(book, span), figures.months(book, span)
+        rate = figures.contacts_per_cure(months, shares)
+        return pb.GetFiguresResponse(
+            shares=[_share(one) for one in shares],
+            months=[pb.Month(**month._asdict()) for month in months],
+            contacts_per_cure="" if rate is None else str(rate),
+        )
+
+
+def _share(one: figures.Share) -> pb.Share:
+    share, low, high = one.bounds or ("", "", "")
+    return pb.Share(**one._asdict(), share=str(share), low=str(low), high=str(high))
+
+
+def _task(task: Task) -> pb.Task:
+    return pb.Task(
+        task_id=task.task_id,
+        kind=task.kind,
+        queue=task.queue,
+        borrower_ref=task.borrower_ref,
+        loan_id=task.loan_id,
+        created_on=task.created_on.isoformat(),
+        due_on=task.due_on.isoformat(),
+        state=task.state,
+        assignee=task.assignee,
+        note=task.note,
+    )
+
+
+def _ranked(row: Ranked) -> pb.Task:
+    message = _task(row.task)
+    message.score, message.arrears_minor = row.score, row.arrears_minor
+    return message
