@@ -173,7 +173,7 @@ def done(messages: list[Any]) -> bool:
 
 
 async def test_killed_while_sending_nothing_goes_out_twice_and_nothing_is_lost(
-    collections: Service,
+    collections: Service, tmp_path: Path
 ) -> None:
     """Killed six times, events twice and late: a message goes out once, or a person looks."""
     chance, mailbox = random.Random(SEED), Mailbox(slow_seconds=0.06)
@@ -207,6 +207,7 @@ async def test_killed_while_sending_nothing_goes_out_twice_and_nothing_is_lost(
     lost = [one for one in found if one.name in sent - set(taken)]
     assert lost == []
     assert set(taken) <= sent | uncertain
+    assert not (tmp_path / "outbox").exists()
     assert len(uncertain) <= KILLS
     assert {n for n in uncertain if int(n[2:5]) % 2 == 0} == set()
     assert all(one.why == "the case is in M1" for one in found if one.name not in sent | uncertain)
