@@ -14,7 +14,7 @@ from services.collections.application.orders import Orders
 from services.collections.application.ports import Ledger
 from shared.kernel.errors import LendingError
 
-WATCH_SECONDS = 2.0
+WATCH_SECONDS, ASK_SECONDS_MAX = 2.0, 2.0
 
 
 @dataclass(slots=True)
@@ -40,7 +40,9 @@ class Watching:
 
     async def look(self) -> None:
         """Look once."""
-        answer = await self.ledger.GetBusinessDate(ledger_pb.GetBusinessDateRequest())
+        answer = await self.ledger.GetBusinessDate(
+            ledger_pb.GetBusinessDateRequest(), timeout=ASK_SECONDS_MAX
+        )
         on = date.fromisoformat(answer.on) if answer.on else None
         if on is not None and on != self.seen_on:
             await self.desk.see(on)

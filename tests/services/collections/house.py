@@ -31,7 +31,9 @@ class LedgerByHand:
     given: list[Any] = field(default_factory=list)
     refusals: dict[str, LendingError] = field(default_factory=dict)
 
-    async def GetBusinessDate(self, request: Any) -> ledger_service_pb2.BusinessDate:
+    async def GetBusinessDate(
+        self, request: Any, timeout: float = 0
+    ) -> ledger_service_pb2.BusinessDate:
         return ledger_service_pb2.BusinessDate(on=self.on)
 
     async def GetLoan(self, request: Any) -> loan_pb2.Loan:
