@@ -29,7 +29,6 @@ from shared.kernel.errors import InvalidArgument
 from shared.runtime.requests import a_number, an_id, an_instant
 
 Named = TypeVar("Named", bound=StrEnum)
-AUTOMATIC = ("SENT", "BOUNCED", "NOT_SENT")
 
 
 class WordUnknown(InvalidArgument):

@@ -20,6 +20,7 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
+    collate,
     insert,
     select,
     update,
@@ -113,12 +114,16 @@ class Work:
         limit: int = 100,
     ) -> list[Record]:
         """Return records of a kind in order of id, of one state and between two ids if given."""
-        query = select(RECORDS.c.body).where(RECORDS.c.kind == kind.__name__, RECORDS.c.id > after)
+        key: Any = RECORDS.c.id
+        if before and self.connection.dialect.name == "postgresql":
+            # Between two ids means by bytes, whatever the language of the database.
+            key = collate(key, "C")
+        query = select(RECORDS.c.body).where(RECORDS.c.kind == kind.__name__, key > after)
         if before:
-            query = query.where(RECORDS.c.id < before)
+            query = query.where(key < before)
         if state:
             query = query.where(RECORDS.c.state == state)
-        rows = await self.connection.execute(query.order_by(RECORDS.c.id).limit(limit))
+        rows = await self.connection.execute(query.order_by(key).limit(limit))
         return [msgspec.json.decode(body, type=kind) for body in rows.scalars()]
 
     async def owe(

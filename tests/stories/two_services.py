@@ -111,7 +111,7 @@ def contains(answer: Any, shown: Any) -> bool:
             and len(answer) == len(shown)
             and all(contains(one, wanted) for one, wanted in zip(answer, shown, strict=True))
         )
-    return answer == shown
+    return answer == shown or (answer is None and shown == "")
 
 
 @contextmanager

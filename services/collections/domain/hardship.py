@@ -41,7 +41,6 @@ class Measure(StrEnum):
     RATE_CHANGE = "RATE_CHANGE"
     PAYMENT_HOLIDAY = "PAYMENT_HOLIDAY"
     RE_AGE = "RE_AGE"
-    SETTLEMENT = "SETTLEMENT"
 
 
 class Circumstance(StrEnum):
