@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
+import http.client
 import json
 import time
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
 
-from services.collections.application.ports import ChannelAway, ChannelRefused
+from services.collections.application.ports import ChannelAway, ChannelRefused, ChannelUncertain
 from services.collections.domain.message import Letter
 from services.collections.domain.permit import Permit
 
@@ -64,5 +65,9 @@ class WebhookChannel:
             if 400 <= refused.code < 500 and refused.code not in (408, 425, 429):
                 raise ChannelRefused(f"{refused.code} {refused.reason}") from None
             raise ChannelAway(f"{refused.code} {refused.reason}") from None
-        except OSError as failure:
-            raise ChannelAway(str(failure)) from None
+        except urllib.error.URLError as failure:
+            if isinstance(failure.reason, ConnectionRefusedError):
+                raise ChannelAway(str(failure)) from None
+            raise ChannelUncertain(str(failure)) from None
+        except (OSError, http.client.HTTPException) as lost:
+            raise ChannelUncertain(str(lost)) from None

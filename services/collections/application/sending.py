@@ -52,7 +52,6 @@ class Sending:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Send what is ready, and ask again about what waits, until told to stop."""
-        await self.resume()
         while not stop.is_set():
             self.wanted.clear()
             await self.send_due()
@@ -60,7 +59,7 @@ class Sending:
                 await asyncio.wait_for(self.wanted.wait(), LOOK_SECONDS)
 
     async def resume(self) -> None:
-        """After a start: repeat what may be repeated, hand to a person what may not."""
+        """What was begun and whose end was not seen: repeat it, or hand it to a person."""
         async with self.records.work() as work:
             begun = await work.find(Message, state=MessageState.SENDING, limit=PAGE)
         for message in begun:
@@ -71,6 +70,7 @@ class Sending:
 
     async def send_due(self) -> None:
         """Ask the gate about what is planned and has come; send what is ready."""
+        await self.resume()
         async with self.records.work() as work:
             for message in await work.find(Message, state=MessageState.PLANNED, limit=PAGE):
                 await self.decide(work, message)
@@ -214,7 +214,8 @@ class Sending:
         except ChannelRefused as refused:
             await self._ended(message, MessageState.BOUNCED, str(refused))
         except ChannelUncertain as lost:
-            await self._ended(message, MessageState.UNCERTAIN, str(lost))
+            if not self.channels[message.channel].repeatable:
+                await self._ended(message, MessageState.UNCERTAIN, str(lost))
         else:
             await self._ended(message, MessageState.SENT, "", reference)
 

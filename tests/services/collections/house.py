@@ -69,7 +69,6 @@ async def a_house(
     await records.create(APPLICATION_ID)
     house = build(chosen, records, ledger or LedgerByHand())
     await house.desk.load()
-    await house.desk.sending.resume()
     yield house
     await records.engine.dispose()
 

@@ -167,7 +167,7 @@ async def register_all(service: Service) -> None:
 
 def done(messages: list[Any]) -> bool:
     """Every loan has its M1 message, and nothing waits."""
-    waiting = (pb.MESSAGE_STATE_PLANNED, pb.MESSAGE_STATE_SENDING)
+    waiting = (pb.MESSAGE_STATE_PLANNED, pb.MESSAGE_STATE_READY, pb.MESSAGE_STATE_SENDING)
     loans = {one.loan_id for one in messages if one.stage == "M1"}
     return len(loans) == LOANS and all(one.state not in waiting for one in messages)
 
