@@ -17,6 +17,7 @@ from services.ledger.domain.difference import Step
 from services.ledger.domain.effects import Effects
 from services.ledger.domain.events import Fact
 from services.ledger.domain.loan_account import LoanAccount
+from services.ledger.domain.status import status_on
 from services.ledger.domain.timeline import NO_PENALTY, Allocation, Row, Timeline
 from services.ledger.wire_events import delinquency_message, told
 from services.ledger.wire_terms import terms_message
@@ -26,14 +27,14 @@ def loan_message(
     account: LoanAccount, on: date | None, view: int = loan_pb2.LOAN_VIEW_FULL
 ) -> loan_pb2.Loan:
     """Return a loan on a date as its message; in the basic view without terms and instalments."""
-    status = loan_pb2.LoanStatus.Value(f"LOAN_STATUS_{account.status}")
     line = account.timeline(on) if on else None
+    status = status_on(account, line, on) if on else account.status
     message = loan_pb2.Loan(
         loan_id=account.loan_id,
         name=f"loans/{account.loan_id}",
         borrower_ref=account.borrower_ref,
         product=account.product,
-        status=status,
+        status=loan_pb2.LoanStatus.Value(f"LOAN_STATUS_{status}"),
         effective_on=on.isoformat() if on else "",
         version=account.version,
     )

@@ -207,8 +207,10 @@ def _(event: ev.ChargeApplied, account: LoanAccount) -> dict[str, object]:
 
 def _reopened(account: LoanAccount) -> LoanStatus:
     """Return the status of a loan on which something is owed again."""
-    settled = account.status is LoanStatus.SETTLED
-    return LoanStatus.ACTIVE if settled else account.status
+    if account.status is not LoanStatus.SETTLED:
+        return account.status
+    off = any(fact.kind is FactKind.CHARGE_OFF for fact in account.counting)
+    return LoanStatus.CHARGED_OFF if off else LoanStatus.ACTIVE
 
 
 @_changes.register

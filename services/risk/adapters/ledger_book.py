@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -16,31 +16,19 @@ from lending.ledger.v1 import loan_pb2
 from services.risk.domain.book import CHARGED_OFF, SETTLED, BookRow, remaining_months
 
 PAGE, TOGETHER = 500, 32
-_ENDS = {
-    "lending.ledger.LoanChargedOff": CHARGED_OFF,
-    "lending.ledger.LoanWrittenOff": CHARGED_OFF,
-    "lending.ledger.LoanSettled": SETTLED,
-    "lending.ledger.ChargeOffUndone": "",
+_ENDED = {
+    loan_pb2.LOAN_STATUS_CHARGED_OFF: CHARGED_OFF,
+    loan_pb2.LOAN_STATUS_WRITTEN_OFF: CHARGED_OFF,
+    loan_pb2.LOAN_STATUS_SETTLED: SETTLED,
 }
-"""What the loan is from such an event on; "" is on the books again."""
-_ENDED = (
-    loan_pb2.LOAN_STATUS_CHARGED_OFF,
-    loan_pb2.LOAN_STATUS_WRITTEN_OFF,
-    loan_pb2.LOAN_STATUS_SETTLED,
-)
+"""What a loan is that does not run any more."""
 
 
 @dataclass(slots=True)
 class LedgerBook:
-    """
-    Reads through the ledger's public API; `stub` is a LedgerServiceStub.
-
-    Figures are those of the date. The status that comes with them is today's, so how and when a
-    loan ended is read from its events, once per loan.
-    """
+    """Reads through the ledger's public API; `stub` is a LedgerServiceStub."""
 
     stub: Any
-    ends: dict[str, list[tuple[date, str]]] = field(default_factory=dict)
 
     async def on(self, as_of: date, currency: str) -> list[BookRow]:
         """Return every loan of a currency that was paid out by a date, as it was on it."""
@@ -52,26 +40,11 @@ class LedgerBook:
                 loan = await self.stub.GetLoan(request)
                 if not _paid_out(loan, as_of):
                     return None
-                return book_row(loan, as_of, await self._ended(loan, as_of))
+                return book_row(loan, as_of)
 
         names = [name async for name in self._names(currency)]
         rows = await asyncio.gather(*(ask(name) for name in names))
         return [row for row in rows if row is not None]
-
-    async def _ended(self, loan: loan_pb2.Loan, as_of: date) -> str:
-        """Return how a loan had ended by a date; empty while it ran."""
-        if loan.status not in _ENDED:
-            return ""
-        if loan.loan_id not in self.ends:
-            request = ledger_pb.ListLoanEventsRequest(loan_id=loan.loan_id)
-            found = (await self.stub.ListLoanEvents(request)).events
-            self.ends[loan.loan_id] = [
-                (date.fromisoformat(one.effective_on), _ENDS[one.topic])
-                for one in found
-                if one.topic in _ENDS
-            ]
-        by_then = [what for on, what in self.ends[loan.loan_id] if on <= as_of]
-        return by_then[-1] if by_then else ""
 
     async def _names(self, currency: str) -> AsyncIterator[str]:
         token = ""
@@ -91,8 +64,8 @@ def _paid_out(loan: loan_pb2.Loan, as_of: date) -> bool:
     return bool(loan.disbursed_on) and date.fromisoformat(loan.disbursed_on) <= as_of
 
 
-def book_row(loan: loan_pb2.Loan, as_of: date, ended: str) -> BookRow:
-    """Return a loan as a row of the book; `ended` is CHARGED_OFF, SETTLED, or empty."""
+def book_row(loan: loan_pb2.Loan, as_of: date) -> BookRow:
+    """Return a loan on a date as a row of the book."""
     buckets = loan.delinquency.buckets
     dues = [
         (date.fromisoformat(one.due_on), one.principal_due_minor - one.principal_paid_minor)
@@ -103,7 +76,7 @@ def book_row(loan: loan_pb2.Loan, as_of: date, ended: str) -> BookRow:
         borrower_ref=loan.borrower_ref,
         product=loan.product,
         currency=loan.terms.currency,
-        state=ended or buckets["m"],
+        state=_ENDED.get(loan.status, buckets["m"]),
         tier=buckets["five_tier"],
         days_past_due=loan.delinquency.days_past_due,
         balance_minor=loan.principal_outstanding_minor,
