@@ -13,7 +13,12 @@ from shared.kernel.errors import LendingError
 from shared.runtime.grpc_client import RETRY
 from shared.runtime.grpc_errors import error_from_rpc
 
-OPTIONS = [("grpc.service_config", json.dumps(RETRY)), ("grpc.enable_retries", 1)]
+ANSWER_BYTES_MAX = 64 << 20
+OPTIONS = [
+    ("grpc.service_config", json.dumps(RETRY)),
+    ("grpc.enable_retries", 1),
+    ("grpc.max_receive_message_length", ANSWER_BYTES_MAX),
+]
 DEADLINE_SECONDS = 10.0
 
 

@@ -20,7 +20,7 @@ from tests.conformance.candidates import Candidate
 from tests.conformance.loans import Lane, lanes
 from tests.conformance.messages import Sent, publish
 
-QUIET_SECONDS, KILLED_SECONDS, WIPED_SECONDS = 8.0, 2.0, 3.0
+QUIET_SECONDS, KILLED_SECONDS, WIPED_SECONDS, SETTLED_SECONDS = 8.0, 2.0, 3.0, 2.0
 SAME = "the same comes of it as undisturbed"
 Outcome = dict[str, list[str]]
 MakeCandidate = Callable[[str, Path], Candidate]
@@ -91,7 +91,7 @@ async def calm(stage: Stage, wanted: Sequence[Lane]) -> Outcome:
         stage.candidate.start()
         await publish(bus, [one for lane in wanted for one in lane.right])
         await stage.until(lambda: _as_wanted(stage.candidate, wanted))
-        return stage.candidate.outcome()
+        return await _settled(stage.candidate)
 
 
 async def disturbed(
@@ -112,7 +112,16 @@ async def disturbed(
         await stage.until(lambda: _as_wanted(stage.candidate, wanted))
         findings += [Finding(lane.case, _misheard(stage.candidate, lane)) for lane in wanted]
         findings.append(await _wiped(stage, bus, wanted))
-        return findings, stage.candidate.outcome()
+        return findings, await _settled(stage.candidate)
+
+
+async def _settled(candidate: Candidate) -> Outcome:
+    """Return what came of the events once it stands still: effects may follow in their own time."""
+    found, before = candidate.outcome(), None
+    while found != before:
+        await asyncio.sleep(SETTLED_SECONDS)
+        found, before = candidate.outcome(), found
+    return found
 
 
 async def _killed(stage: Stage, bus: Bus, of: Sequence[Lane]) -> None:
@@ -140,7 +149,7 @@ async def _broker_killed(stage: Stage, bus: Bus, of: Sequence[Lane]) -> None:
 
 async def _wiped(stage: Stage, bus: Bus, wanted: Sequence[Lane]) -> Finding:
     """The broker comes back empty, and the stream is built again: nothing happens a second time."""
-    before, faults = stage.candidate.outcome(), stage.candidate.faults()
+    before, faults = await _settled(stage.candidate), stage.candidate.faults()
     reconnects = bus.reconnects
     stage.restart_nats(wiped=True)
     await _connected(bus, reconnects)

@@ -13,6 +13,7 @@ from services.ledger.domain.events import Fact, TransitionRecorded
 from services.ledger.domain.explain import FIGURES, explain, figures
 from services.ledger.domain.loan_account import LoanAccount
 from services.ledger.domain.replay import at, begin, proceed
+from services.ledger.domain.status import status_on
 from services.ledger.domain.timeline import Timeline
 from shared.kernel.money import format_amount
 
@@ -36,7 +37,7 @@ def page(account: LoanAccount, line: Timeline, events: Sequence[Fact]) -> str:
     parts = [
         f"<h1>{escape(title)}</h1>",
         f"<p>Borrower {escape(account.borrower_ref)}, product {escape(account.product)},"
-        f" status {account.status}. Amounts in {currency}.</p>",
+        f" status {status_on(account, line, line.on)}. Amounts in {currency}.</p>",
         "<h2>Days past due, day by day · 逾期天数</h2>",
         _plot(account, line.on),
         "<h2>What fell due and what was paid · 应还与已还</h2>",

@@ -25,6 +25,7 @@ from services.ledger.domain.events import Fact, Financial
 from services.ledger.domain.explain import FIGURES, explain, figures
 from services.ledger.domain.loan_account import LoanAccount, evolve, fold
 from services.ledger.domain.refusals import LoanNotFound
+from services.ledger.domain.status import status_on
 from services.ledger.domain.timeline import Timeline
 from shared.audit import packing
 from shared.audit.checkpoints import Signer
@@ -119,7 +120,7 @@ class Evidence:
             "effective_on": on.isoformat(),
             "known_at": known_at.isoformat() if known_at else "",
             "version": account.version,
-            "status": str(account.status),
+            "status": str(status_on(account, line, on)),
             "currency": account.terms.currency,
             "figures": figures(line),
         }

@@ -11,6 +11,7 @@ from services.ledger.application.inspecting import pages
 from services.ledger.application.ports import Log
 from services.ledger.domain.explain import figures
 from services.ledger.domain.loan_account import LoanAccount
+from services.ledger.domain.status import status_on
 from services.ledger.domain.timeline import Timeline
 
 EVENTS = ("position", "stream", "version", "topic", "state")
@@ -62,7 +63,7 @@ def _loan(account: LoanAccount, line: Timeline) -> Row:
     return (
         account.loan_id,
         account.terms.currency,
-        str(account.status),
+        str(status_on(account, line, line.on)),
         line.on,
         bool(line.creditor_ref) or line.charged_off_on is not None,
         sum(charge.due - charge.paid for charge in line.loan_charges),

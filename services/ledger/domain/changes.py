@@ -98,7 +98,7 @@ def charge_prepayment(line: Timeline, fact_id: str, ahead_minor: int) -> None:
     """Charge the contract's fee for principal that a repayment pays before it is due."""
     fee = line.prepayment_fee(ahead_minor)
     if fee:
-        charge = Charge(f"prepayment@{fact_id}", Component.FEE, line.on, fee)
+        charge = Charge(f"prepayment:{fact_id}", Component.FEE, line.on, fee)
         line.loan_charges.append(charge)
         book_charge(line, charge, fee)
 

@@ -151,13 +151,14 @@ def _receive(line: Timeline, fact: MoneyFact) -> None:
         payment.run(stages)
     else:
         changes.prepay(line, payment, stages)
+    if fees and not pays_off:
+        ahead = changes.principal_paid_ahead(line, payment.allocations(), due_on)
+        changes.charge_prepayment(line, fact.fact_id, ahead)
+        payment.run(stages)
     line.unallocated = payment.left
     slots = payment.allocations()
     line.allocations = line.allocations.grown((fact.fact_id, slots))
     book_payment(line, slots, payment.left, fact.source)
-    if fees and not pays_off:
-        ahead = changes.principal_paid_ahead(line, slots, due_on)
-        changes.charge_prepayment(line, fact.fact_id, ahead)
     line.received += fact.amount_minor
     if fact.kind is FactKind.RECOVERY:
         line.recovered += fact.amount_minor

@@ -15,6 +15,7 @@ from services.ledger.domain.loan_account import LoanStatus
 from services.ledger.domain.terms import Prepayment, Terms
 from services.ledger.domain.waterfall import Component, PaymentSource
 from shared.audit.evaluate import evaluate
+from shared.runtime.requests import an_id
 from tests.services.ledger.domain.desk import TERMS, Desk
 
 TWO_PERCENT = msgspec.structs.replace(TERMS, prepayment_fee_rate=Decimal("0.02"))
@@ -90,3 +91,29 @@ def test_a_charged_off_loan_asks_no_fee() -> None:
     desk.ask(cmd.ChargeOffLoan, effective_on=desk.on, reason="no hope")
     after = desk.account.timeline(desk.on).payoff
     assert before - after == 800_000 * 2 // 100
+
+
+@pytest.mark.parametrize("prepayment", [Prepayment.HOLD, Prepayment.REDUCE, Prepayment.SHORTEN])
+def test_a_cent_below_the_payoff_leaves_a_cent(prepayment: Prepayment) -> None:
+    """What the principal leaves over pays the fee, and does not wait beside it."""
+    desk = _on(date(2026, 1, 20), msgspec.structs.replace(TWO_PERCENT, prepayment=prepayment))
+    payoff = desk.account.timeline(desk.on).payoff
+    paid = {"value_on": desk.on, "amount_minor": payoff - 1, "currency": "CNY"}
+    desk.ask(cmd.PostRepayment, **paid)
+
+    line = desk.account.timeline(desk.on)
+    assert line.unallocated == 0
+    if prepayment is not Prepayment.HOLD:
+        assert line.payoff == 1
+
+
+def test_the_fee_can_be_waived() -> None:
+    """Under the id that it has in the explanation."""
+    desk = _on(date(2026, 2, 5))
+    desk.repay("3000.00")
+    [charge] = desk.account.timeline(desk.on).loan_charges
+    desk.ask(cmd.WaiveCharge, charge_id=an_id(charge.fact_id, "charge_id"), value_on=desk.on, **WHY)
+    assert desk.account.timeline(desk.on).charges_outstanding == 0
+
+
+WHY = {"reason": "goodwill", "approved_by": "Li"}

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from services.ledger.domain import commands as cmd
 from services.ledger.domain.decide import decide
+from services.ledger.domain.kept import KEEPER
 from services.ledger.domain.loan_account import fold
 from services.ledger.domain.trail import Trail
 from tests.services.ledger.domain.desk import Desk
@@ -73,6 +74,7 @@ def seconds_of(desk: Desk) -> float:
 
 def test_a_repayment_costs_the_same_however_many_came_before() -> None:
     """The five-thousandth repayment into a loan costs what the fiftieth does."""
+    KEEPER.lines.clear()
     desk = Desk()
     for _ in range(FEW):
         desk.repay("0.01")
