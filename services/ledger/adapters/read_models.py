@@ -211,6 +211,12 @@ class ReadModels:
             rows = await connection.execute(told)
             return {loan_id: Told(*rest) for loan_id, *rest in rows}
 
+    async def forget_told(self) -> None:
+        """Let the relay begin again: what it told and how far it came are forgotten together."""
+        async with self.engine.begin() as connection:
+            await connection.execute(delete(MESSAGE_SEQUENCES))
+            await set_position(connection, "relay", 0)
+
     async def published(self, told: dict[str, Told], position: int) -> None:
         """Store how far the relay has come: position and loans together."""
         rows = [{"loan_id": loan_id, **one._asdict()} for loan_id, one in told.items()]

@@ -108,6 +108,7 @@ class Relay:
             await asyncio.sleep(WHOLE_SECONDS)
         log = structlog.get_logger()
         log.error("the stream lacks messages; it is rebuilt from the log", lacking=lacking)
+        await self.tables.forget_told()
         self.told = {}
         return 0
 

@@ -38,16 +38,15 @@ class Commits:
         """Decide commands and store them in one transaction; on conflict once more, then alone."""
         if self._try(asks):
             return
+        # Nothing was stored: a refusal may have met what another ask did only in memory.
         left = []
         for ask in asks:
-            if not isinstance(ask.outcome, Exception):
-                ask.outcome, ask.events = first_answer(self.log, ask), ()
-                if ask.outcome is None:
-                    left.append(ask)
+            ask.outcome, ask.events = first_answer(self.log, ask), ()
+            if ask.outcome is None:
+                left.append(ask)
         if not self._try(left):
             for ask in left:
-                if not isinstance(ask.outcome, Exception):
-                    self._commit_alone(ask)
+                self._commit_alone(ask)
 
     def commit_all(self, asks: Sequence[Ask]) -> None:
         """Store all commands in one transaction, or none; those answered before stay so."""
@@ -130,9 +129,8 @@ class Commits:
 
     def _commit_alone(self, ask: Ask) -> None:
         """Answer one request after a conflict: its first answer, or a fresh decision."""
-        first = first_answer(self.log, ask)
-        if first is not None:
-            ask.outcome = first
+        ask.outcome, ask.events = first_answer(self.log, ask), ()
+        if ask.outcome is not None:
             return
         fresh: dict[str, LoanAccount | None] = {}
         self.accounts.drop(ask.command.loan_id)

@@ -13,7 +13,7 @@ import structlog
 
 from services.ledger.application.asks import Ask, TooManyWaiting, Weighed, Work
 from services.ledger.application.committing import Commits
-from services.ledger.application.ports import LogUnavailable
+from services.ledger.application.ports import LogUnavailable, StreamChanged
 from services.ledger.domain import commands as cmd
 from services.ledger.domain.book_events import BusinessDateAdvanced, RequestAnswered
 from services.ledger.domain.decide import decide
@@ -33,16 +33,18 @@ class Writer(Commits):
     queue: asyncio.Queue[Work] = field(default_factory=asyncio.Queue)
     waiting: int = 0
     business_days: int = 0
+    day_unsure: bool = False
     open: dict[object, datetime] = field(default_factory=dict)
     thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
 
     def load_business_date(self) -> None:
-        """Read where the book stands; once, before serving."""
+        """Read where the book stands: before serving, and when an append may have been lost."""
         days = self.log.stream(BUSINESS_DAY)
         self.business_days = len(days)
         if days:
             assert isinstance(days[-1], BusinessDateAdvanced)
             self.business_on = days[-1].on
+        self.day_unsure = False
 
     async def ask(self, command: cmd.Asked, body_sha256: str = "") -> RequestAnswered:
         """
@@ -81,10 +83,7 @@ class Writer(Commits):
         self.waiting += len(asks)
         self.open[id(work)] = min(ask.command.recorded_at for ask in asks)
         self.queue.put_nowait(work)
-        try:
-            await work.done
-        finally:
-            del self.open[id(work)]
+        await work.done
 
     def settled_at(self, now: datetime) -> datetime:
         """Return the latest instant at which nothing can be recorded any more."""
@@ -121,6 +120,7 @@ class Writer(Commits):
             self.waiting -= count
             self.on_commit()
             for work in works:
+                del self.open[id(work)]
                 work.finish()
 
     def _commit_works(self, works: Sequence[Work]) -> None:
@@ -136,6 +136,8 @@ class Writer(Commits):
     def _guarded(self, asks: Sequence[Ask], commit: Callable[[Sequence[Ask]], None]) -> None:
         """Let a failure of the store reach its callers, and start again from the log."""
         try:
+            if self.day_unsure:
+                self.load_business_date()
             commit(asks)
         except Exception as failure:
             if not isinstance(failure, LogUnavailable):
@@ -145,10 +147,24 @@ class Writer(Commits):
                 ask.outcome, ask.events = failure, ()
 
     async def close_day(self, event: BusinessDateAdvanced) -> None:
-        """Record that days are closed; only called when every loan was aged up to the date."""
+        """
+        Record that days are closed; only called when every loan was aged up to the date.
+
+        Recorded and known in one step of the one thread, also for a caller who hangs up: no command
+        is decided under a date that the log has left behind.
+        """
         loop = asyncio.get_running_loop()
-        streams = [(BUSINESS_DAY, self.business_days, [event])]
-        await loop.run_in_executor(self.thread, self.log.append, streams)
-        self.business_days += 1
-        self.business_on = event.on
+        await asyncio.shield(loop.run_in_executor(self.thread, self._close_day, event))
         self.on_commit()
+
+    def _close_day(self, event: BusinessDateAdvanced) -> None:
+        try:
+            self.log.append([(BUSINESS_DAY, self.business_days, [event])])
+        except (StreamChanged, LogUnavailable):
+            self.day_unsure = True
+            self.load_business_date()
+            if self.business_on != event.on:
+                raise
+        else:
+            self.business_days += 1
+            self.business_on = event.on
