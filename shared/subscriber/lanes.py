@@ -97,16 +97,16 @@ class Lanes(Generic[Unit]):
                 continue
             await self._take(unit, event, after, waiting, applied)
             if event.loan_id in waiting and after.get(event.loan_id) != before.get(event.loan_id):
-                await self._drain(unit, event.loan_id, after, applied)
+                await self._drain(unit, event.loan_id, after, applied, replay_until)
         await self.inbox.set_places(unit.connection, before, after)
         return applied
 
-    async def redrive(self, unit: Unit, loan_id: str) -> Applied:
+    async def redrive(self, unit: Unit, loan_id: str, replay_until: int) -> Applied:
         """Try the parked events of one loan again, also those that failed."""
         applied = Applied()
         before = await self.inbox.places(unit.connection, [loan_id])
         after = dict(before)
-        await self._drain(unit, loan_id, after, applied)
+        await self._drain(unit, loan_id, after, applied, replay_until)
         await self.inbox.set_places(unit.connection, before, after)
         return applied
 
@@ -150,7 +150,12 @@ class Lanes(Generic[Unit]):
             raise HandlerFailed(event, failure) from failure
 
     async def _drain(
-        self, unit: Unit, loan_id: str, places: dict[str, Place], applied: Applied
+        self,
+        unit: Unit,
+        loan_id: str,
+        places: dict[str, Place],
+        applied: Applied,
+        replay_until: int,
     ) -> None:
         """Tell what waited for what was just told, in order, for as long as it follows."""
         done = []
@@ -158,7 +163,7 @@ class Lanes(Generic[Unit]):
             if row.reason not in WAITING and not row.redrive:
                 continue
             try:
-                event = read_event(message_of(row))
+                event = read_event(message_of(row), replay=row.stream_sequence <= replay_until)
             except EventUnreadable:
                 continue
             place = places.get(loan_id, Place())

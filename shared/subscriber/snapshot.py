@@ -17,18 +17,27 @@ OnSnapshot = Callable[[Sequence[DelinquencyState], Unit], Awaitable[None]]
 
 
 async def states(bus: Bus, loan_id: str = "*") -> list[DelinquencyState]:
-    """Return the last state of every loan, or of one; in the order of their last change."""
+    """
+    Return the last state of every loan, or of one; in the order of their last change.
+
+    Raises:
+        TimeoutError: they stopped coming before the last one; nothing is known then.
+    """
     if not await bus.last_sequence(STATE_STREAM):
         return []
     reader = Reader(bus.client, STATE_STREAM, [f"{STATE}.{loan_id}"])
     found: dict[str, DelinquencyState] = {}
+    pending = 1 if loan_id == "*" else 0
     try:
         while messages := await reader.batch(BATCH, SECONDS):
             for message in messages:
                 state = DelinquencyState.FromString(message.body)
                 found[state.loan_id] = state
-            if not messages[-1].pending:
+            pending = messages[-1].pending
+            if not pending:
                 break
+        if pending:
+            raise TimeoutError("the states of loans stopped coming before the last one")
     finally:
         await reader.close()
     return list(found.values())

@@ -13,13 +13,13 @@ from typing import Generic
 import structlog
 from nats.errors import Error as NatsError
 from prometheus_client import Counter, Gauge
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
 
 from shared.kernel.errors import LendingError
 from shared.runtime.bus import Bus
 from shared.runtime.reading import Message, Reader
 from shared.runtime.streams import DELINQUENCY, STREAM
-from shared.subscriber.inbox import Inbox, Read
+from shared.subscriber.inbox import Inbox, PlaceMoved, Read
 from shared.subscriber.lanes import Applied, HandlerFailed, Hear, Lanes, OnRestated, Unit
 from shared.subscriber.snapshot import OnSnapshot, join
 
@@ -31,6 +31,11 @@ BATCH, BATCH_SECONDS = 100, 1.0
 ATTEMPTS_MAX = 3
 RETRY_SECONDS, RETRY_SECONDS_MAX = 0.2, 5.0
 REDRIVE_SECONDS, HEAL_SECONDS = 2.0, 10.0
+BEGIN_AGAIN = (
+    *(NatsError, OSError, TimeoutError, OperationalError, InterfaceError),
+    *(PlaceMoved, IntegrityError),
+)
+"""What is away comes back; another process of the same subscriber was faster."""
 
 
 class TryLater(Exception):
@@ -85,7 +90,7 @@ class Subscriber(Generic[Unit]):
                 while not stop.is_set():
                     await self._step(reader, stop)
                     pause = RETRY_SECONDS
-            except (NatsError, OSError, TimeoutError, OperationalError, InterfaceError) as failure:
+            except BEGIN_AGAIN as failure:
                 log = structlog.get_logger()
                 log.warning("stream lost", subscriber=self.name, failure=repr(failure))
                 await _pause(stop, pause)
@@ -107,7 +112,7 @@ class Subscriber(Generic[Unit]):
             read = await self._first_time(inbox)
         elif read.sequence and read.mark != await self._mark_at(read.sequence):
             structlog.get_logger().warning("the stream was replaced", subscriber=self.name)
-            read = read._replace(sequence=0, mark="")
+            read = Read()
         self.read = read
 
     async def _first_time(self, inbox: Inbox) -> Read:
@@ -242,10 +247,13 @@ class Subscriber(Generic[Unit]):
         for loan_id in sorted(asked):
             try:
                 async with self.work() as unit:
-                    applied = await self.lanes.redrive(unit, loan_id)
+                    applied = await self.lanes.redrive(unit, loan_id, self.read.replay_until)
                 self._report(applied)
             except HandlerFailed as failure:
-                await self._park(failure)
+                if is_passing(failure.cause):
+                    self._say_waiting(failure)
+                else:
+                    await self._park(failure)
         await self._heal(gaps, stop)
 
     def _report(self, applied: Applied) -> None:

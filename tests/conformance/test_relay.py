@@ -131,6 +131,22 @@ async def test_a_wiped_stream_is_rebuilt(post: Post) -> None:
     await stop(task)
 
 
+async def test_who_begins_again_forgets_what_was_told(post: Post) -> None:
+    """Position and numbers go together: cut short, the next relay does not count on old numbers."""
+    relay, task = await post.relay("one")
+    assert await complete(post.bus, post.database) == []
+    await asyncio.sleep(0.5)
+    await stop(task)
+    post.restart_nats(wiped=True)
+    bus = await Bus.connect(f"nats://127.0.0.1:{post.port}", "again")
+    await bus.ensure_streams()
+
+    assert await relay._begin(bus) == 0
+    assert await relay.tables.told() == {}
+    assert await relay.tables.position("relay") == 0
+    await bus.close()
+
+
 async def test_a_stream_rolled_back_under_a_running_relay_is_completed(post: Post) -> None:
     """An older copy of the server's files comes back: what it lacks is published again."""
     _, task = await post.relay("one")

@@ -29,11 +29,14 @@ class Desk:
     records: Records
     heard: list[str] = field(default_factory=list)
     refuses: set[str] = field(default_factory=set)
+    history: list[str] = field(default_factory=list)
 
     async def hear(self, one: Event, _: Work) -> None:
         if one.id in self.refuses:
             raise ValueError("cannot be")
         self.heard.append(one.id)
+        if one.replay:
+            self.history.append(one.id)
 
     @property
     def lanes(self) -> Lanes[Work]:
@@ -134,11 +137,28 @@ async def test_a_failure_takes_the_whole_transaction_back(desk: Desk) -> None:
     async with desk.records.work() as unit:
         assert await Inbox("desk").redrive(unit.connection, "L-1") == 2
     async with desk.records.work() as unit:
-        await desk.lanes.redrive(unit, "L-1")
+        await desk.lanes.redrive(unit, "L-1", 0)
 
     assert waited == [("L-1/2", "POISON"), ("L-1/3", "BEHIND")]
     assert desk.heard == ["L-1/1", "L-1/2", "L-1/3"]
     assert await desk.waiting() == []
+
+
+async def test_history_that_waited_is_still_history(desk: Desk) -> None:
+    """What comes out of waiting says whether it is older than the subscriber."""
+    old, late, new = received(A, 1), received(B, 2), received(C, 3)
+    async with desk.records.work() as unit:
+        await desk.lanes.apply(unit, [old, new], 2)
+    async with desk.records.work() as unit:
+        await desk.lanes.apply(unit, [late], 2)
+
+    assert desk.heard == ["L-1/1", "L-1/2", "L-1/3"]
+    assert desk.history == ["L-1/1", "L-1/2"]
+
+    await desk.take(E)
+    async with desk.records.work() as unit:
+        await desk.lanes.apply(unit, [received(D, 4)], 4)
+    assert desk.history == ["L-1/1", "L-1/2", "L-1/4", "L-1/5"]
 
 
 UNREADABLE = [
