@@ -17,6 +17,7 @@ from services.ledger.application.ports import LogUnavailable, StreamChanged
 from services.ledger.domain import commands as cmd
 from services.ledger.domain.book_events import BusinessDateAdvanced, RequestAnswered
 from services.ledger.domain.decide import decide
+from services.ledger.domain.refusals import DateOutOfOrder
 
 BATCH_MAX = 256
 COMMIT_MAX = 5_000
@@ -151,13 +152,26 @@ class Writer(Commits):
         Record that days are closed; only called when every loan was aged up to the date.
 
         Recorded and known in one step of the one thread, also for a caller who hangs up: no command
-        is decided under a date that the log has left behind.
+        is decided under a date that the log has left behind. The same date again records nothing.
+
+        Raises:
+            DateOutOfOrder: a later date was closed meanwhile, for one who hung up.
         """
         loop = asyncio.get_running_loop()
-        await asyncio.shield(loop.run_in_executor(self.thread, self._close_day, event))
+        closing = loop.run_in_executor(self.thread, self._close_day, event)
+        self.open[closing] = event.recorded_at
+        closing.add_done_callback(self.open.pop)
+        await asyncio.shield(closing)
         self.on_commit()
 
     def _close_day(self, event: BusinessDateAdvanced) -> None:
+        if self.day_unsure:
+            self.load_business_date()
+        if event.on == self.business_on:
+            return
+        if self.business_on is not None and event.on < self.business_on:
+            expected = f"from {self.business_on}"
+            raise DateOutOfOrder("the day was closed meanwhile", field="to", expected=expected)
         try:
             self.log.append([(BUSINESS_DAY, self.business_days, [event])])
         except (StreamChanged, LogUnavailable):

@@ -16,6 +16,7 @@ from services.ledger.application.ports import LogUnavailable
 from services.ledger.application.posting import BUSINESS_DAY, Writer
 from services.ledger.domain import commands as cmd
 from services.ledger.domain.book_events import BusinessDateAdvanced, RequestAnswered
+from services.ledger.domain.refusals import DateOutOfOrder
 from tests.services.ledger.book import open_book
 
 DAY, NEXT = date(2026, 1, 5), date(2026, 1, 6)
@@ -117,3 +118,25 @@ async def test_nothing_is_settled_while_work_of_a_caller_who_left_waits() -> Non
     await asyncio.gather(asked, return_exceptions=True)
 
     assert writer.settled_at(datetime.now(UTC)) < ask.command.recorded_at
+
+
+async def test_a_day_that_a_caller_left_is_not_reopened_nor_settled_early(tmp_path: Path) -> None:
+    """The one who hangs up closes the later day; the next one asks for the earlier day."""
+    async with open_book(tmp_path) as book:
+        writer: Writer = book.writer
+        writer.log = Troubled(writer.log, seconds=0.1)
+        left = asyncio.ensure_future(writer.close_day(closing(NEXT)))
+        await asyncio.sleep(0.02)
+        left.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await left
+
+        assert writer.settled_at(datetime.now(UTC)) < NOW
+        with pytest.raises(DateOutOfOrder):
+            await writer.close_day(closing(DAY))
+        await writer.close_day(closing(NEXT))
+
+        days = writer.log.stream(BUSINESS_DAY)
+        assert [day.on for day in days if isinstance(day, BusinessDateAdvanced)] == [NEXT]
+        assert writer.business_on == NEXT
+        assert not writer.open
