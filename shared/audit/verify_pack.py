@@ -93,11 +93,15 @@ def _told(files: Files, keys: list[str]) -> Iterator[Step]:
     trees = json.loads(files["explanations.json"])
     for tree in trees:
         evaluate(tree)
-        _sources(tree, {str(v) for _, event in events for v in event.values()})
+        _sources(tree, {str(event.get(name)) for _, event in events for name in _NAMES})
     yield Step("explanations recomputed from their leaves", len(trees))
     loan = json.loads(files["loan.json"])
+    if f"loan/{loan['loan_id']}" != events[0][0][1] or int(loan["version"]) != len(events):
+        raise PackInvalid("loan.json: it is not about the loan of these events")
+    if sorted(tree["figure"] for tree in trees) != sorted(loan["figures"]):
+        raise PackInvalid("loan.json: its figures are not those that are explained")
     stated = [int(loan["figures"][tree["figure"]]) for tree in trees]
-    if stated != [int(tree["value"]) for tree in trees] or len(stated) != len(loan["figures"]):
+    if stated != [int(tree["value"]) for tree in trees]:
         raise PackInvalid("loan.json: a figure is not the one that is explained")
     yield Step("figures are those that are explained", len(stated))
 
@@ -158,6 +162,10 @@ def _journal(files: Files, events: list[tuple[list[Any], dict[str, Any]]]) -> St
     if len(table) != len(wanted):
         raise PackInvalid(f"journal.csv has {len(table)} lines, the events post {len(wanted)}")
     return Step("journal lines are what the events post", len(table))
+
+
+_NAMES = ("repayment_id", "request_id")
+"""What an explanation calls an event by."""
 
 
 def _sources(tree: dict[str, Any], known: set[str]) -> None:

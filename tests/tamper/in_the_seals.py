@@ -33,6 +33,19 @@ def inner_node_edited(vault: Vault) -> None:
     vault.read("UPDATE sealed_nodes SET hash = :h WHERE level = 2 AND number = 1", h=b"\0" * 32)
 
 
+def hashes_gone(vault: Vault) -> None:
+    """An event is edited, and every hash of the tree is deleted; the checkpoints stay."""
+    amount_and_postings(vault)
+    vault.read("DELETE FROM sealed_nodes WHERE level > 0")
+    vault.read("DELETE FROM sealed_nodes WHERE number < (SELECT max(number) FROM sealed_nodes)")
+
+
+def seals_gone(vault: Vault) -> None:
+    """Nothing is left of the tree nor of its checkpoints."""
+    vault.read("DELETE FROM sealed_nodes")
+    vault.read("DELETE FROM checkpoints")
+
+
 def checkpoint_edited(vault: Vault) -> None:
     """A checkpoint says another size."""
     size, note = vault.read("SELECT size, note FROM checkpoints ORDER BY size LIMIT 1")[0]

@@ -60,6 +60,8 @@ TAMPERINGS = [
     Tampering(log.clock_set_back, (WHEN, ORDER)),
     Tampering(seals.leaf_made_to_fit, (TREE, SIGNED, KEPT)),
     Tampering(seals.inner_node_edited, (TREE,)),
+    Tampering(seals.hashes_gone, (SEALED, TREE)),
+    Tampering(seals.seals_gone, (SIGNED,)),
     Tampering(seals.checkpoint_edited, (SIGNED,)),
     Tampering(seals.last_checkpoint_gone, (SIGNED,)),
     Tampering(seals.sealed_by_a_stranger, (SIGNED, KEPT)),

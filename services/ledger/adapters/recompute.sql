@@ -42,8 +42,11 @@ SELECT 'balances of accounts', count(*),
 FROM by_account a FULL JOIN balances b USING (account, currency)
 UNION ALL
 SELECT 'principal of loans on the books', count(*),
-    count(*) FILTER (p.principal_minor IS DISTINCT FROM l.principal_outstanding_minor)
-FROM loans l LEFT JOIN by_loan p ON p.stream = 'loan/' || l.loan_id WHERE NOT l.off_books
+    count(*) FILTER (
+        coalesce(p.principal_minor, 0)
+        <> CASE WHEN l.off_books THEN 0 ELSE l.principal_outstanding_minor END
+    )
+FROM loans l LEFT JOIN by_loan p ON p.stream = 'loan/' || l.loan_id
 UNION ALL
 SELECT 'arrears', count(*),
     count(*) FILTER (coalesce(d.arrears_minor, 0) <> l.arrears_minor)

@@ -54,6 +54,7 @@ class Resealing:
     tree: Seen
     written: Written
     verifiers: Sequence[str]
+    leaves: int = 0
     size: int = 0
     edge: dict[Node, bytes] = field(default_factory=dict)
     roots: dict[int, bytes] = field(default_factory=dict)
@@ -73,14 +74,14 @@ class Resealing:
         sizes = {one.size for one in sealed}
         for note in kept:
             sizes.add(_size_of(note))
+        self.leaves = leaves = await self.tree.leaves()
         for rows in pages(log):
             await self._page(rows, sizes)
-        leaves = await self.tree.leaves()
         if leaves > self.size:
             self.differing.append(f"{leaves - self.size} sealed events are gone from the end")
         signed = [*self._signed([one.note for one in sealed])]
-        if leaves and (not sealed or sealed[-1].size != leaves):
-            signed.append(f"no checkpoint covers {leaves} leaves")
+        if self.size and (not sealed or sealed[-1].size != leaves):
+            signed.append(f"no checkpoint covers {leaves} leaves of {self.size} events")
         return [
             Verdict("events as sealed, one by one", self.size, self.differing),
             Verdict("the tree over the seals", self.size, self.torn),
@@ -94,9 +95,10 @@ class Resealing:
         hashes = [leaf_hash(leaf_of(row)) for row in rows]
         stored = await self.tree.hashes(0, first, last)
         for number, (row, now) in enumerate(zip(rows, hashes, strict=True), start=first):
-            if number in stored and stored[number] != now:
+            if number < self.leaves and stored.get(number) != now:
                 place = f"position {row.position}, {row.originator_id} version {row.version}"
-                self.differing.append(f"leaf {number} is another: {place}")
+                what = "another" if number in stored else "not there"
+                self.differing.append(f"leaf {number} is {what}: {place}")
             self._instant(number, row)
         await self._inner(first, last)
         fresh = grown(first, hashes, self.edge.__getitem__)
@@ -125,7 +127,8 @@ class Resealing:
             for number in range(first, last + 1):
                 left, right = lower.get(2 * number), lower.get(2 * number + 1)
                 whole = node_hash(left, right) if left and right else None
-                if above.get(number) != whole:
+                sealed = (number + 1) << level <= self.leaves
+                if above.get(number) != whole or (sealed and whole is None):
                     self.torn.append(f"subtree {number} of level {level}")
             lower = above
 

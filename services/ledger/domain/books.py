@@ -95,7 +95,7 @@ def sub_ledger(line: Timeline) -> dict[str, int]:
     """
     held = {chart.UNALLOCATED: -line.unallocated, chart.GUARANTORS: -line.subrogated}
     if line.creditor_ref or line.charged_off_on is not None:
-        return held
+        return {**held, chart.PRINCIPAL: 0, chart.FEES_RECEIVABLE: 0}
     held[chart.PRINCIPAL] = line.principal_outstanding
     if policy_of(line).accrues:
         so_far = accrued(line)

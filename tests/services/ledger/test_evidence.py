@@ -22,7 +22,8 @@ from services.ledger.application.evidencing import Evidence, Pack
 from services.ledger.application.proving import EventNotFound, Prover, SizeUnknown
 from services.ledger.domain.refusals import LoanNotActive, LoanNotFound
 from shared.audit.checkpoints import load_signer
-from shared.audit.packing import PackInvalid, packed, unpacked
+from shared.audit.notes import signatures
+from shared.audit.packing import PackInvalid, manifest_of, packed, unpacked
 from shared.audit.verify_pack import verify
 from tests.services.ledger.book import open_book
 from tests.tamper.vault import ORIGIN, Vault, live, new_vault, sealed
@@ -49,6 +50,14 @@ def pack_of(vault: Vault, loan_id: str = "L-1", on: date = ON, **more: object) -
 
 def key_of(vault: Vault) -> str:
     return load_signer(ORIGIN, vault.folder / "signing.key").verifier
+
+
+def resigned(vault: Vault, files: dict[str, bytes]) -> bytes:
+    """Return files as a pack that the ledger's own key signed."""
+    del files["MANIFEST.txt"]
+    text = manifest_of(files, signatures(files["checkpoint.txt"].decode())[0])
+    signer = load_signer(ORIGIN, vault.folder / "signing.key")
+    return packed({**files, "MANIFEST.txt": signer.sign_text(text).encode()})
 
 
 def bare_python(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -97,6 +106,29 @@ def test_any_changed_byte_is_found(vault: Vault) -> None:
             verify(bytes(changed), key)
         if at == event:
             assert "events.jsonl line" in str(failure.value)
+
+
+OTHER_FIGURES = [
+    {"figures": {"days_past_due": 0, "payoff": 0, "arrears": 0}},
+    {"loan_id": "L-9"},
+    {"version": 1},
+]
+
+
+@pytest.mark.parametrize("other", OTHER_FIGURES, ids=lambda other: next(iter(other)))
+def test_figures_that_nobody_explains_do_not_pass(vault: Vault, other: dict[str, object]) -> None:
+    """Though the ledger's own key signs them: as many figures, others than those explained."""
+    files = unpacked(pack_of(vault, "L-1").data)
+    loan = json.loads(files["loan.json"])
+    trees = json.loads(files["explanations.json"])
+    if "figures" in other:
+        one = next(tree for tree in trees if tree["figure"] == "days_past_due")
+        other = {"figures": {**dict.fromkeys(loan["figures"], 0), "days_past_due": one["value"]}}
+        files["explanations.json"] = json.dumps([one] * len(trees)).encode()
+    files["loan.json"] = json.dumps({**loan, **other}).encode()
+
+    with pytest.raises(PackInvalid, match=r"loan\.json"):
+        verify(resigned(vault, files), key_of(vault))
 
 
 def test_what_is_signed_by_nobody_is_not_believed(vault: Vault, tmp_path: Path) -> None:
