@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import os
+from contextlib import suppress
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import NamedTuple
 
 from cryptography.exceptions import InvalidSignature
@@ -55,14 +57,22 @@ def load_signer(name: str, path: Path) -> Signer:
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         secret = Ed25519PrivateKey.generate().private_bytes_raw()
-        try:
-            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            return load_signer(name, path)
-        with os.fdopen(handle, "w") as file:
-            file.write(base64.b64encode(secret).decode() + "\n")
+        _keep_secret(path, base64.b64encode(secret) + b"\n")
     secret = base64.b64decode(path.read_text().strip(), validate=True)
     return Signer(name, Ed25519PrivateKey.from_private_bytes(secret))
+
+
+def _keep_secret(path: Path, secret: bytes) -> None:
+    """Put a secret on disk, whole, for its owner alone; who is second uses what the first wrote."""
+    with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.") as file:
+        file.write(secret)
+        file.flush()
+        os.fsync(file.fileno())
+        with suppress(FileExistsError):
+            os.link(file.name, path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    os.fsync(folder)
+    os.close(folder)
 
 
 def verified(public: bytes, message: bytes, signature: bytes) -> bool:
