@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import tempfile
 from contextlib import suppress
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -56,8 +57,7 @@ def load_signer(name: str, path: Path) -> Signer:
     """Return the signer whose secret is in a file; a new one, where there is no file."""
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        secret = Ed25519PrivateKey.generate().private_bytes_raw()
-        _keep_secret(path, base64.b64encode(secret) + b"\n")
+        _keep(Ed25519PrivateKey.generate().private_bytes_raw(), path)
     secret = base64.b64decode(path.read_text().strip(), validate=True)
     return Signer(name, Ed25519PrivateKey.from_private_bytes(secret))
 
@@ -73,6 +73,30 @@ def _keep_secret(path: Path, secret: bytes) -> None:
     folder = os.open(path.parent, os.O_RDONLY)
     os.fsync(folder)
     os.close(folder)
+
+
+def _keep(secret: bytes, path: Path) -> None:
+    """Put a secret in its place whole and on disk, or not at all; who came first has the place."""
+    handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w") as file:
+            file.write(base64.b64encode(secret).decode() + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        with suppress(FileExistsError):
+            os.link(draft, path)
+    finally:
+        os.unlink(draft)
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder survive a loss of power."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def verified(public: bytes, message: bytes, signature: bytes) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from services.ledger.application.ports import Log
 from services.ledger.domain.book_events import SigningKeyRotated
-from shared.audit.checkpoints import Signer, load_signer
+from shared.audit.checkpoints import Signer, load_signer, sync_folder
 from shared.audit.notes import key_id, parsed_key, signatures
 from shared.audit.rotations import rotation_text
 
@@ -58,6 +58,7 @@ def rotate(log: Log, path: Path, name: str, *, now: datetime, reason: str) -> Si
         log.append([(SIGNING_KEY, len(done), [event])])
         done = [*done, event]
     waiting.replace(path)
+    sync_folder(path.parent)
     return done[-1]
 
 

@@ -81,3 +81,21 @@ def test_a_signer_is_kept(tmp_path: Path) -> None:
 
     assert load_signer("a", path).verifier == load_signer("a", path).verifier
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_key_is_in_its_place_whole_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk fails while a first key is written: no empty file bars the next start."""
+
+    def fails(handle: int) -> None:
+        raise OSError("no space left on device")
+
+    path = tmp_path / "signing.key"
+    with monkeypatch.context() as patched, pytest.raises(OSError, match="no space"):
+        patched.setattr("os.fsync", fails)
+        load_signer("ledger", path)
+
+    assert list(tmp_path.iterdir()) == []
+    assert load_signer("ledger", path).verifier == load_signer("ledger", path).verifier
+    assert path.stat().st_mode & 0o777 == 0o600
