@@ -7,7 +7,6 @@ import os
 import tempfile
 from contextlib import suppress
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import NamedTuple
 
 from cryptography.exceptions import InvalidSignature
@@ -60,19 +59,6 @@ def load_signer(name: str, path: Path) -> Signer:
         _keep(Ed25519PrivateKey.generate().private_bytes_raw(), path)
     secret = base64.b64decode(path.read_text().strip(), validate=True)
     return Signer(name, Ed25519PrivateKey.from_private_bytes(secret))
-
-
-def _keep_secret(path: Path, secret: bytes) -> None:
-    """Put a secret on disk, whole, for its owner alone; who is second uses what the first wrote."""
-    with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.") as file:
-        file.write(secret)
-        file.flush()
-        os.fsync(file.fileno())
-        with suppress(FileExistsError):
-            os.link(file.name, path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    os.fsync(folder)
-    os.close(folder)
 
 
 def _keep(secret: bytes, path: Path) -> None:
