@@ -19,6 +19,8 @@ KINDS = (
     errors.NotFound,
     errors.InvalidArgument,
     errors.Refused,
+    errors.NotAuthenticated,
+    errors.NotPermitted,
     errors.Conflict,
     errors.Unavailable,
     errors.Exhausted,

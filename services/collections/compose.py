@@ -147,7 +147,7 @@ async def serve_collections(settings: CollectionsSettings) -> None:
     records = Records(open_database(settings.database_url))
     await records.create(APPLICATION_ID)
     await create_inbox(records.engine)
-    channel = open_channel(settings.ledger_target, settings.deadline_seconds)
+    channel = open_channel(settings.ledger_target, settings.deadline_seconds, settings.tls())
     house = build(settings, records, LedgerServiceStub(channel))
     await house.desk.load()
 

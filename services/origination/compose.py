@@ -52,8 +52,8 @@ async def serve_origination(settings: OriginationSettings) -> None:
     configure_tracing("origination", settings.otlp_endpoint)
     records = Records(open_database(settings.database_url))
     await records.create(APPLICATION_ID)
-    ledger = open_channel(settings.ledger_target, settings.deadline_seconds)
-    risk = open_channel(settings.risk_target, settings.deadline_seconds)
+    ledger = open_channel(settings.ledger_target, settings.deadline_seconds, settings.tls())
+    risk = open_channel(settings.risk_target, settings.deadline_seconds, settings.tls())
     rooms = build(settings, records, LedgerServiceStub(ledger), RiskServiceStub(risk))
 
     def register(server: grpc.aio.Server) -> Sequence[str]:

@@ -38,6 +38,14 @@ class Refused(LendingError):
     """The request is well formed, but the present state does not allow it."""
 
 
+class NotAuthenticated(LendingError):
+    """Nobody whom we know asks: no identity that can be checked came with the call."""
+
+
+class NotPermitted(LendingError):
+    """The one who asks is known, and may not do this."""
+
+
 class Conflict(LendingError):
     """Somebody else changed the same thing first: read again, then retry."""
 

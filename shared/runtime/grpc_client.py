@@ -9,6 +9,7 @@ import grpc
 
 from shared.runtime.grpc_errors import error_from_rpc
 from shared.runtime.telemetry import current_traceparent
+from shared.runtime.tls import PLAIN, Tls
 
 ANSWER_BYTES_MAX = 64 * 1024 * 1024
 RETRY = {
@@ -54,19 +55,23 @@ class Caller(grpc.aio.UnaryUnaryClientInterceptor):
             raise error_from_rpc(failure) from None
 
 
-def open_channel(target: str, deadline_seconds: float = 10.0) -> grpc.aio.Channel:
+def open_channel(target: str, deadline_seconds: float = 10.0, tls: Tls = PLAIN) -> grpc.aio.Channel:
     """
     Open a channel to `host:port`; calls raise LendingErrors.
 
+    Args:
+        target: With TLS the host must be one that the server's certificate names.
+        deadline_seconds: Of a call that does not state its own.
+        tls: Who calls; PLAIN in development.
     Raises:
         ServiceUnavailable: from a call, when nobody answers after the retries or in time.
     """
-    return grpc.aio.insecure_channel(
-        target,
-        options=[
-            ("grpc.service_config", json.dumps(RETRY)),
-            ("grpc.enable_retries", 1),
-            ("grpc.max_receive_message_length", ANSWER_BYTES_MAX),
-        ],
-        interceptors=[Caller(deadline_seconds)],
-    )
+    options = [
+        ("grpc.service_config", json.dumps(RETRY)),
+        ("grpc.enable_retries", 1),
+        ("grpc.max_receive_message_length", ANSWER_BYTES_MAX),
+    ]
+    ours = [Caller(deadline_seconds)]
+    if tls is PLAIN:
+        return grpc.aio.insecure_channel(target, options=options, interceptors=ours)
+    return grpc.aio.secure_channel(target, tls.client(), options=options, interceptors=ours)

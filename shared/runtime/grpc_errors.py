@@ -14,6 +14,8 @@ _CODES: list[tuple[type[errors.LendingError], int]] = [
     (errors.NotFound, code_pb2.NOT_FOUND),
     (errors.InvalidArgument, code_pb2.INVALID_ARGUMENT),
     (errors.Refused, code_pb2.FAILED_PRECONDITION),
+    (errors.NotAuthenticated, code_pb2.UNAUTHENTICATED),
+    (errors.NotPermitted, code_pb2.PERMISSION_DENIED),
     (errors.Conflict, code_pb2.ABORTED),
     (errors.Unavailable, code_pb2.UNAVAILABLE),
     (errors.Exhausted, code_pb2.RESOURCE_EXHAUSTED),

@@ -19,10 +19,14 @@ from prometheus_client import start_http_server
 
 from shared.kernel.errors import LendingError
 from shared.runtime.grpc_errors import status_of
+from shared.runtime.guard import Guard
+from shared.runtime.roles import RoleBook
 from shared.runtime.settings import ServiceSettings
 from shared.runtime.telemetry import CALL_SECONDS, CALLS, span
+from shared.runtime.tls import PLAIN
 
 GRACE_SECONDS = 5.0
+CANNOT_START = {"PortInUse", "DatabaseNotOurs", "TlsMissing", "RolesNotValid"}
 Background = Callable[[asyncio.Event], Awaitable[None]]
 
 
@@ -104,8 +108,11 @@ async def serve(
         stop: Ends serving when set, as a signal does.
     Raises:
         PortInUse: the address is taken.
+        TlsMissing, RolesNotValid: the profile needs certificates and roles that are not there.
     """
-    server = grpc.aio.server(interceptors=[Edge()], options=[("grpc.so_reuseport", 0)])
+    roles = settings.roles_path()
+    interceptors = [Edge(), *([Guard(RoleBook(roles))] if roles else [])]
+    server = grpc.aio.server(interceptors=interceptors, options=[("grpc.so_reuseport", 0)])
     checks = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(checks, server)
     names = [*register(server), health.SERVICE_NAME, reflection.SERVICE_NAME]
@@ -122,7 +129,9 @@ async def serve(
     for name in ("", *names):
         await checks.set(name, health_pb2.HealthCheckResponse.SERVING)
     address = f"{settings.grpc_host}:{settings.grpc_port}"
-    structlog.get_logger().info("serving", address=address, service=service)
+    structlog.get_logger().info(
+        "serving", address=address, service=service, profile=settings.profile, tls=bool(roles)
+    )
     await stop.wait()
     await checks.enter_graceful_shutdown()
     await server.stop(GRACE_SECONDS)
@@ -140,9 +149,12 @@ async def _watched(work: Background, drained: asyncio.Event, stop: asyncio.Event
 
 
 def _listen(server: grpc.aio.Server, settings: ServiceSettings) -> None:
-    address = f"{settings.grpc_host}:{settings.grpc_port}"
+    address, tls = f"{settings.grpc_host}:{settings.grpc_port}", settings.tls()
     try:
-        bound = server.add_insecure_port(address)
+        if tls is PLAIN:
+            bound = server.add_insecure_port(address)
+        else:
+            bound = server.add_secure_port(address, tls.server())
     except RuntimeError:
         bound = 0
     if not bound:
@@ -155,7 +167,7 @@ def run(main: Callable[[], Awaitable[None]]) -> None:
     try:
         uvloop.run(main())
     except Exception as failure:
-        if type(failure).__name__ not in {"PortInUse", "DatabaseNotOurs"}:
+        if type(failure).__name__ not in CANNOT_START:
             raise
         print(f"cannot start: {failure}", file=sys.stderr)
         raise SystemExit(2) from None

@@ -55,7 +55,9 @@ def ask(server: str, call: Callable[[Any], Awaitable[Any]]) -> Any:
 
     async def answer() -> Any:
         settings = LedgerSettings()
-        channel = open_channel(server or f"{settings.grpc_host}:{settings.grpc_port}", 60.0)
+        channel = open_channel(
+            server or f"{settings.grpc_host}:{settings.grpc_port}", 60.0, settings.tls()
+        )
         try:
             return await call(Named(LedgerAuditServiceStub(channel)))
         finally:

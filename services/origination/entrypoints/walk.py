@@ -12,6 +12,7 @@ from google.protobuf.json_format import Parse, ParseError
 from lending.origination.v1 import origination_service_pb2 as pb
 from lending.origination.v1.origination_service_pb2_grpc import OriginationServiceStub
 
+from services.origination.config import OriginationSettings
 from shared.kernel.errors import LendingError
 from shared.runtime.grpc_client import open_channel
 
@@ -48,7 +49,7 @@ def walk(
 async def _walk(
     request: pb.SubmitApplicationRequest, target: str, language: str, yes: bool
 ) -> None:
-    channel = open_channel(target)
+    channel = open_channel(target, tls=OriginationSettings().tls())
     try:
         api: Any = OriginationServiceStub(channel)
         await api.SubmitApplication(request)

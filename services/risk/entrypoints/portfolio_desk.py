@@ -34,7 +34,7 @@ async def portfolios(settings: RiskSettings) -> AsyncIterator[Portfolios]:
 
 async def keep_book(settings: RiskSettings, first: date, last: date, currency: str) -> None:
     """Keep the book of each month end from one date to another, and of the last date."""
-    channel = open_channel(settings.ledger_target, settings.deadline_seconds)
+    channel = open_channel(settings.ledger_target, settings.deadline_seconds, settings.tls())
     book = LedgerBook(LedgerServiceStub(channel))
     async with portfolios(settings) as kept:
         for on in month_ends(first, last):

@@ -1,0 +1,73 @@
+"""The door of every API: who calls is read from the certificate, before the request is read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import grpc
+from google.protobuf import descriptor_pool
+from google.protobuf.message import DecodeError
+from lending.common.v1 import caller_pb2
+
+from shared.kernel.errors import InvalidArgument
+from shared.runtime.identity import actor, remember
+from shared.runtime.roles import CallerMayNot, RoleBook, matches
+
+PERSON = "x-duebook-person"
+"""Metadata in which a gateway states the person it calls for."""
+
+
+class RequestNotReadable(InvalidArgument):
+    """The request's bytes are not the method's request."""
+
+
+class Guard(grpc.aio.ServerInterceptor):
+    """Lets through whom the roles let through; what acts is the caller, or the call is refused."""
+
+    def __init__(self, book: RoleBook) -> None:
+        self.book = book
+
+    async def intercept_service(self, continuation: Any, details: Any) -> Any:
+        """Wrap the handler of a method; those open to every certificate pass."""
+        handler = await continuation(details)
+        if handler is None or matches(self.book.roles.open, details.method):
+            return handler
+        if handler.unary_unary is None:
+            # Our own APIs have no streams: nobody was given this one.
+            return grpc.unary_unary_rpc_method_handler(_nobody)
+        return grpc.unary_unary_rpc_method_handler(
+            self._guarded(handler, details.method), None, handler.response_serializer
+        )
+
+    def _guarded(self, handler: Any, method: str) -> Any:
+        inner, parse, admit = handler.unary_unary, handler.request_deserializer, self.book.admit
+        acting = _acting(method)
+
+        async def call(raw: bytes, context: grpc.aio.ServicerContext) -> Any:
+            spiffe_id = context.auth_context().get("peer_spiffe_id", (b"",))[0].decode()
+            person = next((v for k, v in context.invocation_metadata() or () if k == PERSON), "")
+            remember(admit(spiffe_id, str(person), method))
+            try:
+                request = parse(raw)
+            except DecodeError:
+                raise RequestNotReadable("the bytes are not the method's request") from None
+            for field in acting:
+                setattr(request, field, actor(getattr(request, field), field=field))
+            return await inner(request, context)
+
+        return call
+
+
+async def _nobody(raw: bytes, context: grpc.aio.ServicerContext) -> Any:
+    raise CallerMayNot("nobody may call this method")
+
+
+def _acting(method: str) -> list[str]:
+    """Return the fields of a method's request that name the one who acts."""
+    service, _, name = method[1:].partition("/")
+    found = descriptor_pool.Default().FindServiceByName(service).methods_by_name[name]
+    return [
+        field.name
+        for field in found.input_type.fields
+        if field.GetOptions().Extensions[caller_pb2.is_caller]
+    ]

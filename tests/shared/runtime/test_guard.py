@@ -1,0 +1,221 @@
+"""The door of an API: a real server, real certificates, a servicer that says who acts."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from lending.collections.v1 import collections_service_pb2 as cases_pb
+from lending.collections.v1 import collections_service_pb2_grpc as cases_grpc
+from lending.ledger.v1 import ledger_service_pb2 as pb
+from lending.ledger.v1 import ledger_service_pb2_grpc as ledger_grpc
+
+from shared.kernel.errors import LendingError
+from shared.runtime.grpc_client import open_channel
+from shared.runtime.grpc_server import Edge
+from shared.runtime.guard import Guard
+from shared.runtime.identity import actor, caller
+from shared.runtime.roles import RoleBook
+from shared.runtime.tls import Tls
+from tests.shared.runtime.secured import Secured
+
+CALLERS = (
+    '"person/li" = ["reader"]',
+    '"person/chen" = ["collector"]',
+    '"service/back-office" = ["gateway"]',
+)
+
+
+class Says(ledger_grpc.LedgerServiceServicer):
+    """Answers who acts, in the date."""
+
+    async def GetBusinessDate(self, request: Any, context: Any) -> pb.BusinessDate:
+        known = caller()
+        return pb.BusinessDate(on=f"{actor()} via {known.via if known else '?'}")
+
+    async def PostRepayment(self, request: Any, context: Any) -> pb.PostRepaymentResponse:
+        raise AssertionError("nobody in these tests may post")
+
+
+class Proposes(cases_grpc.CollectionsServiceServicer):
+    """Answers who proposed."""
+
+    async def ProposeHardshipPlan(self, request: Any, context: Any) -> cases_pb.Case:
+        return cases_pb.Case(loan_id=request.proposed_by)
+
+
+@asynccontextmanager
+async def served(secured: Secured) -> AsyncIterator[str]:
+    guard = Guard(RoleBook(secured.folder / "roles.toml"))
+    server = grpc.aio.server(interceptors=[Edge(), guard])
+    ledger_grpc.add_LedgerServiceServicer_to_server(Says(), server)
+    cases_grpc.add_CollectionsServiceServicer_to_server(Proposes(), server)
+    credentials = secured.tls("service/ledger").server()
+    port = server.add_secure_port("127.0.0.1:0", credentials)
+    await server.start()
+    yield f"localhost:{port}"
+    await server.stop(0)
+
+
+async def ask(target: str, tls: Tls, method: str = "GetBusinessDate", **metadata: str) -> Any:
+    channel = open_channel(target, 5.0, tls)
+    request = pb.PostRepaymentRequest() if method == "PostRepayment" else None
+    stub: Any = ledger_grpc.LedgerServiceStub(channel)
+    try:
+        return await getattr(stub, method)(
+            request or pb.GetBusinessDateRequest(),
+            metadata=tuple((k.replace("_", "-"), v) for k, v in metadata.items()),
+        )
+    finally:
+        await channel.close()
+
+
+async def refusal(target: str, tls: Tls, method: str = "GetBusinessDate", **said: str) -> Any:
+    with pytest.raises(LendingError) as refused:
+        await ask(target, tls, method, **said)
+    return refused.value
+
+
+async def test_the_caller_is_whom_the_certificate_names(tmp_path: Path) -> None:
+    """Who acts is read from the certificate, not from the request."""
+    secured = Secured.make(tmp_path, *CALLERS)
+    async with served(secured) as target:
+        answer = await ask(target, secured.tls("person/li"))
+
+        assert answer.on == "person/li via "
+
+
+async def test_a_call_outside_ones_roles_is_refused_by_name(tmp_path: Path) -> None:
+    """The refusal says which rpc, who asked, and which roles may."""
+    secured = Secured.make(tmp_path, *CALLERS)
+    async with served(secured) as target:
+        refused = await refusal(target, secured.tls("person/li"), "PostRepayment")
+
+        assert refused.reason == "CALLER_MAY_NOT"
+        assert refused.facts["rpc"] == "/lending.ledger.v1.LedgerService/PostRepayment"
+        assert refused.facts["identity"] == "person/li"
+        assert refused.facts["roles"] == "payments, servicer"
+
+
+async def test_a_known_certificate_without_a_role_may_nothing(tmp_path: Path) -> None:
+    """Whom the role file does not name gets nothing, even from our own authority."""
+    secured = Secured.make(tmp_path, *CALLERS)
+    async with served(secured) as target:
+        assert (await refusal(target, secured.tls("person/who"))).reason == "CALLER_MAY_NOT"
+
+
+async def test_a_certificate_of_another_trust_domain_is_nobody(tmp_path: Path) -> None:
+    """The authority is believed about identities of its own domain only."""
+    secured = Secured.make(tmp_path, *CALLERS)
+    async with served(secured) as target:
+        text = (tmp_path / "roles.toml").read_text()
+        (tmp_path / "roles.toml").write_text(text.replace("duebook.example", "other.example"))
+        os.utime(tmp_path / "roles.toml", ns=(1, 1))
+
+        assert (await refusal(target, secured.tls("person/li"))).reason == "CALLER_UNKNOWN"
+
+
+@pytest.mark.parametrize("whose", ["nobody", "another authority"])
+async def test_without_a_certificate_of_ours_nobody_answers(tmp_path: Path, whose: str) -> None:
+    """The connection itself fails: nothing of the API is shown."""
+    secured = Secured.make(tmp_path / "ours", *CALLERS)
+    other = Secured.make(tmp_path / "theirs").tls("person/li")
+    async with served(secured) as target:
+        ca = secured.tls("person/li").ca
+        both = (other.key, other.certificate) if whose == "another authority" else (None, None)
+        channel = grpc.aio.secure_channel(target, grpc.ssl_channel_credentials(ca, *both))
+        stub = ledger_grpc.LedgerServiceStub(channel)
+
+        with pytest.raises(grpc.aio.AioRpcError) as failed:
+            await stub.GetBusinessDate(pb.GetBusinessDateRequest(), timeout=5)
+        await channel.close()
+
+        assert failed.value.code() == grpc.StatusCode.UNAVAILABLE
+
+
+async def test_a_gateway_states_its_person(tmp_path: Path) -> None:
+    """What the person may is what counts, and both are known."""
+    secured = Secured.make(tmp_path, *CALLERS)
+    async with served(secured) as target:
+        gateway = secured.tls("service/back-office")
+
+        answer = await ask(target, gateway, x_duebook_person="li")
+        alone = await refusal(target, gateway)
+
+        assert answer.on == "person/li via service/back-office"
+        assert alone.reason == "CALLER_MAY_NOT"
+
+
+async def test_nobody_else_states_a_person(tmp_path: Path) -> None:
+    """A person cannot call as another one."""
+    secured = Secured.make(tmp_path, *CALLERS)
+    async with served(secured) as target:
+        refused = await refusal(target, secured.tls("person/chen"), x_duebook_person="li")
+
+        assert refused.reason == "PERSON_NOT_STATABLE"
+
+
+async def test_a_role_taken_away_is_gone_within_a_second(tmp_path: Path) -> None:
+    """The role file is read again; one that cannot be read changes nothing."""
+    secured = Secured.make(tmp_path, *CALLERS)
+    file, tls = tmp_path / "roles.toml", secured.tls("person/li")
+    async with served(secured) as target:
+        before = file.read_text()
+        await ask(target, tls)
+
+        file.write_text("not TOML")
+        await asyncio.sleep(1.1)
+        broken = await ask(target, tls)
+        file.write_text(before.replace('"person/li" = ["reader"]', ""))
+        await asyncio.sleep(1.1)
+        gone = await refusal(target, tls)
+
+        assert broken.on == "person/li via "
+        assert gone.reason == "CALLER_MAY_NOT"
+
+
+@pytest.mark.parametrize(
+    ("stated", "kept"),
+    [
+        ("", "person/chen"),
+        ("person/chen", "person/chen"),
+        ("person/li", "ACTOR_IS_NOT_CALLER"),
+        ("chen", "ACTOR_IS_NOT_CALLER"),
+    ],
+)
+async def test_who_acts_is_who_calls(tmp_path: Path, stated: str, kept: str) -> None:
+    """A request that names nobody is filled in; one that names another is refused."""
+    secured = Secured.make(tmp_path, *CALLERS)
+    async with served(secured) as target:
+        channel = open_channel(target, 5.0, secured.tls("person/chen"))
+        stub: Any = cases_grpc.CollectionsServiceStub(channel)
+        try:
+            request = cases_pb.ProposeHardshipPlanRequest(proposed_by=stated)
+            found = (await stub.ProposeHardshipPlan(request)).loan_id
+        except LendingError as refused:
+            found = refused.reason
+        await channel.close()
+
+        assert found == kept
+
+
+async def test_the_roles_are_asked_before_the_request_is_read(tmp_path: Path) -> None:
+    """Bytes that are no request: who may not call learns only that."""
+    secured = Secured.make(tmp_path, *CALLERS)
+    async with served(secured) as target:
+        found = {}
+        for who in ("person/li", "person/chen"):
+            channel = open_channel(target, 5.0, secured.tls(who))
+            method = "/lending.ledger.v1.LedgerService/GetBusinessDate"
+            with pytest.raises(LendingError) as refused:
+                await channel.unary_unary(method)(b"\xff\xff\xff")
+            found[who] = refused.value.reason
+            await channel.close()
+
+        assert found == {"person/li": "REQUEST_NOT_READABLE", "person/chen": "CALLER_MAY_NOT"}

@@ -1,0 +1,127 @@
+"""The production profile, as processes: it starts only secured, and buf curl meets the door."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from google.rpc.error_details_pb2 import ErrorInfo
+
+from tests.shared.runtime.secured import Secured
+from tests.system.processes import BUF, ROOT, Service, free_port
+
+SERVICES = ("ledger", "origination", "risk", "collections")
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_production_without_certificates_does_not_start(service: str, tmp_path: Path) -> None:
+    """One line says what is missing, and the exit code is 2."""
+    text = started(service, tmp_path, {f"{service.upper()}_PROFILE": "production"})
+
+    assert f"the production profile needs {service.upper()}_TLS_CA_FILE" in text
+
+
+@pytest.mark.parametrize(
+    ("gone", "said"),
+    [
+        ("LEDGER_ROLES_FILE", "LEDGER_ROLES_FILE is not set"),
+        ("LEDGER_TLS_KEY_FILE", "LEDGER_TLS_KEY_FILE is not set"),
+        ("LEDGER_TLS_CA_FILE", "LEDGER_TLS_CA_FILE is not set"),
+    ],
+)
+def test_half_of_the_files_is_not_enough(tmp_path: Path, gone: str, said: str) -> None:
+    """Certificates without roles, or a certificate without its key: the missing one is named."""
+    environment = Secured.make(tmp_path / "certs").environment("LEDGER", "service/ledger")
+    del environment[gone]
+
+    assert said in started("ledger", tmp_path, environment)
+
+
+def test_roles_that_cannot_be_read_do_not_start(tmp_path: Path) -> None:
+    """A role that does not exist is named, at the start and not at the first call."""
+    secured = Secured.make(tmp_path / "certs", '"person/li" = ["king"]')
+
+    text = started("ledger", tmp_path, secured.environment("LEDGER", "service/ledger"))
+
+    assert "person/li has role 'king', which is not in [roles]" in text
+
+
+def started(service: str, folder: Path, environment: dict[str, str]) -> str:
+    """Start a service that must refuse to; return what it said."""
+    own = {
+        f"{service.upper()}_GRPC_PORT": str(free_port()),
+        f"{service.upper()}_METRICS_PORT": "0",
+        f"{service.upper()}_DATABASE_URL": f"sqlite+aiosqlite:///{folder}/{service}.db",
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", f"services.{service}"],
+        cwd=ROOT,
+        env={**os.environ, **own, **environment},
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert done.returncode == 2, done.stderr[-2000:]
+    return done.stderr
+
+
+def curl(port: int, secured: Secured, whose: str | None, method: str, **body: Any) -> Any:
+    """Call with buf curl, with somebody's certificate or with none; return code and text."""
+    command = [str(BUF), "curl", "--protocol", "grpc", "--cacert", f"{secured.folder}/ca.pem"]
+    if whose:
+        secured.tls(whose)
+        stem = f"{secured.folder}/{whose.replace('/', '-')}"
+        command += ["--cert", f"{stem}.pem", "--key", f"{stem}-key.pem"]
+    else:
+        # Reflection is behind the same door.
+        command += ["--schema", str(ROOT / "protos")]
+    url = f"https://localhost:{port}/{method}"
+    done = subprocess.run(
+        [*command, "-d", json.dumps(body), url], capture_output=True, text=True, timeout=60
+    )
+    return done.returncode, done.stdout or done.stderr
+
+
+def denied(text: str) -> tuple[str, str, str]:
+    """Return code, reason and the roles that may, of a refusal as buf curl prints it."""
+    found = json.loads(text)
+    value = next(one["value"] for one in found["details"] if one["type"].endswith("ErrorInfo"))
+    info = ErrorInfo.FromString(base64.b64decode(value + "=="))
+    return found["code"], info.reason, info.metadata["roles"]
+
+
+def test_buf_curl_meets_the_door(tmp_path: Path) -> None:
+    """With a certificate and a role, an answer; without either, a refusal with its reason."""
+    secured = Secured.make(tmp_path / "certs", '"person/li" = ["reader"]')
+    port = free_port()
+    environment = {
+        "LEDGER_GRPC_PORT": str(port),
+        "LEDGER_METRICS_PORT": "0",
+        "LEDGER_DATABASE_URL": f"sqlite+aiosqlite:///{tmp_path}/ledger.db",
+        "LEDGER_NATS_URL": f"nats://127.0.0.1:{free_port()}",
+        **secured.environment("LEDGER", "service/ledger"),
+    }
+    ledger = Service("ledger", port, environment, tmp_path / "ledger.log")
+    ledger.start()
+    ask = "lending.ledger.v1.LedgerService/GetBusinessDate"
+    close = "lending.ledger.v1.LedgerService/AdvanceBusinessDate"
+    try:
+        told = curl(port, secured, "person/li", ask)
+        refused = curl(port, secured, "person/li", close, requestId="day-1", to="2026-01-05")
+        stranger = curl(port, secured, "person/who", ask)
+        nobody = curl(port, secured, None, ask)
+        health = curl(port, secured, "person/who", "grpc.health.v1.Health/Check")
+    finally:
+        ledger.stop()
+
+    assert told == (0, "{}\n")
+    assert denied(refused[1]) == ("permission_denied", "CALLER_MAY_NOT", "end_of_day")
+    assert denied(stranger[1])[:2] == ("permission_denied", "CALLER_MAY_NOT")
+    assert json.loads(nobody[1])["code"] == "unavailable"
+    assert health[0] == 0 and "SERVING" in health[1]
