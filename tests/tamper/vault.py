@@ -32,6 +32,7 @@ from tests.services.ledger.book import Book, open_book
 from tests.services.ledger.domain.desk import TERMS
 
 ORIGIN = "duebook.test/ledger"
+PAGE = 40
 EARNING = msgspec.structs.replace(
     TERMS, posting_policy="accrual/1", overpayment=Overpayment.CREDIT, instalments=6
 )
@@ -70,7 +71,7 @@ class Vault:
     def check(self) -> dict[str, list[str]]:
         """Return what each named check finds, the auditor's checkpoint in hand."""
         notes = [self.kept] if self.kept else []
-        work = replay_book(self.settings, notes, Statement(self.bank, date.max))
+        work = replay_book(self.settings, notes, Statement(self.bank))
         return {v.name: v.different for v in asyncio.run(work)}
 
     def log(self, sql: str, **given: Any) -> list[Any]:
@@ -111,12 +112,14 @@ class Vault:
             state=packed(event),
         )
 
-    def rebuild(self, *, key: str = "signing.key", read_models: bool = True) -> None:
+    def rebuild(
+        self, *, key: str = "signing.key", read_models: bool = True, page: int = PAGE
+    ) -> None:
         """Throw away everything that was derived, and derive and seal it again."""
         gone = [t for t in METADATA.tables if read_models or t[:6] in ("sealed", "checkp")]
         for name in gone:
             self.read(f"DELETE FROM {name}")
-        asyncio.run(sealed(self, key=key))
+        asyncio.run(sealed(self, key=key, page=page))
         if read_models:
             self.check()
 
@@ -143,12 +146,12 @@ def sync_engine(url: str) -> Engine:
     return create_engine(plain.set(drivername=driver))
 
 
-async def sealed(vault: Vault, *, key: str = "signing.key") -> str:
-    """Seal everything there is in pages of 40; return the last checkpoint."""
+async def sealed(vault: Vault, *, key: str = "signing.key", page: int = PAGE) -> str:
+    """Seal everything there is, page by page; return the last checkpoint."""
     store, models = open_event_store(vault.log_url), ReadModels(open_database(vault.read_url))
     await models.create()
     signer = load_signer(ORIGIN, vault.folder / key)
-    sealer = Sealer(store, Seals(models.engine), signer, lambda: datetime.now(UTC), page=40)
+    sealer = Sealer(store, Seals(models.engine), signer, lambda: datetime.now(UTC), page=page)
     await sealer.begin()
     while await sealer.step():
         pass

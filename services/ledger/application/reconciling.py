@@ -18,6 +18,7 @@ from shared.kernel.errors import InvalidArgument
 from shared.kernel.money import parse_amount
 
 COLUMNS = ["on", "amount", "currency", "reference"]
+COVERS = "covers"
 CHECK = "cash as the bank states it"
 
 
@@ -35,14 +36,20 @@ class Move(NamedTuple):
 
 
 class Statement(NamedTuple):
-    """What the bank says of a period that begins with its first line and ends on a date."""
+    """
+    What the bank says of a period, both days included.
+
+    Where no period is stated it is all time: a line that was left out, be it the first or the
+    last, is then a difference.
+    """
 
     moves: Sequence[Move]
-    until: date
+    since: date = date.min
+    until: date = date.max
 
     def covers(self, on: date) -> bool:
         """Return whether a date lies within the period."""
-        return bool(self.moves) and min(move.on for move in self.moves) <= on <= self.until
+        return self.since <= on <= self.until
 
 
 class Difference(NamedTuple):
@@ -54,28 +61,58 @@ class Difference(NamedTuple):
     difference_minor: int
 
 
-def read_statement(lines: Iterable[str], until: date | None = None) -> Statement:
+def read_statement(
+    lines: Iterable[str], since: date | None = None, until: date | None = None
+) -> Statement:
     """
     Read a statement: CSV with the header on,amount,currency,reference; amounts in major units.
 
+    Before the header may stand what it covers: covers,2026-01-01,2026-03-31.
+
     Args:
         lines: The file.
-        until: The last day that it covers; that of its last line when not given.
+        since: The first day to look at; as the statement says when not given.
+        until: The last day to look at; as the statement says when not given.
     Raises:
-        StatementInvalid: with the number of the line.
+        StatementInvalid: with the number of the line; or the statement is asked for days that it
+            does not cover.
     """
-    rows = csv.reader(lines)
-    if next(rows, None) != COLUMNS:
-        raise StatementInvalid("line 1: not the header", expected=",".join(COLUMNS))
-    found = []
-    for number, row in enumerate(rows, start=2):
-        try:
-            on, amount, currency, reference = row
-            move = (parse_date(on, field="on"), parse_amount(amount, currency), currency, reference)
-        except (ValueError, InvalidArgument) as failure:
-            raise StatementInvalid(f"line {number}: {failure}") from None
-        found.append(Move(*move))
-    return Statement(found, until or max((move.on for move in found), default=date.min))
+    rows = enumerate(csv.reader(lines), start=1)
+    number, row = next(rows, (1, []))
+    stated = Statement([])
+    if row[:1] == [COVERS]:
+        stated = Statement([], *_period(row))
+        number, row = next(rows, (2, []))
+    if row != COLUMNS:
+        raise StatementInvalid(f"line {number}: not the header", expected=",".join(COLUMNS))
+    found = [_move(number, row, stated) for number, row in rows]
+    period = Statement(found, since or stated.since, until or stated.until)
+    if not stated.since <= period.since <= period.until <= stated.until:
+        raise StatementInvalid(
+            f"{period.since} to {period.until} is not what it covers",
+            expected=f"{stated.since} to {stated.until}",
+        )
+    return period
+
+
+def _period(row: list[str]) -> tuple[date, date]:
+    try:
+        _, since, until = row
+        return parse_date(since, field="since"), parse_date(until, field="until")
+    except (ValueError, InvalidArgument) as failure:
+        raise StatementInvalid(f"line 1: {failure}", expected=f"{COVERS},SINCE,UNTIL") from None
+
+
+def _move(number: int, row: list[str], stated: Statement) -> Move:
+    try:
+        on, amount, currency, reference = row
+        said = parse_date(on, field="on")
+        found = Move(said, parse_amount(amount, currency), currency, reference)
+    except (ValueError, InvalidArgument) as failure:
+        raise StatementInvalid(f"line {number}: {failure}") from None
+    if not stated.covers(said):
+        raise StatementInvalid(f"line {number}: {said} is outside of what the statement covers")
+    return found
 
 
 def cash_moves(

@@ -63,8 +63,12 @@ def replay(
     ] = None,
     statement: Annotated[
         Path | None,
-        typer.Option(help="The bank's statement: CSV, on,amount,currency,reference."),
+        typer.Option(
+            help="The bank's statement: CSV, on,amount,currency,reference; before it, if the bank"
+            " says so, covers,2026-01-01,2026-03-31. Without that it covers all time."
+        ),
     ] = None,
+    since: Annotated[str, typer.Option(help="The first day that the statement covers.")] = "",
     until: Annotated[str, typer.Option(help="The last day that the statement covers.")] = "",
     processes: Annotated[
         int, typer.Option(min=0, help="Share the loans among so many; 0: one per core.")
@@ -76,7 +80,7 @@ def replay(
     Run it while the ledger is down or quiet. The exit code is 1 when anything differs.
     """
     notes = [path.read_text("utf-8") for path in kept or []]
-    bank = _statement(statement, until) if statement else None
+    bank = _statement(statement, since, until) if statement else None
     with Progress(*Progress.get_default_columns(), TimeElapsedColumn(), transient=True) as bar:
         task = bar.add_task("replaying")
 
@@ -87,11 +91,12 @@ def replay(
     raise typer.Exit(_shown(verdicts, "replay of the whole book"))
 
 
-def _statement(path: Path, until: str) -> Statement:
+def _statement(path: Path, since: str, until: str) -> Statement:
     """Read a statement; what is wrong with it is one line and exit code 2."""
     try:
+        first = parse_date(since, field="since") if since else None
         last = parse_date(until, field="until") if until else None
-        return read_statement(path.read_text("utf-8").splitlines(), last)
+        return read_statement(path.read_text("utf-8").splitlines(), first, last)
     except (OSError, InvalidArgument) as failure:
         print(f"{path}: {failure}", file=sys.stderr)
         raise typer.Exit(2) from None

@@ -38,13 +38,13 @@ BANK = """
 """
 
 
-def read(text: str) -> Statement:
-    return read_statement([HEADER, *text.split()])
+def read(text: str, *covers: str) -> Statement:
+    return read_statement([*covers, HEADER, *text.split()])
 
 
 def test_each_difference_has_a_cause() -> None:
     """A day later, ten less, taken twice, not booked, not there; after the statement: left out."""
-    found = reconcile(read(BANK), read(LEDGER).moves)
+    found = reconcile(read(BANK, "covers,2026-01-01,2026-04-30"), read(LEDGER).moves)
 
     told = [(d.cause, d.reference, d.difference_minor) for d in found]
     assert told == [
@@ -54,6 +54,33 @@ def test_each_difference_has_a_cause() -> None:
         ("twice at the bank", "in-2", 110_000),
         ("only at the bank", "who", 8_800),
     ]
+
+
+def test_a_statement_without_its_first_or_last_lines_does_not_pass() -> None:
+    """Nor an empty one: what it covers is stated, or is all time, and is not taken from it."""
+    ledger = read(LEDGER).moves
+
+    for kept in (ledger[1:], ledger[:-1], []):
+        gone = {move.reference for move in ledger} - {move.reference for move in kept}
+        for bank in (Statement(kept), Statement(kept, ledger[0].on, ledger[-1].on)):
+            found = reconcile(bank, ledger)
+            assert {d.reference for d in found if d.cause == "only in the ledger"} == gone
+
+
+def test_a_statement_says_what_it_covers() -> None:
+    """What is asked for lies in it, and so do its lines; days outside of it are left out."""
+    quarter = "covers,2026-01-01,2026-03-31"
+    lines = [quarter, HEADER, "2026-01-05,-12000.00,CNY,out-1"]
+
+    assert reconcile(read_statement(lines, None, date(2026, 1, 31)), read(LEDGER).moves) == []
+    for since, until in ((date(2025, 12, 31), None), (None, date(2026, 4, 1))):
+        with pytest.raises(StatementInvalid, match="not what it covers"):
+            read_statement(lines, since, until)
+    with pytest.raises(StatementInvalid, match=r"line 3: .* outside"):
+        read("2026-04-01,1.00,CNY,a", quarter)
+    for torn in ("covers,2026-01-01", "covers,2026-01-01,soon"):
+        with pytest.raises(StatementInvalid, match="line 1"):
+            read("", torn)
 
 
 @pytest.mark.parametrize(
@@ -89,7 +116,7 @@ MOVES = st.lists(
 @given(bank=MOVES, ledger=MOVES)
 def test_the_causes_sum_to_the_difference(bank: list[Move], ledger: list[Move]) -> None:
     """Whatever was moved: the bank's total less the ledger's is the sum of the differences."""
-    whole = Statement([Move(date(2026, 1, 1), 0, "CNY", "start"), *bank], date(2026, 1, 5))
+    whole = Statement(bank)
 
     found = reconcile(whole, ledger)
 
@@ -106,7 +133,7 @@ def test_the_whole_book_is_reconciled_with_progress(tmp_path: Path) -> None:
         replay_book(
             vault.settings,
             [vault.kept],
-            Statement(vault.bank, date.max),
+            Statement(vault.bank),
             say=lambda what, done, of: told.append((what, done, of)),
         )
     )
