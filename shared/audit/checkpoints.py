@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import fcntl
 import os
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -53,12 +55,40 @@ class Signer(NamedTuple):
 
 
 def load_signer(name: str, path: Path) -> Signer:
-    """Return the signer whose secret is in a file; a new one, where there is no file."""
-    if not path.exists():
+    """
+    Return the signer whose secret is in a file; a new one, where there is none.
+
+    An empty file, as a loss of power may leave one, is no secret, and signed nothing.
+
+    Raises:
+        ValueError: the file holds something that is no secret of an Ed25519 key.
+    """
+    if not _holds_something(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        _keep(Ed25519PrivateKey.generate().private_bytes_raw(), path)
+        with _alone_in(path.parent):
+            if path.exists() and not _holds_something(path):
+                path.unlink()
+            _keep(Ed25519PrivateKey.generate().private_bytes_raw(), path)
     secret = base64.b64decode(path.read_text().strip(), validate=True)
     return Signer(name, Ed25519PrivateKey.from_private_bytes(secret))
+
+
+def _holds_something(path: Path) -> bool:
+    try:
+        return bool(path.read_bytes().strip(b"\0 \r\n"))
+    except FileNotFoundError:
+        return False
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Let nobody else mend a key in a folder meanwhile."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _keep(secret: bytes, path: Path) -> None:
