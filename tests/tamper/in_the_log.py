@@ -52,6 +52,23 @@ def accrual_lowered(vault: Vault) -> None:
     vault.write(row, event)
 
 
+def charge_off_halved(vault: Vault) -> None:
+    """A charge-off takes half of the principal off the books, in balance."""
+    row = vault.rows(topic="LoanChargedOff")[0]
+    event = said(row)
+    halved = [[account, amount // 2] for account, amount in event["postings"]]
+    vault.write(row, {**event, "postings": halved})
+
+
+def loss_hidden(vault: Vault) -> None:
+    """A charge-off is booked as interest receivable: no loss is shown, and all balances."""
+    row = vault.rows(topic="LoanChargedOff")[0]
+    event = said(row)
+    for posting in event["postings"]:
+        posting[0] = posting[0].replace("expense:charge_offs", "assets:interest_receivable")
+    vault.write(row, event)
+
+
 def garbled(vault: Vault) -> None:
     """An event is overwritten with noise."""
     vault.write(repayment(vault), b"\x00\xff not an event")
@@ -121,10 +138,10 @@ def value_date_back(vault: Vault) -> None:
 def learned_earlier(vault: Vault) -> None:
     """A repayment was known a day before it was."""
     event = said(row := repayment(vault))
-    vault.write(row, {**event, "recorded_at": _shifted(event["recorded_at"], days=-1)})
+    vault.write(row, {**event, "recorded_at": shifted(event["recorded_at"], days=-1)})
 
 
-def _shifted(instant: str, *, days: int) -> str:
+def shifted(instant: str, *, days: int) -> str:
     moved = datetime.fromisoformat(instant) + timedelta(days=days)
     return moved.isoformat().replace("+00:00", "Z")
 

@@ -7,7 +7,7 @@ import asyncio
 from services.ledger.application.ports import Logged
 from services.ledger.application.sealing import leaf_of
 from shared.audit.merkle import leaf_hash
-from tests.tamper.in_the_log import amount_and_postings, repayment, said
+from tests.tamper.in_the_log import amount_and_postings, repayment, said, shifted
 from tests.tamper.vault import Row, Vault, live, sealed
 
 
@@ -69,6 +69,15 @@ def history_rewritten(vault: Vault) -> None:
     row = vault.rows(topic="ChargeApplied")[0]
     vault.write(row, {**said(row), "reason": "agreed by letter"})
     vault.rebuild()
+
+
+def history_made_up(vault: Vault) -> None:
+    """A whole history, three days old by its own account, is sealed today in one page."""
+    for row in vault.rows():
+        if "recorded_at" in (event := said(row)):
+            earlier = shifted(event["recorded_at"], days=-3)
+            vault.write(row, {**event, "recorded_at": earlier})
+    vault.rebuild(page=len(vault.rows()))
 
 
 def backup_restored(vault: Vault) -> None:

@@ -16,7 +16,8 @@ WHEN, ORDER = "recorded when it was sealed", "recorded instants do not go back"
 GAPS, FORM = "versions of streams have no gap", "events are as this ledger writes them"
 ASKED, REPLAY = "every fact was asked, every answer kept", "the log can be replayed"
 ZERO, SLOTS = "events: postings sum to zero", "events: allocations recomputed"
-LATE = "events: lateness recomputed"
+LATE, POSTED = "events: lateness recomputed", "events: postings recomputed"
+CONTROL = "control accounts tie out, after each event"
 MONTHS = "receivables tie out, at each month end"
 LOANS, ROWS, JOURNAL = "loan_summary", "instalments", "journal_lines"
 TRIAL, TOLD = "trial balance is zero, by date", "messages counted and chained as the log tells them"
@@ -40,6 +41,8 @@ TAMPERINGS = [
     Tampering(log.amount_and_postings, (SEALED, SIGNED, KEPT, SLOTS)),
     Tampering(log.one_posting, (SEALED, ZERO)),
     Tampering(log.accrual_lowered, (SEALED, MONTHS)),
+    Tampering(log.charge_off_halved, (SEALED, SIGNED, POSTED, CONTROL)),
+    Tampering(log.loss_hidden, (SEALED, SIGNED, POSTED)),
     Tampering(log.garbled, (SEALED, REPLAY, FORM)),
     Tampering(log.dropped, (SEALED, KEPT, GAPS, ASKED)),
     Tampering(log.dropped_and_renumbered, (SEALED, SIGNED, KEPT)),
@@ -66,6 +69,7 @@ TAMPERINGS = [
     Tampering(seals.last_checkpoint_gone, (SIGNED,)),
     Tampering(seals.sealed_by_a_stranger, (SIGNED, KEPT)),
     Tampering(seals.history_rewritten, (KEPT,)),
+    Tampering(seals.history_made_up, (WHEN, KEPT)),
     Tampering(seals.backup_restored, (KEPT,)),
     Tampering(seals.forked_before, (KEPT,)),
     Tampering(seals.arrears_hidden, (LOANS,)),

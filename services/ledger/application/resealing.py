@@ -145,17 +145,19 @@ class Resealing:
                 yield f"checkpoint of {said.size}: the log has another root"
 
     def _backdated(self, sealed: Sequence[Sealed]) -> list[str]:
-        """Name events that say they were recorded long before or after they were sealed."""
-        found, k, before = [], 0, None
+        """Name, per checkpoint, the first event that was not recorded when it says."""
+        found: dict[int, str] = {}
+        k = 0
         for number, at, stream in self.instants:
             while k < len(sealed) and sealed[k].size <= number:
-                before = _instant(sealed[k].sealed_at_us)
                 k += 1
-            late = before is not None and at < before - LATE_MAX
-            early = k < len(sealed) and at > _instant(sealed[k].sealed_at_us)
-            if late or early:
-                found.append(f"leaf {number} of {stream} says {at.isoformat()}")
-        return found
+            if k == len(sealed):
+                break
+            then = _instant(sealed[k].sealed_at_us)
+            if not then - LATE_MAX <= at <= then:
+                said = f"leaf {number} of {stream} says {at.isoformat()}"
+                found.setdefault(k, f"{said}, sealed {then.isoformat()}")
+        return list(found.values())
 
 
 def _size_of(note: str) -> int:

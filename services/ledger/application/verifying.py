@@ -29,7 +29,7 @@ from services.ledger.domain.events import (
 from services.ledger.domain.loan_account import LoanAccount
 
 PAGE = 2000
-FLAWS = ("unbalanced", "misallocated", "misjudged", "untied")
+FLAWS = ("unbalanced", "misallocated", "misposted", "misjudged", "untied")
 ACCRUED = (INTEREST_RECEIVABLE, PENALTY_RECEIVABLE)
 
 
@@ -66,6 +66,7 @@ class Replayed:
     rows: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     unbalanced: list[str] = field(default_factory=list)
     misallocated: list[str] = field(default_factory=list)
+    misposted: list[str] = field(default_factory=list)
     misjudged: list[str] = field(default_factory=list)
     posted: dict[str, dict[str, int]] = field(default_factory=dict)
     accrued: dict[tuple[str, str], int] = field(default_factory=dict)
@@ -93,11 +94,14 @@ class Replayed:
                 self.misjudged.append(place)
 
     def _tie(self, event: Financial, account: LoanAccount, place: str) -> None:
-        """Hold the postings of a loan so far against what its rows say."""
+        """Hold the postings of a loan so far against its books, and against what its rows say."""
         posted = self.posted.setdefault(event.loan_id, {})
         for posting in event.postings:
             posted[posting.account] = posted.get(posting.account, 0) + posting.amount_minor
         line = line_of(account)
+        books = line.books if line else {}
+        if any(posted.get(name, 0) != books.get(name, 0) for name in {*posted, *books}):
+            self.misposted.append(place)
         held = sub_ledger(line) if line else {}
         if any(posted.get(name, 0) != held[name] for name in held if name not in ACCRUED):
             self.untied.append(place)
@@ -153,6 +157,7 @@ class Replayed:
         return [
             Verdict("events: postings sum to zero", self.events, self.unbalanced),
             Verdict("events: allocations recomputed", self.events, self.misallocated),
+            Verdict("events: postings recomputed", self.events, self.misposted),
             Verdict("events: lateness recomputed", self.events, self.misjudged),
             Verdict("control accounts tie out, after each event", self.events, self.untied),
             Verdict("receivables tie out, at each month end", len(self.months), untied_months),

@@ -9,6 +9,9 @@ import msgspec
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from services.ledger.application.following import Followed
+from services.ledger.application.ports import Logged
+from services.ledger.application.verifying import Replayed
 from services.ledger.domain import commands as cmd
 from services.ledger.domain import events as ev
 from services.ledger.domain.books import accrued, sub_ledger
@@ -16,6 +19,7 @@ from services.ledger.domain.chart import POSTING_POLICIES
 from services.ledger.domain.cure import days_counted
 from services.ledger.domain.delinquency import standing_of
 from services.ledger.domain.explain import figures
+from services.ledger.domain.loan_account import evolve
 from services.ledger.domain.schedule import schedule
 from services.ledger.domain.terms import Overpayment, Prepayment, RepaymentMethod, Terms
 from services.ledger.domain.timeline import Row
@@ -239,3 +243,22 @@ def test_future_rules_place_money_in_advance() -> None:
     assert placed[FutureRule.NEXT] == [30_000, 0, 0]
     assert placed[FutureRule.LAST] == [0, 0, 30_000]
     assert placed[FutureRule.SPREAD] == [10_000, 10_000, 10_000]
+
+
+@settings(max_examples=examples(60), deadline=None)
+@given(terms=ANY_TERMS, acts=ACTS)
+def test_what_was_posted_so_far_is_the_books(
+    terms: Terms, acts: list[tuple[str, int, int]]
+) -> None:
+    """After every fact, account by account: backdated, reversed, charged off, sold."""
+    desk = Desk(terms, STARTS_ON)
+    for what, days, share in acts:
+        act(desk, what, days, share)
+    replayed, account = Replayed(), None
+
+    for position, event in enumerate(desk.events, start=1):
+        account = evolve(account, event)
+        place = Logged(position, f"loan/{event.loan_id}", account.version, "", b"")
+        replayed.take(Followed(place, event, account))
+
+    assert replayed.misposted == replayed.untied == replayed.unbalanced == []
