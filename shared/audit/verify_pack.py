@@ -25,6 +25,7 @@ from shared.audit.evaluate import Disagrees, evaluate
 from shared.audit.merkle import included, leaf_hash
 from shared.audit.notes import Checkpoint, CheckpointInvalid, checkpoint_of, signed_text
 from shared.audit.packing import MANIFEST, TITLE, PackInvalid, first_difference, unpacked
+from shared.audit.payments import Unpaid, check_paid, money_of
 from shared.audit.rotations import trusted_keys
 
 
@@ -52,7 +53,7 @@ def verify(pack: bytes, verifier: str) -> list[Step]:
     try:
         keys = trusted_keys(verifier, json.loads(files["rotations.json"]))
         steps = [_signed(files, keys), *_told(files, keys)]
-    except (CheckpointInvalid, Disagrees) as failure:
+    except (CheckpointInvalid, Disagrees, Unpaid) as failure:
         raise PackInvalid(str(failure)) from None
     except (KeyError, IndexError, TypeError, ValueError) as failure:
         raise PackInvalid(f"it cannot be read: {type(failure).__name__} {failure}") from None
@@ -91,11 +92,14 @@ def _told(files: Files, keys: list[str]) -> Iterator[Step]:
     yield Step("versions from the first, without a gap", len(events))
     yield _journal(files, events)
     trees = json.loads(files["explanations.json"])
+    loan = json.loads(files["loan.json"])
+    money = money_of(events, loan["effective_on"])
     for tree in trees:
         evaluate(tree)
-        _sources(tree, {str(event.get(name)) for _, event in events for name in _NAMES})
     yield Step("explanations recomputed from their leaves", len(trees))
-    loan = json.loads(files["loan.json"])
+    yield Step(
+        "payments in them are what the events paid", sum(check_paid(t, money) for t in trees)
+    )
     if f"loan/{loan['loan_id']}" != events[0][0][1] or int(loan["version"]) != len(events):
         raise PackInvalid("loan.json: it is not about the loan of these events")
     if sorted(tree["figure"] for tree in trees) != sorted(loan["figures"]):
@@ -162,19 +166,6 @@ def _journal(files: Files, events: list[tuple[list[Any], dict[str, Any]]]) -> St
     if len(table) != len(wanted):
         raise PackInvalid(f"journal.csv has {len(table)} lines, the events post {len(wanted)}")
     return Step("journal lines are what the events post", len(table))
-
-
-_NAMES = ("repayment_id", "request_id")
-"""What an explanation calls an event by."""
-
-
-def _sources(tree: dict[str, Any], known: set[str]) -> None:
-    """Every leaf that names an event names one of the pack."""
-    kind, _, name = str(tree.get("from", "")).partition(":")
-    if kind == "event" and name not in known and not name.startswith("credit@"):
-        raise PackInvalid(f"explanations.json: no event is {name}")
-    for part in tree.get("of", []):
-        _sources(part, known)
 
 
 def main(arguments: list[str], say: Callable[[str], None] = print) -> int:

@@ -38,6 +38,7 @@ PROGRAM = (
     "merkle",
     "notes",
     "packing",
+    "payments",
     "rotations",
     "verify_pack",
 )
@@ -55,7 +56,7 @@ that of the ledger's repository, byte for byte; run your own copy if you do not 
 checkpoint.txt      the signed root over the whole log (C2SP tlog-checkpoint)
 events.jsonl        every event of the loan, as stored, with its inclusion proof (RFC 6962)
 loan.json           the figures, on which date, as known when
-explanations.json   each figure as a tree down to terms, dates and events; recomputed by the check
+explanations.json   each figure as a tree down to terms, dates and events
 story.txt           why the loan is as late as it is, on one page
 page.html           the same to look at in a browser: a plot, tables, each figure unfolded
 timeline.csv        what was recorded, when it counts, and how late the loan was after it
@@ -64,8 +65,18 @@ journal.csv         the double-entry lines of each event; debit above zero
 rotations.json      changes of the log's key, each signed by both keys
 MANIFEST.txt        hashes of all files, signed with the log's key
 
-Amounts are in minor units, such as cents. What a pack cannot prove: that no event came after the
-last one in it. Ask for a later checkpoint and pack, and compare.
+Amounts are in minor units, such as cents.
+
+The check holds: every byte as it was signed; every event under the signed root, the loan's from
+its first without a gap; journal.csv as the events post, each event's lines at zero; every figure
+as its tree comes to from its leaves; every payment in a tree as the event stored it, none left
+out, none that was taken back (where later knowledge moved money, that no more counts than came in).
+
+It does not recompute the leaves that are terms, due amounts, days, charges, penalty bases and
+earned interest, nor schedule.csv, past_due.csv, timeline.csv, story.txt and page.html: these are
+signed statements. Who doubts one folds events.jsonl with the ledger's program (services/ledger).
+What no pack can prove: that no event came after the last one in it. Ask for a later checkpoint
+and pack, and compare.
 """
 
 

@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime
 from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -129,6 +130,40 @@ def test_figures_that_nobody_explains_do_not_pass(vault: Vault, other: dict[str,
 
     with pytest.raises(PackInvalid, match=r"loan\.json"):
         verify(resigned(vault, files), key_of(vault))
+
+
+PAYMENTS = {
+    "another amount": lambda leaf: leaf.update(value=str(int(leaf["value"]) - 1)),
+    "another event": lambda leaf: leaf.update({"from": "event:credit@99"}),
+    "no event": lambda leaf: leaf.update({"from": "rule: paid"}),
+}
+
+
+@pytest.mark.parametrize("kind", PAYMENTS)
+def test_payments_that_nobody_made_do_not_pass(vault: Vault, kind: str) -> None:
+    """Though the ledger's own key signs them, and the tree adds up with them."""
+    files = unpacked(pack_of(vault, "L-0").data)
+    trees = json.loads(files["explanations.json"])
+    tree = next(t for t in trees if t["figure"] == "principal_outstanding")
+    leaf = next(leaf for part in tree["of"] for leaf in part["of"][1:])
+    PAYMENTS[kind](leaf)
+    recomputed(tree)
+    loan = json.loads(files["loan.json"])
+    loan["figures"]["principal_outstanding"] = int(tree["value"])
+    files["explanations.json"] = json.dumps(trees).encode()
+    files["loan.json"] = json.dumps(loan).encode()
+
+    with pytest.raises(PackInvalid, match=r"paid|version 99|left out"):
+        verify(resigned(vault, files), key_of(vault))
+
+
+def recomputed(tree: dict[str, Any]) -> int:
+    """Let a tree of whole numbers add up again."""
+    parts = [recomputed(part) for part in tree.get("of", [])]
+    if tree["op"] in ("sum", "minus"):
+        first, rest = (parts[0], parts[1:]) if parts else (0, [])
+        tree["value"] = str(first + sum(rest) if tree["op"] == "sum" else first - sum(rest))
+    return int(tree["value"])
 
 
 def test_what_is_signed_by_nobody_is_not_believed(vault: Vault, tmp_path: Path) -> None:

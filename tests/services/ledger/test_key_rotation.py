@@ -7,12 +7,15 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
+from lending.ledger.v1 import audit_service_pb2 as pb
 
 from services.ledger.adapters.event_store import open_event_store
 from services.ledger.adapters.seals import Seals
+from services.ledger.application.evidencing import Pack
 from services.ledger.application.key_rotation import rotate, rotations
 from services.ledger.application.sealing import Sealer
 from services.ledger.domain.book_events import SigningKeyRotated
+from services.ledger.wire_audit import answer_bytes
 from shared.audit.checkpoints import Signer, load_signer, read_checkpoint
 from shared.audit.notes import CheckpointInvalid
 from shared.audit.packing import PackInvalid
@@ -125,6 +128,26 @@ def test_evidence_is_checked_with_either_key(vault: Vault, tmp_path: Path) -> No
             verify(pack.data, key)
         with pytest.raises(PackInvalid):
             verify(pack.data, stranger)
+
+
+def test_evidence_that_was_read_stays_the_same_answer(vault: Vault) -> None:
+    """After a change of key, of the same checkpoint; of another loan or date it is another."""
+    old, size = key_of(vault), pack_of(vault).sealed.size
+    before = answered(pack_of(vault, size=size))
+    rotated(vault)
+    asyncio.run(resume(vault, old))
+
+    again = pack_of(vault, size=size)
+
+    assert again.data != before
+    assert answered(again) == before
+    assert answered(pack_of(vault, "L-0", size=size)) != before
+    assert answered(pack_of(vault, on=date(2026, 4, 19), size=size)) != before
+
+
+def answered(pack: Pack) -> bytes:
+    """Return what is recorded of an answer that carried a pack."""
+    return answer_bytes(pb.EvidencePack(pack=pack.data, sha256=pack.sha256))
 
 
 def test_a_change_that_was_cut_short_is_finished(vault: Vault) -> None:
