@@ -65,6 +65,10 @@ class Bounded(Generic[V]):
         """Return how many there are."""
         return len(self._held)
 
+    def __contains__(self, name: str) -> bool:
+        """Say whether a value is there, without counting it as used."""
+        return name in self._held
+
     def __iter__(self) -> Iterator[str]:
         """Go through the names, the one used longest ago first."""
         return iter(list(self._held))

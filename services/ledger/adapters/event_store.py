@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 
 import msgspec
 from eventsourcing.persistence import (
-    ApplicationRecorder,
     IntegrityError,
     PersistenceError,
     StoredEvent,
@@ -22,6 +23,9 @@ from services.ledger.adapters.recorders import PostgresRecorder, SQLiteRecorder
 from services.ledger.application.ports import Logged, LogUnavailable, StreamChanged
 from shared.runtime.database import refuse_others
 
+STREAMS_MAX, STREAM_ROWS_MAX = 100, 2_000
+"""Streams of one statement, and how many of their rows it fetches."""
+
 APPLICATION_ID = 0x44554542
 """Marks a SQLite file as a ledger's: "DUEB"."""
 
@@ -30,7 +34,7 @@ APPLICATION_ID = 0x44554542
 class EventStore:
     """Streams of events by originator id, and the log over all of them by position."""
 
-    recorder: ApplicationRecorder
+    recorder: SQLiteRecorder | PostgresRecorder
     datastore: SQLiteDatastore | PostgresDatastore
 
     def append(self, streams: Sequence[tuple[str, int, Sequence[msgspec.Struct]]]) -> None:
@@ -67,6 +71,30 @@ class EventStore:
         except PersistenceError as failure:
             raise LogUnavailable("the log did not answer") from failure
         return [decode(row.topic, row.state) for row in rows]
+
+    def streams(self, originator_ids: Sequence[str]) -> Iterator[tuple[str, list[msgspec.Struct]]]:
+        """
+        Yield many streams, each whole and oldest first; those that do not exist are empty.
+
+        Read by a statement for each hundred, when they are asked for. Where they are more rows than
+        one statement fetches, those that came whole are yielded, the others are asked for again;
+        one that is too long on its own is left out.
+        """
+        left = sorted(set(originator_ids))
+        while left:
+            asked, left = left[:STREAMS_MAX], left[STREAMS_MAX:]
+            try:
+                rows = self.recorder.select_streams(asked, STREAM_ROWS_MAX)
+            except PersistenceError as failure:
+                raise LogUnavailable("the log did not answer") from failure
+            found = {name: list(stream) for name, stream in groupby(rows, itemgetter(0))}
+            if len(rows) == STREAM_ROWS_MAX:
+                cut = rows[-1][0]
+                del found[cut]
+                left = [name for name in asked if name not in found and name != cut] + left
+                left, asked = ([cut, *left] if found else left), list(found)
+            for name in asked:
+                yield name, [decode(topic, state) for _, _, topic, state in found.get(name, ())]
 
     def stored(self, originator_id: str) -> list[Logged]:
         """Return one stream as stored, oldest first; the log position is not looked up."""

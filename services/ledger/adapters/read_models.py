@@ -6,7 +6,18 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Table, delete, func, insert, inspect, select, tuple_, update
+from sqlalchemy import (
+    Connection,
+    Table,
+    bindparam,
+    delete,
+    func,
+    insert,
+    inspect,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.ledger.adapters.tables import (
@@ -24,8 +35,10 @@ from services.ledger.application.rows import (
     accrual_rows,
     instalment_rows,
     journal_rows,
+    standing_columns,
     summary_row,
 )
+from services.ledger.domain.events import TransitionRecorded
 from services.ledger.domain.loan_account import LoanAccount
 from shared.kernel.bounded import Bounded
 from shared.runtime.database import create_tables
@@ -93,10 +106,11 @@ class ReadModels:
             PositionMoved: the tables are not, or no more, at the position `after`.
         """
         last = {row.event.loan_id: row.account for row in page.followed}
+        aged = _only_aged(page)
         journal = [line for row in page.followed for line in journal_rows(row)]
         journal += [line for row in page.accruals for line in accrual_rows(row)]
         try:
-            await self._apply(last, journal, after, page.reached)
+            await self._apply(last, aged, journal, after, page.reached)
         except BaseException:
             self.written.clear()
             raise
@@ -104,17 +118,34 @@ class ReadModels:
     async def _apply(
         self,
         last: dict[str, LoanAccount],
+        aged: set[str],
         journal: list[dict[str, Any]],
         after: int,
         position: int,
     ) -> None:
         async with self.engine.begin() as connection:
             await self._move(connection, after, position)
-            rows = [summary_row(account) for account in last.values()]
-            await _replace(connection, self.tables.loan_summary, last, rows)
-            await self._instalments(connection, last)
+            moved = {loan: account for loan, account in last.items() if loan not in aged}
+            rows = [summary_row(account) for account in moved.values()]
+            await _replace(connection, self.tables.loan_summary, moved, rows)
+            await self._instalments(connection, moved)
+            await self._standings(connection, [last[loan_id] for loan_id in aged])
             if journal:
                 await connection.execute(insert(self.tables.journal_lines), journal)
+
+    async def _standings(self, connection: AsyncConnection, accounts: list[LoanAccount]) -> None:
+        """Write how late loans are where nothing else of them changed."""
+        if not accounts:
+            return
+        table = self.tables.loan_summary
+        rows = [{"of": account.loan_id, **standing_columns(account)} for account in accounts]
+        names = [name for name in rows[0] if name != "of"]
+        await connection.execute(
+            update(table)
+            .where(table.c.loan_id == bindparam("of"))
+            .values({name: bindparam(name) for name in names}),
+            rows,
+        )
 
     async def _move(self, connection: AsyncConnection, after: int, position: int) -> None:
         """Move the position on, first of all: whoever else would write then waits."""
@@ -223,6 +254,12 @@ class ReadModels:
         async with self.engine.begin() as connection:
             await _replace(connection, MESSAGE_SEQUENCES, told, rows)
             await set_position(connection, "relay", position)
+
+
+def _only_aged(page: Page) -> set[str]:
+    """Return the loans of which a page says how late they are, and nothing else."""
+    moved = {r.event.loan_id for r in page.followed if not isinstance(r.event, TransitionRecorded)}
+    return {row.event.loan_id for row in page.followed} - moved
 
 
 def _rebuild_if_older(connection: Connection) -> None:

@@ -13,6 +13,12 @@ from psycopg.sql import SQL, Identifier
 ROWS_MAX = 250
 """Rows of one statement; SQLite allows 32,766 values, and long statements gain nothing."""
 
+COLUMNS = "originator_id, originator_version, topic, state"
+IN_ORDER = "ORDER BY originator_id, originator_version"
+
+Row = tuple[str, int, str, bytes]
+"""Originator id, version, topic and state."""
+
 
 class SQLiteRecorder(SQLiteApplicationRecorder):
     """
@@ -33,6 +39,17 @@ class SQLiteRecorder(SQLiteApplicationRecorder):
                 values += (row.originator_id, row.originator_version, row.topic, row.state)
             c.execute(f"{head} VALUES {','.join(['(?,?,?,?)'] * len(rows))}", values)
         return None
+
+    def select_streams(self, originator_ids: Sequence[str], limit: int) -> list[Row]:
+        """Return the first rows of many streams, by stream and version."""
+        marks = ",".join("?" * len(originator_ids))
+        query = (
+            f"SELECT {COLUMNS} FROM {self.events_table_name}"
+            f" WHERE originator_id IN ({marks}) {IN_ORDER} LIMIT ?"
+        )
+        with self.datastore.transaction(commit=False) as cursor:
+            cursor.execute(query, [*originator_ids, limit])
+            return [tuple(row) for row in cursor.fetchall()]
 
 
 class PostgresRecorder(PostgresApplicationRecorder):
@@ -63,3 +80,17 @@ class PostgresRecorder(PostgresApplicationRecorder):
             " SELECT originator_id, originator_version, topic, state FROM unnest(events);"
             " END; $BODY$"
         ).format(**names)
+
+    def select_streams(self, originator_ids: Sequence[str], limit: int) -> list[Row]:
+        """Return the first rows of many streams, by stream and version."""
+        names = {"schema": self.datastore.schema, "table": self.events_table_name}
+        query = SQL(
+            f"SELECT {COLUMNS} FROM {{schema}}.{{table}}"
+            f" WHERE originator_id = ANY(%s) {IN_ORDER} LIMIT %s"
+        ).format(**{name: Identifier(value) for name, value in names.items()})
+        with self.datastore.get_connection() as connection, connection.cursor() as cursor:
+            cursor.execute(query, [list(originator_ids), limit], prepare=True)
+            return [
+                (row["originator_id"], row["originator_version"], row["topic"], bytes(row["state"]))
+                for row in cursor.fetchall()
+            ]

@@ -18,6 +18,8 @@ from shared.kernel.bounded import Bounded
 from shared.kernel.errors import LendingError
 
 ACCOUNTS_BYTES_MAX = 128 << 20
+READ_AHEAD_BYTES_MAX = 64 << 20
+"""Of accounts read together for one commit; what is beyond is read when its turn comes."""
 
 
 @dataclass(slots=True)
@@ -70,7 +72,7 @@ class Commits:
 
     def _try(self, asks: Sequence[Ask], *, whole: bool = False) -> bool:
         """Decide and store; False if nothing was stored: a conflict, or a refusal in a whole."""
-        fresh: dict[str, LoanAccount | None] = {}
+        fresh = self._read_ahead(asks)
         streams: list[tuple[str, int, Sequence[msgspec.Struct]]] = []
         asked: dict[str, Ask] = {}
         for ask in asks:
@@ -97,6 +99,19 @@ class Commits:
             if ask.outcome is None:
                 ask.outcome = first_answer(self.log, ask)
         return True
+
+    def _read_ahead(self, asks: Sequence[Ask]) -> dict[str, LoanAccount | None]:
+        """Read the loans that are not in memory together, up to so many bytes."""
+        wanted = {ask.command.loan_id for ask in asks}
+        cold = [f"loan/{loan_id}" for loan_id in wanted if loan_id not in self.accounts]
+        read: dict[str, LoanAccount | None] = {}
+        size = 0
+        for name, events in self.log.streams(cold) if len(cold) > 1 else ():
+            read[name.removeprefix("loan/")] = account = fold(events)
+            size += size_of(account) if account else 0
+            if size > READ_AHEAD_BYTES_MAX:
+                break
+        return read
 
     def account(self, loan_id: str) -> LoanAccount | None:
         """Return a loan as it stands; from memory, else from the log."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -65,11 +65,13 @@ class Follower:
         rows = self.log.log(after, limit)
         if until is not None:
             rows = [row for row in rows if row.position <= until]
-        found = [
-            self._follow(row)
+        ours = [
+            row
             for row in rows
             if row.originator_id.startswith("loan/") and self.mine(row.originator_id)
         ]
+        self._read_ahead(ours)
+        found = [self._follow(row) for row in ours]
         accruals = [
             Accrued(row.position, event)
             for row in rows
@@ -78,13 +80,32 @@ class Follower:
         ]
         return Page(found, rows[-1].position if rows else after, accruals)
 
+    def _read_ahead(self, rows: Sequence[Logged]) -> None:
+        """Read the loans of a page that are not in memory as they stood before it, together."""
+        before: dict[str, int] = {}
+        for row in rows:
+            before.setdefault(row.originator_id, row.version - 1)
+        cold = [
+            name
+            for name, version in before.items()
+            if version and self._standing_at(name.removeprefix("loan/"), version) is None
+        ]
+        for name, events in self.log.streams(cold) if len(cold) > 1 else ():
+            account = fold(events[: before[name]])
+            if account is not None:
+                self.accounts.put(account.loan_id, account)
+
+    def _standing_at(self, loan_id: str, version: int) -> LoanAccount | None:
+        """Return a loan from memory if it stands at a version."""
+        account = self.accounts.get(loan_id)
+        return account if account is not None and account.version == version else None
+
     def _follow(self, row: Logged) -> Followed:
         event = self.decode(row.topic, row.state)
         assert isinstance(event, Fact)
-        before = self.accounts.get(event.loan_id)
-        if before is None or before.version != row.version - 1:
-            earlier = self.log.stream(row.originator_id, row.version - 1) if row.version > 1 else []
-            before = fold(earlier)
+        before = self._standing_at(event.loan_id, row.version - 1)
+        if before is None and row.version > 1:
+            before = fold(self.log.stream(row.originator_id, row.version - 1))
         account = evolve(before, event)
         self.accounts.put(event.loan_id, account)
         return Followed(row, event, account)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -36,6 +36,9 @@ class Log(Protocol):
 
     def stream(self, originator_id: str, version_max: int | None = None) -> list[msgspec.Struct]:
         """Return the events of one stream, oldest first."""
+
+    def streams(self, originator_ids: Sequence[str]) -> Iterator[tuple[str, list[msgspec.Struct]]]:
+        """Yield many streams whole, some by one statement; one that is too long is left out."""
 
     def stored(self, originator_id: str) -> list[Logged]:
         """Return one stream as stored, oldest first; positions are 0 where unknown."""

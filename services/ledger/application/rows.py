@@ -20,7 +20,7 @@ def line_of(account: LoanAccount) -> Timeline | None:
 
 def summary_row(account: LoanAccount) -> dict[str, Any]:
     """Return one row of `loan_summary`; amounts in minor units."""
-    line, standing = line_of(account), account.standing
+    line = line_of(account)
     return {
         "loan_id": account.loan_id,
         "borrower_ref": account.borrower_ref,
@@ -28,13 +28,21 @@ def summary_row(account: LoanAccount) -> dict[str, Any]:
         "currency": account.terms.currency,
         "status": str(account.status),
         "principal_outstanding_minor": line.principal_outstanding if line else 0,
+        **standing_columns(account),
+        "posting_policy": account.terms.posting_policy,
+    }
+
+
+def standing_columns(account: LoanAccount) -> dict[str, Any]:
+    """Return what ageing changes of a row of `loan_summary`; nothing else depends on it."""
+    standing = account.standing
+    return {
         "oldest_due_on": standing.oldest_due_on,
         "arrears_minor": standing.arrears_minor,
         "bucket": standing.buckets["m"],
         "next_transition_on": account.next_transition_on,
         "version": account.version,
         "changed_at_us": microseconds(account.known_at),
-        "posting_policy": account.terms.posting_policy,
     }
 
 
