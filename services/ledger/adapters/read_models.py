@@ -4,22 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import date
+from itertools import zip_longest
 from typing import Any, NamedTuple
 
-from sqlalchemy import (
-    Connection,
-    Table,
-    bindparam,
-    delete,
-    func,
-    insert,
-    inspect,
-    select,
-    tuple_,
-    update,
-)
+from sqlalchemy import Connection, Table, delete, func, insert, inspect, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from services.ledger.adapters.bulk import change, put
 from services.ledger.adapters.tables import (
     JOURNAL_LINES,
     LIVE,
@@ -32,14 +23,19 @@ from services.ledger.adapters.tables import (
 from services.ledger.application.following import Page
 from services.ledger.application.projecting import PositionMoved
 from services.ledger.application.rows import (
+    JournalRow,
+    Shown,
+    StandingRow,
     accrual_rows,
-    instalment_rows,
+    instalments_shown,
     journal_rows,
-    standing_columns,
+    line_of,
+    standing_row,
     summary_row,
 )
 from services.ledger.domain.events import TransitionRecorded
 from services.ledger.domain.loan_account import LoanAccount
+from services.ledger.domain.timeline import Timeline
 from shared.kernel.bounded import Bounded
 from shared.runtime.database import create_tables
 from shared.subscriber.chain import GENESIS
@@ -48,7 +44,7 @@ APPLICATION_ID = 0x44554552
 """Marks a SQLite file as a ledger's read models: "DUER"."""
 
 CHUNK = 500
-WRITTEN_BYTES_MAX, WRITTEN_ROW_BYTES = 64 << 20, 600
+WRITTEN_BYTES_MAX, WRITTEN_ROW_BYTES = 64 << 20, 250
 FOLLOWED = {
     "read-models": LIVE,
     "relay": (MESSAGE_SEQUENCES,),
@@ -80,7 +76,7 @@ class ReadModels:
     engine: AsyncEngine
     tables: Followed = LIVE
     follower: str = "read-models"
-    written: Bounded[dict[int, dict[str, Any]]] = field(
+    written: Bounded[list[Shown]] = field(
         default_factory=lambda: Bounded(
             WRITTEN_BYTES_MAX, lambda rows: WRITTEN_ROW_BYTES * (1 + len(rows))
         )
@@ -119,33 +115,20 @@ class ReadModels:
         self,
         last: dict[str, LoanAccount],
         aged: set[str],
-        journal: list[dict[str, Any]],
+        journal: list[JournalRow],
         after: int,
         position: int,
     ) -> None:
+        moved = [account for loan_id, account in last.items() if loan_id not in aged]
+        lines = {account.loan_id: line_of(account) for account in moved}
         async with self.engine.begin() as connection:
             await self._move(connection, after, position)
-            moved = {loan: account for loan, account in last.items() if loan not in aged}
-            rows = [summary_row(account) for account in moved.values()]
-            await _replace(connection, self.tables.loan_summary, moved, rows)
-            await self._instalments(connection, moved)
-            await self._standings(connection, [last[loan_id] for loan_id in aged])
-            if journal:
-                await connection.execute(insert(self.tables.journal_lines), journal)
-
-    async def _standings(self, connection: AsyncConnection, accounts: list[LoanAccount]) -> None:
-        """Write how late loans are where nothing else of them changed."""
-        if not accounts:
-            return
-        table = self.tables.loan_summary
-        rows = [{"of": account.loan_id, **standing_columns(account)} for account in accounts]
-        names = [name for name in rows[0] if name != "of"]
-        await connection.execute(
-            update(table)
-            .where(table.c.loan_id == bindparam("of"))
-            .values({name: bindparam(name) for name in names}),
-            rows,
-        )
+            summary = self.tables.loan_summary
+            await put(connection, summary, [summary_row(a, lines[a.loan_id]) for a in moved])
+            late = [standing_row(last[loan_id]) for loan_id in aged]
+            await change(connection, summary, StandingRow._fields, late)
+            await self._instalments(connection, lines)
+            await put(connection, self.tables.journal_lines, journal, over=False)
 
     async def _move(self, connection: AsyncConnection, after: int, position: int) -> None:
         """Move the position on, first of all: whoever else would write then waits."""
@@ -163,29 +146,30 @@ class ReadModels:
         )
 
     async def _instalments(
-        self, connection: AsyncConnection, accounts: dict[str, LoanAccount]
+        self, connection: AsyncConnection, lines: dict[str, Timeline | None]
     ) -> None:
         """Write the instalments that differ from what was last written; all where unknown."""
-        unknown: dict[str, Any] = {}
+        table, unknown = self.tables.instalments, []
         gone: list[tuple[str, int]] = []
-        rows: list[dict[str, Any]] = []
-        for loan_id, account in accounts.items():
-            fresh = {row["number"]: row for row in instalment_rows(account)}
-            known = self.written.get(loan_id)
+        rows: list[tuple[Any, ...]] = []
+        for loan_id, line in lines.items():
+            fresh, known = instalments_shown(line), self.written.get(loan_id)
+            if known == fresh:
+                continue
             self.written.put(loan_id, fresh)
             if known is None:
-                unknown[loan_id] = account
-                rows += fresh.values()
-                continue
-            changed = [n for n in {*known, *fresh} if known.get(n) != fresh.get(n)]
-            gone += [(loan_id, number) for number in changed]
-            rows += [fresh[number] for number in changed if number in fresh]
-        key = tuple_(self.tables.instalments.c.loan_id, self.tables.instalments.c.number)
-        for start in range(0, len(gone), CHUNK):
-            await connection.execute(
-                delete(self.tables.instalments).where(key.in_(gone[start : start + CHUNK]))
-            )
-        await _replace(connection, self.tables.instalments, unknown, rows)
+                unknown.append(loan_id)
+                known = []
+            pairs = zip_longest(fresh, known[: len(fresh)])
+            rows += [(loan_id, *new) for new, old in pairs if new != old]
+            left = {row[0] for row in fresh}
+            gone += [(loan_id, row[0]) for row in known if row[0] not in left]
+        for part in _parts(unknown):
+            await connection.execute(delete(table).where(table.c.loan_id.in_(part)))
+        key = tuple_(table.c.loan_id, table.c.number)
+        for part in _parts(gone):
+            await connection.execute(delete(table).where(key.in_(part)))
+        await put(connection, table, rows)
 
     async def due_for_ageing(self, on: date) -> list[str]:
         """Return the loans whose next change of standing has come, by loan id."""
@@ -250,9 +234,9 @@ class ReadModels:
 
     async def published(self, told: dict[str, Told], position: int) -> None:
         """Store how far the relay has come: position and loans together."""
-        rows = [{"loan_id": loan_id, **one._asdict()} for loan_id, one in told.items()]
         async with self.engine.begin() as connection:
-            await _replace(connection, MESSAGE_SEQUENCES, told, rows)
+            rows = [(loan_id, *one) for loan_id, one in told.items()]
+            await put(connection, MESSAGE_SEQUENCES, rows)
             await set_position(connection, "relay", position)
 
 
@@ -282,13 +266,5 @@ async def set_position(connection: AsyncConnection, follower: str, position: int
     await connection.execute(insert(POSITIONS), {"follower": follower, "position": position})
 
 
-async def _replace(
-    connection: AsyncConnection, table: Table, loans: dict[str, Any], rows: list[dict[str, Any]]
-) -> None:
-    """Replace all rows of some loans."""
-    names = list(loans)
-    for start in range(0, len(names), CHUNK):
-        chunk = names[start : start + CHUNK]
-        await connection.execute(delete(table).where(table.c.loan_id.in_(chunk)))
-    if rows:
-        await connection.execute(insert(table), rows)
+def _parts(names: list[Any]) -> list[list[Any]]:
+    return [names[start : start + CHUNK] for start in range(0, len(names), CHUNK)]

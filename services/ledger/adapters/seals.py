@@ -10,6 +10,7 @@ from typing import NamedTuple
 from sqlalchemy import TextClause, and_, delete, func, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from services.ledger.adapters.bulk import put
 from services.ledger.adapters.tables import (
     CHECKPOINTS,
     COSIGNATURES,
@@ -18,8 +19,6 @@ from services.ledger.adapters.tables import (
 )
 from services.ledger.application.ports import Logged
 from shared.audit.merkle import Node
-
-ROWS_MAX = 5_000
 
 
 class Sealed(NamedTuple):
@@ -134,19 +133,13 @@ class Seals:
     ) -> None:
         """Write new leaves, the subtrees that they complete, and the checkpoint, or nothing."""
         leaves = [
-            {
-                "number": size + k,
-                "position": row.position,
-                "originator_id": row.originator_id,
-                "version": row.version,
-            }
-            for k, row in enumerate(rows)
+            (number, row.position, row.originator_id, row.version)
+            for number, row in enumerate(rows, start=size)
         ]
-        hashes = [{"level": n[0], "number": n[1], "hash": value} for n, value in nodes]
+        hashes = [(*node, value) for node, value in nodes]
         async with self.engine.begin() as connection:
-            await connection.execute(insert(SEALED_LEAVES), leaves)
-            for start in range(0, len(hashes), ROWS_MAX):
-                await connection.execute(insert(SEALED_NODES), hashes[start : start + ROWS_MAX])
+            await put(connection, SEALED_LEAVES, leaves, over=False)
+            await put(connection, SEALED_NODES, hashes, over=False)
             kept = Sealed(size + len(rows), note, at)
             await connection.execute(insert(CHECKPOINTS), kept._asdict())
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol
 from services.ledger.application.posting import Writer
 from services.ledger.application.projecting import CaughtUp
 from services.ledger.application.reading import see_loan
-from services.ledger.application.rows import days_past_due, microseconds, summary_row
+from services.ledger.application.rows import days_past_due, line_of, microseconds, summary_row
 from services.ledger.domain.refusals import LoanNotFound
 from shared.kernel.errors import Refused
 from shared.runtime.listing import (
@@ -135,7 +135,7 @@ class LoanList:
             seen = see_loan(self.writer.log, loan_id, on, known_at=known_at)
         except LoanNotFound:
             return None
-        return _dated(summary_row(seen.account), on)
+        return _dated(summary_row(seen.account, line_of(seen.account))._asdict(), on)
 
 
 def _dated(row: dict[str, Any], on: date) -> dict[str, Any]:

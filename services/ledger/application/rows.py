@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from operator import attrgetter
+from typing import NamedTuple
 
 from services.ledger.application.following import Accrued, Followed
 from services.ledger.domain.events import Financial
@@ -13,89 +14,142 @@ from services.ledger.domain.timeline import Timeline
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+class SummaryRow(NamedTuple):
+    """One row of `loan_summary`; amounts in minor units."""
+
+    loan_id: str
+    borrower_ref: str
+    product: str
+    currency: str
+    status: str
+    principal_outstanding_minor: int
+    oldest_due_on: date | None
+    arrears_minor: int
+    bucket: str
+    next_transition_on: date | None
+    version: int
+    changed_at_us: int
+    posting_policy: str
+
+
+class StandingRow(NamedTuple):
+    """What ageing changes of a row of `loan_summary`; nothing else of it depends on lateness."""
+
+    loan_id: str
+    oldest_due_on: date | None
+    arrears_minor: int
+    bucket: str
+    next_transition_on: date | None
+    version: int
+    changed_at_us: int
+
+
+class InstalmentRow(NamedTuple):
+    """One row of `instalments`; amounts in minor units."""
+
+    loan_id: str
+    number: int
+    due_on: date
+    principal_due_minor: int
+    interest_due_minor: int
+    principal_paid_minor: int
+    interest_paid_minor: int
+    paid_on: date | None
+
+
+class JournalRow(NamedTuple):
+    """One row of `journal_lines`; debit above zero, in minor units."""
+
+    position: int
+    line: int
+    loan_id: str
+    effective_on: date
+    account: str
+    amount_minor: int
+    currency: str
+
+
+Shown = tuple[int, date, int, int, int, int, date | None]
+"""What is shown of an instalment: an InstalmentRow from its number on."""
+
+_shown = attrgetter(
+    *("number", "due_on", "principal_due", "interest_due"),
+    *("principal_paid", "interest_paid", "paid_on"),
+)
+
+
 def line_of(account: LoanAccount) -> Timeline | None:
     """Return the loan on the latest date that any of its facts counts from."""
     return account.timeline(account.latest_on) if account.latest_on else None
 
 
-def summary_row(account: LoanAccount) -> dict[str, Any]:
-    """Return one row of `loan_summary`; amounts in minor units."""
-    line = line_of(account)
-    return {
-        "loan_id": account.loan_id,
-        "borrower_ref": account.borrower_ref,
-        "product": account.product,
-        "currency": account.terms.currency,
-        "status": str(account.status),
-        "principal_outstanding_minor": line.principal_outstanding if line else 0,
-        **standing_columns(account),
-        "posting_policy": account.terms.posting_policy,
-    }
+def summary_row(account: LoanAccount, line: Timeline | None) -> SummaryRow:
+    """Return what is shown of a loan; `line` as from `line_of`."""
+    return SummaryRow(
+        account.loan_id,
+        account.borrower_ref,
+        account.product,
+        account.terms.currency,
+        account.status.value,
+        line.principal_outstanding if line else 0,
+        *standing_row(account)[1:],
+        posting_policy=account.terms.posting_policy,
+    )
 
 
-def standing_columns(account: LoanAccount) -> dict[str, Any]:
-    """Return what ageing changes of a row of `loan_summary`; nothing else depends on it."""
+def standing_row(account: LoanAccount) -> StandingRow:
+    """Return how late a loan is, and when that changes."""
     standing = account.standing
-    return {
-        "oldest_due_on": standing.oldest_due_on,
-        "arrears_minor": standing.arrears_minor,
-        "bucket": standing.buckets["m"],
-        "next_transition_on": account.next_transition_on,
-        "version": account.version,
-        "changed_at_us": microseconds(account.known_at),
-    }
+    return StandingRow(
+        account.loan_id,
+        standing.oldest_due_on,
+        standing.arrears_minor,
+        standing.buckets["m"],
+        account.next_transition_on,
+        account.version,
+        microseconds(account.known_at),
+    )
 
 
-def instalment_rows(account: LoanAccount) -> list[dict[str, Any]]:
-    """Return one row of `instalments` per instalment of a disbursed loan, oldest first."""
-    line = line_of(account)
-    return [
-        {
-            "loan_id": account.loan_id,
-            "number": row.number,
-            "due_on": row.due_on,
-            "principal_due_minor": row.principal_due,
-            "interest_due_minor": row.interest_due,
-            "principal_paid_minor": row.principal_paid,
-            "interest_paid_minor": row.interest_paid,
-            "paid_on": row.paid_on,
-        }
-        for row in (line.rows if line else [])
-    ]
+def instalments_shown(line: Timeline | None) -> list[Shown]:
+    """Return what is shown of each instalment of a loan, oldest first; none before disbursal."""
+    return [_shown(row) for row in line.rows] if line else []
 
 
-def journal_rows(followed: Followed) -> list[dict[str, Any]]:
-    """Return one row of `journal_lines` per posting of a fact; they sum to zero."""
+def instalment_rows(account: LoanAccount) -> list[InstalmentRow]:
+    """Return one row per instalment of a disbursed loan, oldest first."""
+    return [InstalmentRow(account.loan_id, *one) for one in instalments_shown(line_of(account))]
+
+
+def journal_rows(followed: Followed) -> list[JournalRow]:
+    """Return one row per posting of a fact; they sum to zero."""
     event = followed.event
     if not isinstance(event, Financial):
         return []
+    position, on = followed.logged.position, event.effective_on
+    currency = followed.account.terms.currency
     return [
-        {
-            "position": followed.logged.position,
-            "line": number,
-            "loan_id": event.loan_id,
-            "effective_on": event.effective_on,
-            "account": posting.account,
-            "amount_minor": posting.amount_minor,
-            "currency": followed.account.terms.currency,
-        }
+        JournalRow(
+            position, number, event.loan_id, on, posting.account, posting.amount_minor, currency
+        )
         for number, posting in enumerate(event.postings, start=1)
     ]
 
 
-def accrual_rows(accrued: Accrued) -> list[dict[str, Any]]:
-    """Return one row of `journal_lines` per posting of an accrual; they belong to no loan."""
+def accrual_rows(accrued: Accrued) -> list[JournalRow]:
+    """Return one row per posting of an accrual; they belong to no loan."""
+    event = accrued.event
     return [
-        {
-            "position": accrued.position,
-            "line": number,
-            "loan_id": "",
-            "effective_on": accrued.event.on,
-            "account": posting.account,
-            "amount_minor": posting.amount_minor,
-            "currency": accrued.event.currency,
-        }
-        for number, posting in enumerate(accrued.event.postings, start=1)
+        JournalRow(
+            accrued.position,
+            number,
+            "",
+            event.on,
+            posting.account,
+            posting.amount_minor,
+            event.currency,
+        )
+        for number, posting in enumerate(event.postings, start=1)
     ]
 
 

@@ -78,7 +78,7 @@ class Replayed:
         event, account = followed.event, followed.account
         self.events += 1
         self.accounts[event.loan_id] = account
-        self.journal += journal_rows(followed)
+        self.journal += [row._asdict() for row in journal_rows(followed)]
         place = f"{event.loan_id}@{account.version}"
         if isinstance(event, Financial) and sum(p.amount_minor for p in event.postings):
             self.unbalanced.append(place)
@@ -109,7 +109,7 @@ class Replayed:
     def close_month(self, accrued: Accrued) -> None:
         """Hold the receivables of the general ledger against the loans, at a month end."""
         event, totals = accrued.event, dict.fromkeys(ACCRUED, 0)
-        self.accrual_lines += accrual_rows(accrued)
+        self.accrual_lines += [row._asdict() for row in accrual_rows(accrued)]
         for posting in event.postings:
             key = (event.currency, posting.account)
             self.accrued[key] = self.accrued.get(key, 0) + posting.amount_minor
@@ -129,8 +129,8 @@ class Replayed:
         """Derive the rows of the read models."""
         accounts = self.accounts.values()
         self.rows = {
-            "loan_summary": [summary_row(account) for account in accounts],
-            "instalments": [row for account in accounts for row in instalment_rows(account)],
+            "loan_summary": [summary_row(one, line_of(one))._asdict() for one in accounts],
+            "instalments": [row._asdict() for one in accounts for row in instalment_rows(one)],
         }
 
     def join(self, other: Replayed) -> None:

@@ -78,12 +78,13 @@ def _with_outcome(fact: ev.Fact, old: Timeline | None, new: Timeline) -> ev.Fact
     """Fill in where money went, and the difference that the fact makes to the books."""
     if old is None or not isinstance(fact, ev.Financial):
         return fact
-    accounts = sorted({*old.books, *new.books})
-    moved = [(name, new.books.get(name, 0) - old.books.get(name, 0)) for name in accounts]
+    then, now = old.books, new.books
+    moved = {name: amount - then.get(name, 0) for name, amount in now.items()}
+    moved.update((name, -amount) for name, amount in then.items() if name not in now)
+    assert sum(moved.values()) == 0, "a fact's postings sum to zero"
     changes: dict[str, Any] = {
-        "postings": tuple(ev.Posting(name, amount) for name, amount in moved if amount)
+        "postings": tuple(ev.Posting(name, moved[name]) for name in sorted(moved) if moved[name])
     }
-    assert sum(amount for _, amount in moved) == 0, "a fact's postings sum to zero"
     if isinstance(fact, ev.RepaymentPosted | ev.RecoveryPosted):
         changes["allocations"] = new.allocated(fact.repayment_id)
     return msgspec.structs.replace(fact, **changes)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import date
 from fractions import Fraction
 
@@ -46,10 +46,11 @@ class Payment:
             if self.left <= 0:
                 return
             self._loan_charges(stage)
-            rows = _touched(self.line, stage, together=self.together)
+            rows: Iterable[Row] = _touched(self.line, stage, together=self.together)
             if DueBucket.IN_ADVANCE in stage.buckets and self.rule is not FutureRule.NEXT:
-                self._ahead(rows, stage)
+                self._ahead(list(rows), stage)
             elif self.vertical:
+                rows = list(rows)
                 for component in stage.components:
                     for row in rows:
                         self._pay(row, component, stage.buckets)
@@ -165,18 +166,19 @@ class Payment:
         self.slots[key] = self.slots.get(key, 0) + amount
 
 
-def _touched(line: Timeline, stage: Stage, *, together: bool) -> list[Row]:
-    """Return the rows of which anything may stand in a stage's buckets, oldest first."""
+def _touched(line: Timeline, stage: Stage, *, together: bool) -> Iterator[Row]:
+    """
+    Yield the rows of which anything may stand in a stage's buckets, oldest first.
+
+    One by one, since the money is mostly gone before the last: paying a row touches no other.
+    """
     on, buckets = line.on, stage.buckets
-    late, now, coming = (
-        bucket in buckets for bucket in (DueBucket.PAST_DUE, DueBucket.DUE, DueBucket.IN_ADVANCE)
-    )
-    return [
-        row
-        for row in line.rows
-        if (row.paid_on is None or row.charges or row.penalty_exact is not NO_PENALTY)
-        and (
-            (late if row.due_on < on else now if row.due_on == on else coming)
-            or (row.charges and not together)
-        )
-    ]
+    late, now = DueBucket.PAST_DUE in buckets, DueBucket.DUE in buckets
+    coming = DueBucket.IN_ADVANCE in buckets
+    for row in line.rows:
+        due_on = row.due_on
+        stands = coming if due_on > on else late if due_on < on else now
+        if not stands and (together or not row.charges):
+            continue
+        if row.paid_on is None or row.charges or row.penalty_exact is not NO_PENALTY:
+            yield row

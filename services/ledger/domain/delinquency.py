@@ -171,7 +171,9 @@ def next_transition_on(line: Timeline) -> date | None:
         oldest = first.due_on
         edges = (*line.terms.delinquency.edges, line.terms.grace_days + 1)
         late = (line.on - oldest).days
-        candidates += [oldest + timedelta(days=edge) for edge in edges if edge > late]
+        coming = min((edge for edge in edges if edge > late), default=None)
+        if coming is not None:
+            candidates.append(oldest + timedelta(days=coming))
         candidates += _shifted(line, oldest)
     if line.terms.delinquency.cures:
         candidates += releases(line)

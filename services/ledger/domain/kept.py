@@ -71,6 +71,9 @@ class Keeper:
         if counting and counting[-1].effective_on > on:
             counting = counting.first(bisect_right(counting, on, key=attrgetter("effective_on")))
         kept = self.lines.get(loan_id)
+        if kept is not None and kept.facts is counting and kept.seen.on == on:  # noqa: SIM102
+            if kept.terms is terms and kept.disbursed == disbursed:
+                return kept.seen
         if kept is None or not _goes_on(kept, terms, disbursed, counting, on):
             line, done = begin(terms, *disbursed), 0
             if kept is not None and kept.line.on > on:

@@ -162,7 +162,7 @@ class Timeline(msgspec.Struct, gc=False):
     @property
     def principal_outstanding(self) -> int:
         """Principal not yet repaid, minor units."""
-        return self.owed().principal
+        return sum(row.principal_due - row.principal_paid for row in self.rows)
 
     @property
     def charges_outstanding(self) -> int:
