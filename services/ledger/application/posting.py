@@ -22,6 +22,7 @@ from services.ledger.domain.refusals import DateOutOfOrder
 BATCH_MAX = 256
 COMMIT_MAX = 5_000
 WAITING_MAX = 20_000
+CLOSING_ATTEMPTS_MAX = 3
 BUSINESS_DAY = "business-day"
 TICK = timedelta(microseconds=1)
 
@@ -101,6 +102,8 @@ class Writer(Commits):
         return await loop.run_in_executor(self.thread, self._weighed, command)
 
     def _weighed(self, command: cmd.Asked) -> Weighed:
+        if self.day_unsure:
+            self.load_business_date()
         before = self.account(command.loan_id)
         events = decide(before, msgspec.structs.replace(command, business_on=self.business_on))
         return Weighed(before, tuple(events), self.business_on)
@@ -155,7 +158,8 @@ class Writer(Commits):
         is decided under a date that the log has left behind. The same date again records nothing.
 
         Raises:
-            DateOutOfOrder: a later date was closed meanwhile, for one who hung up.
+            DateOutOfOrder: a later date was closed meanwhile, for one who hung up or elsewhere.
+            LogUnavailable: it is not known whether the day is closed; the same date again tells.
         """
         loop = asyncio.get_running_loop()
         closing = loop.run_in_executor(self.thread, self._close_day, event)
@@ -165,20 +169,25 @@ class Writer(Commits):
         self.on_commit()
 
     def _close_day(self, event: BusinessDateAdvanced) -> None:
-        if self.day_unsure:
-            self.load_business_date()
-        if event.on == self.business_on:
-            return
-        if self.business_on is not None and event.on < self.business_on:
-            expected = f"from {self.business_on}"
-            raise DateOutOfOrder("the day was closed meanwhile", field="to", expected=expected)
-        try:
-            self.log.append([(BUSINESS_DAY, self.business_days, [event])])
-        except (StreamChanged, LogUnavailable):
+        for _ in range(CLOSING_ATTEMPTS_MAX):
+            if self.day_unsure:
+                self.load_business_date()
+            if event.on == self.business_on:
+                return
+            if self.business_on is not None and event.on < self.business_on:
+                expected = f"from {self.business_on}"
+                raise DateOutOfOrder("the day was closed meanwhile", field="to", expected=expected)
             self.day_unsure = True
-            self.load_business_date()
-            if self.business_on != event.on:
-                raise
-        else:
+            try:
+                self.log.append([(BUSINESS_DAY, self.business_days, [event])])
+            except StreamChanged:
+                continue
+            except LogUnavailable:
+                self.load_business_date()
+                if self.business_on != event.on:
+                    raise
+                return
             self.business_days += 1
-            self.business_on = event.on
+            self.business_on, self.day_unsure = event.on, False
+            return
+        raise LogUnavailable("another writer closes days")

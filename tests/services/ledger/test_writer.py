@@ -24,10 +24,10 @@ NOW = datetime(2026, 1, 5, 9, tzinfo=UTC)
 
 
 class Troubled:
-    """The real log with a slow append, or one whose answer is lost once."""
+    """The real log with a slow append, or one whose answer is lost once, or that cannot be read."""
 
-    def __init__(self, log: Any, seconds: float = 0.0, lost: int = 0) -> None:
-        self.log, self.seconds, self.lost = log, seconds, lost
+    def __init__(self, log: Any, seconds: float = 0.0, lost: int = 0, deaf: int = 0) -> None:
+        self.log, self.seconds, self.lost, self.deaf = log, seconds, lost, deaf
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.log, name)
@@ -38,6 +38,12 @@ class Troubled:
         if self.lost:
             self.lost -= 1
             raise LogUnavailable("the answer is lost")
+
+    def stream(self, originator_id: str, version_max: int | None = None) -> list[Any]:
+        if self.deaf and originator_id == BUSINESS_DAY:
+            self.deaf -= 1
+            raise LogUnavailable("the log does not answer")
+        return self.log.stream(originator_id, version_max)
 
 
 def closing(on: date) -> BusinessDateAdvanced:
@@ -106,6 +112,36 @@ async def test_a_day_whose_answer_was_lost_is_closed_once(tmp_path: Path) -> Non
 
         assert writer.business_on == DAY
         assert [day.on for day in writer.log.stream(BUSINESS_DAY)] == [DAY]
+
+
+async def test_what_is_weighed_counts_on_the_day_of_the_log(tmp_path: Path) -> None:
+    """A day was closed, its answer lost and the log not read again: it is before anything else."""
+    async with open_book(tmp_path) as book:
+        writer: Writer = book.writer
+        await writer.close_day(closing(DAY))
+        await book.lend("L-1")
+        writer.log = Troubled(writer.log, lost=1, deaf=1)
+        with pytest.raises(LogUnavailable):
+            await writer.close_day(closing(NEXT))
+
+        weighed = await writer.weigh(repayment("pay-1", 100).command)
+        assert weighed.business_on == NEXT
+
+
+async def test_another_writer_closes_a_day_first(tmp_path: Path) -> None:
+    """The later date of two is closed behind the earlier one; the earlier one is refused."""
+    async with open_book(tmp_path) as book:
+        writer, other = book.writer, Writer(book.writer.log)
+        await other.close_day(closing(DAY))
+        await writer.close_day(closing(NEXT))
+        assert writer.business_on == NEXT
+
+        await other.close_day(closing(date(2026, 1, 8)))
+        with pytest.raises(DateOutOfOrder):
+            await writer.close_day(closing(date(2026, 1, 7)))
+        assert writer.business_on == date(2026, 1, 8)
+        days = [day.on for day in writer.log.stream(BUSINESS_DAY)]
+        assert days == [DAY, NEXT, date(2026, 1, 8)]
 
 
 async def test_nothing_is_settled_while_work_of_a_caller_who_left_waits() -> None:
