@@ -1,4 +1,4 @@
-"""Put a ledger together: one writer, one log, its API; the followers have their own process."""
+"""Put a ledger together: one writer, one log, its API; followers have processes of their own."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lending.ledger.v1.ledger_service_pb2_grpc import add_LedgerServiceServicer_
 
 from services.ledger.adapters.event_mapper import decode
 from services.ledger.adapters.event_store import open_event_store
-from services.ledger.adapters.follower_process import HURRY, FollowerProcess
+from services.ledger.adapters.follower_process import followers_of
 from services.ledger.adapters.loan_lists import LoanLists
 from services.ledger.adapters.read_models import ReadModels
 from services.ledger.adapters.seals import Seals
@@ -45,7 +45,7 @@ async def serve_ledger(settings: LedgerSettings, stop: asyncio.Event | None = No
     store = open_event_store(settings.database_url)
     models = ReadModels(open_database(settings.read_url()))
     await models.create()
-    followers = FollowerProcess(settings, store, models)
+    followers = followers_of(settings, store, models)
     writer = Writer(store, followers.wake)
     writer.accounts.bytes_max = KEEPER.lines.bytes_max = settings.cache_bytes(2)
     writer.load_business_date()
@@ -57,7 +57,7 @@ async def serve_ledger(settings: LedgerSettings, stop: asyncio.Event | None = No
 
     signer = partial(load_signer, settings.log_origin, settings.signing_key_path())
     seals = Seals(models.engine)
-    prover = Prover(store, seals, lambda: followers.wake(HURRY))
+    prover = Prover(store, seals, followers.hurry)
     evidence = Evidence(prover, signer, decode)
     reads = RecordedReads(writer, lambda: datetime.now(UTC), lambda: uuid4().hex)
     audits = AuditService(prover, seals, evidence, reads, signer, lambda: writer.business_on)

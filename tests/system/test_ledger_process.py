@@ -9,7 +9,10 @@ import sys
 
 import nats
 import pytest
+from nats.js import JetStreamContext
+from nats.js.errors import NotFoundError
 
+from shared.runtime.streams import STREAM
 from tests.system.conftest import Desk
 from tests.system.processes import ROOT, CallRefused
 
@@ -60,9 +63,9 @@ def received(desk: Desk, wanted: int) -> list[tuple[str, int]]:
 
     async def listen() -> list[tuple[str, int]]:
         client = await nats.connect(f"nats://127.0.0.1:{desk.nats_port}")
-        found = await client.jetstream().subscribe(
-            "lending.v1.delinquency.>", ordered_consumer=True
-        )
+        context = client.jetstream()
+        await until_there(context)
+        found = await context.subscribe("lending.v1.delinquency.>", ordered_consumer=True)
         messages = []
         while len(messages) < wanted:
             message = await found.next_msg(timeout=15)
@@ -71,6 +74,16 @@ def received(desk: Desk, wanted: int) -> list[tuple[str, int]]:
         return messages
 
     return asyncio.run(listen())
+
+
+async def until_there(context: JetStreamContext) -> None:
+    """Wait until the relay, which starts beside the ledger, has made its stream."""
+    for _ in range(150):
+        try:
+            await context.stream_info(STREAM)
+            return
+        except NotFoundError:
+            await asyncio.sleep(0.1)
 
 
 def replay(desk: Desk) -> subprocess.CompletedProcess[str]:

@@ -1,4 +1,4 @@
-"""The log's followers in a process of their own, so that serving never waits for them."""
+"""The log's followers in processes of their own, so that serving never waits for them."""
 
 from __future__ import annotations
 
@@ -22,29 +22,27 @@ WAKE, HURRY = b"w", b"h"
 
 
 @dataclass(slots=True)
-class FollowerProcess:
-    """Starts `services.ledger follow`, wakes it through its standard input, restarts it."""
+class ChildProcess:
+    """Runs `services.ledger <command>`, wakes it through its standard input, restarts it."""
 
     settings: LedgerSettings
-    log: Log
-    models: ReadModels
+    command: str
     process: asyncio.subprocess.Process | None = None
-    position: int = 0
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Keep the followers running until told to stop; then let them finish what they do."""
+        """Keep it running until told to stop; then let it finish what it does."""
         stopping = asyncio.ensure_future(stop.wait())
         while not stop.is_set():
             self.process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "services.ledger", "follow"),
+                *(sys.executable, "-m", "services.ledger", self.command),
                 stdin=asyncio.subprocess.PIPE,
                 env=environment_of(self.settings),
             )
             ended = asyncio.ensure_future(self.process.wait())
             await asyncio.wait({ended, stopping}, return_when=asyncio.FIRST_COMPLETED)
             if not stop.is_set():
-                code = self.process.returncode
-                structlog.get_logger().warning("the log's followers ended", code=code)
+                log, code = structlog.get_logger(), self.process.returncode
+                log.warning("a follower of the log ended", command=self.command, code=code)
                 await asyncio.wait({stopping}, timeout=RESTART_SECONDS)
         await self._end()
 
@@ -66,6 +64,30 @@ class FollowerProcess:
         if pipe.transport.get_write_buffer_size() < WAITING_BYTES_MAX:
             pipe.write(word)
 
+
+@dataclass(slots=True)
+class Followers:
+    """The process of read models and seals, and the one that tells the world."""
+
+    following: ChildProcess
+    relaying: ChildProcess
+    log: Log
+    models: ReadModels
+    position: int = 0
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Keep both running; the end of one is none of the other's business."""
+        await asyncio.gather(self.following.run(stop), self.relaying.run(stop))
+
+    def wake(self) -> None:
+        """Say to both that there is something new in the log."""
+        self.relaying.wake()
+        self.following.wake()
+
+    def hurry(self) -> None:
+        """Say that somebody waits for read models or seals."""
+        self.following.wake(HURRY)
+
     async def caught_up(self) -> None:
         """
         Wait until everything committed before this call can be read.
@@ -81,7 +103,7 @@ class FollowerProcess:
                 return
             if monotonic() > until:
                 raise ReadModelsBehind("the read models are behind the log")
-            self.wake(HURRY)
+            self.hurry()
             await asyncio.sleep(pause)
             pause = min(2 * pause, LOOK_SECONDS_MAX)
 
@@ -91,3 +113,9 @@ def environment_of(settings: LedgerSettings) -> dict[str, str]:
     prefix = settings.model_config.get("env_prefix", "")
     given = {f"{prefix}{name}".upper(): str(value) for name, value in settings.model_dump().items()}
     return {**os.environ, **given}
+
+
+def followers_of(settings: LedgerSettings, log: Log, models: ReadModels) -> Followers:
+    """Return the followers of a log, not started yet."""
+    children = (ChildProcess(settings, command) for command in ("follow", "relay"))
+    return Followers(*children, log, models)

@@ -23,6 +23,7 @@ from services.ledger.compose import serve_ledger
 from services.ledger.compose_export import export_book
 from services.ledger.compose_follow import follow_log
 from services.ledger.compose_rebuild import rebuild_models
+from services.ledger.compose_relay import relay_log
 from services.ledger.compose_replay import replay_book
 from services.ledger.config import LedgerSettings
 from services.ledger.entrypoints import book_cli, growth_cli, stream_cli
@@ -51,8 +52,14 @@ def serve(context: typer.Context) -> None:
 
 @app.command(hidden=True)
 def follow() -> None:
-    """Follow the log into read models and the event stream; started by the ledger itself."""
+    """Follow the log into read models and seals; started by the ledger itself."""
     uvloop.run(follow_log(LedgerSettings()))
+
+
+@app.command(hidden=True)
+def relay() -> None:
+    """Publish the log to NATS; started by the ledger itself."""
+    uvloop.run(relay_log(LedgerSettings()))
 
 
 @app.command()
