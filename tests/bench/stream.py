@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median, quantiles
 from time import perf_counter
@@ -39,7 +39,7 @@ CALLERS, QUIET_SECONDS, ROUND_TRIPS = 64, 3.0, 300
 
 @app.command(hidden=True)
 def listen(nats_url: str, database: str, target: str) -> None:
-    """Write milliseconds from decision to handler, one line per event, until killed."""
+    """Write milliseconds from decision to broker and to handler, a line per event, until killed."""
 
     async def run() -> None:
         records = Records(open_database(f"sqlite+aiosqlite:///{database}"))
@@ -48,13 +48,18 @@ def listen(nats_url: str, database: str, target: str) -> None:
 
             async def hear(event: Event, _: Work) -> None:
                 if event.type == "REPAYMENT_POSTED":
+                    stored = event.message.stored_at - event.recorded_at
                     took = datetime.now(UTC) - event.recorded_at
-                    lines.write(f"{took.total_seconds() * 1000:.3f}\n")
+                    lines.write(f"{_ms(stored)} {_ms(took)}\n")
 
             bus = await Bus.connect(nats_url, "latency")
             await Subscriber(bus, "latency", records.work, hear).run(asyncio.Event())
 
     asyncio.run(run())
+
+
+def _ms(took: timedelta) -> str:
+    return f"{took.total_seconds() * 1000:.3f}"
 
 
 async def paced(stub: Any, per_second: float, seconds: float) -> int:
@@ -104,13 +109,16 @@ async def _run(
     before = await quiet(file)
     posted = await paced(stub, per_second or peak / 2, seconds)
     await quiet(file)
-    took = [float(line) for line in file.read_text().splitlines()[before:]]
+    lines = [line.split() for line in file.read_text().splitlines()[before:]]
     floor = _figures(await round_trips(url))
-    p50, p99 = _figures(took)
+    p50, p99 = _figures([float(took) for _, took in lines])
+    stored = _figures([float(took) for took, _ in lines])
     return {
         "peak_per_second": peak,
         "posted": posted,
-        "heard": len(took),
+        "heard": len(lines),
+        "stored_p50_ms": stored[0],
+        "stored_p99_ms": stored[1],
         "p50_ms": p50,
         "p99_ms": p99,
         "floor_p50_ms": floor[0],
@@ -165,7 +173,7 @@ def measure(
         found = asyncio.run(_measure(folder, runs, seconds, per_second, console))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    table = Table(*found[0], title="decision to handler")
+    table = Table(*found[0], title="decision to broker, and to handler")
     for one in found:
         table.add_row(*[f"{value:,.1f}" for value in one.values()])
     console.print(table)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from itertools import zip_longest
@@ -219,12 +220,26 @@ class ReadModels:
         async with self.engine.connect() as connection:
             return [dict(row) for row in (await connection.execute(query)).mappings()]
 
-    async def told(self) -> dict[str, Told]:
-        """Return what was published of each loan so far."""
+    async def told(self, loans: Sequence[str]) -> dict[str, Told]:
+        """Return what was published of some loans; none of a loan never told of."""
+        found: dict[str, Told] = {}
         async with self.engine.connect() as connection:
-            told = select(MESSAGE_SEQUENCES).where(MESSAGE_SEQUENCES.c.sequence > 0)
-            rows = await connection.execute(told)
-            return {loan_id: Told(*rest) for loan_id, *rest in rows}
+            for start in range(0, len(loans), CHUNK):
+                some = MESSAGE_SEQUENCES.c.loan_id.in_(loans[start : start + CHUNK])
+                rows = await connection.execute(select(MESSAGE_SEQUENCES).where(some))
+                found |= {loan_id: Told(*rest) for loan_id, *rest in rows}
+        return found
+
+    async def told_last(self) -> tuple[int, str, Told]:
+        """Return how many loans were told of, and the one told last with its last message."""
+        told = MESSAGE_SEQUENCES.c.sequence > 0
+        last = select(MESSAGE_SEQUENCES).where(told)
+        last = last.order_by(MESSAGE_SEQUENCES.c.stream_sequence.desc()).limit(1)
+        async with self.engine.connect() as connection:
+            count = select(func.count()).select_from(MESSAGE_SEQUENCES).where(told)
+            loans = (await connection.execute(count)).scalar_one()
+            row = (await connection.execute(last)).first()
+        return (loans, row[0], Told(*row[1:])) if row else (0, "", Told())
 
     async def forget_told(self) -> None:
         """Let the relay begin again: what it told and how far it came are forgotten together."""

@@ -9,8 +9,10 @@ import structlog
 from nats.js.api import RawStreamMsg
 
 from services.ledger.adapters.read_models import ReadModels, Told
+from services.ledger.adapters.told import ToldLoans
 from services.ledger.application.following import Followed, Follower
 from services.ledger.wire_events import Outgoing, outgoing_of, state_of
+from services.ledger.wire_events import told as told_as
 from shared.runtime.bus import Bus, BusDown, Fence, SequenceMoved
 from shared.runtime.streams import (
     DELINQUENCY,
@@ -48,7 +50,7 @@ class Relay:
 
     Each message is stored only behind the loan's message before it, so that two relays at once, or
     one that repeats itself, cannot double or fork a loan's events. `told` is what we know of the
-    stream; where it is wrong the stream is asked.
+    stream; where it is wrong or old the stream is asked.
     """
 
     follower: Follower
@@ -56,9 +58,13 @@ class Relay:
     nats_url: str
     safety: StreamSafety = field(default_factory=StreamSafety)
     woken: asyncio.Event = field(default_factory=asyncio.Event)
-    told: dict[str, Told] = field(default_factory=dict)
     rebuilding: bool = False
     lanes: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(LANES_MAX))
+    told: ToldLoans = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Know what the tables know."""
+        self.told = ToldLoans(self.tables)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Publish until told to stop; while NATS is away the log keeps what is to come."""
@@ -77,6 +83,7 @@ class Relay:
             except StreamUnsafe as refusal:
                 structlog.get_logger().error("nothing is published", refusal=str(refusal))
                 await _pause(stop, UNSAFE_SECONDS)
+        await self.told.save()
         await bus.close()
 
     async def _follow(self, bus: Bus, stop: asyncio.Event) -> None:
@@ -97,30 +104,29 @@ class Relay:
 
     async def _begin(self, bus: Bus) -> int:
         """Return where to go on: at our position; at the log's start if the stream lost some."""
-        self.told = await self.tables.told()
+        position = await self.told.begin()
         rebuilding, self.rebuilding = self.rebuilding, False
         lacking = "a message had nothing before it"
         for _ in range(0 if rebuilding else WHOLE_LOOKS):
             lacking = await self._lacks(bus)
             if not lacking:
-                return await self.tables.position("relay")
+                return position
             # A server that has just become the leader may not have caught up with its own log.
             await asyncio.sleep(WHOLE_SECONDS)
         log = structlog.get_logger()
         log.error("the stream lacks messages; it is rebuilt from the log", lacking=lacking)
-        await self.tables.forget_told()
-        self.told = {}
+        await self.told.forget()
         return 0
 
     async def _lacks(self, bus: Bus) -> str:
         """Say what is not where we stored it: the last event, or a state; empty when all is."""
-        if not self.told:
+        loans, loan_id, last = await self.tables.told_last()
+        if not loans:
             return ""
-        loan_id, last = max(self.told.items(), key=lambda item: item[1].stream_sequence)
         found = await bus.last_message(STREAM, f"{DELINQUENCY}.*.{loan_id}")
         states = (await bus.info(STATE_STREAM)).state.messages
-        if states < len(self.told):
-            return f"{states} states of {len(self.told)}"
+        if states < loans:
+            return f"{states} states of {loans}"
         at, place = (found.seq or 0) if found else 0, _place_of(found)
         if at < last.stream_sequence or place.sequence < last.sequence:
             return f"{loan_id}/{last.sequence} was at {last.stream_sequence}, is {place} at {at}"
@@ -130,53 +136,47 @@ class Relay:
         followed, reached, _ = await asyncio.to_thread(self.follower.page, position, PAGE)
         if reached == position:
             return position
-        lanes: dict[str, list[Followed]] = {}
+        rows: dict[str, list[Followed]] = {}
         for row in followed:
-            lanes.setdefault(row.event.loan_id, []).append(row)
+            if told_as(row.event):
+                rows.setdefault(row.event.loan_id, []).append(row)
+        known = await self.told.of(rows)
         async with asyncio.TaskGroup() as group:
             work = {
-                loan_id: group.create_task(self._guarded(bus, loan_id, rows))
-                for loan_id, rows in lanes.items()
+                loan_id: group.create_task(
+                    self._guarded(bus, loan_id, lane, known.get(loan_id, Told()))
+                )
+                for loan_id, lane in rows.items()
             }
         results = {loan_id: task.result() for loan_id, task in work.items()}
         failed = [one for one in results.values() if isinstance(one, Exception)]
         if failed:
             raise failed[0]
-        changed = {
-            loan_id: told
-            for loan_id, told in results.items()
-            if isinstance(told, Told) and told.sequence and told != self.told.get(loan_id)
-        }
-        await self.tables.published(changed, reached)
-        self.told.update(changed)
+        await self.told.note(
+            {name: one for name, one in results.items() if isinstance(one, Told)}, reached
+        )
         return reached
 
     async def _guarded(
-        self, bus: Bus, loan_id: str, rows: list[Followed]
+        self, bus: Bus, loan_id: str, rows: list[Followed], told: Told
     ) -> Told | BusDown | StreamBehind:
         """Publish one loan's part of a page; a failure waits until the other lanes are done."""
         async with self.lanes:
             try:
-                return await self._lane(bus, loan_id, rows)
+                return await self._lane(bus, loan_id, rows, told)
             except (BusDown, StreamBehind) as failure:
                 return failure
 
-    async def _lane(self, bus: Bus, loan_id: str, rows: list[Followed]) -> Told:
+    async def _lane(self, bus: Bus, loan_id: str, rows: list[Followed], told: Told) -> Told:
         """Publish one loan's messages one after the other, its state before them."""
-        told = self.told.get(loan_id)
-        place = Place(told.sequence, told.hash) if told else Place()
+        place = Place(told.sequence, told.hash)
         messages: list[Outgoing] = []
-        account = rows[0].account
         for row in rows:
-            if said := outgoing_of(row, place):
-                messages += said
-                place, account = said[-1].place, row.account
-        if not messages:
-            return told or Told()
+            messages += outgoing_of(row, place)
+            place = messages[-1].place
         # The state first: who notes the end of the stream and then reads the states misses nothing.
-        state = state_of(account, place)
-        at = await self._state(bus, state, told.state_sequence if told else 0)
-        end = told.stream_sequence if told else 0
+        at = await self._state(bus, state_of(rows[-1].account, place), told.state_sequence)
+        end = told.stream_sequence
         for message in messages:
             end = await self._event(bus, loan_id, message, end)
         return Told(place.sequence, place.hash, end, at)
