@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -11,6 +12,7 @@ import nats
 import structlog
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
+from nats.errors import MaxPayloadError
 from nats.js.api import RawStreamMsg, StreamConfig, StreamInfo
 from nats.js.errors import APIError, NotFoundError
 
@@ -20,10 +22,15 @@ from shared.runtime.telemetry import MESSAGES
 RETRY_SECONDS = 0.5
 ACK_SECONDS = 5.0
 WRONG_LAST_SEQUENCE = 10071
+_SUBJECT = re.compile(r"[^\s.*>]+(\.[^\s.*>]+)*")
 
 
 class BusDown(Exception):
     """NATS does not answer; the caller keeps the message and tries again."""
+
+
+class NeverStored(BusDown):
+    """No stream will ever take this message: its subject is none, or it is too large."""
 
 
 class SequenceMoved(Exception):
@@ -142,8 +149,11 @@ class Bus:
             fence: What must not have changed.
         Raises:
             BusDown: no acknowledgement; sending again with the same id is safe.
+            NeverStored: sending it again is useless.
             SequenceMoved: the fence does not hold; read the last message, then decide.
         """
+        if not _SUBJECT.fullmatch(subject):
+            raise NeverStored(f"{subject!r} is no subject")
         sent = {**headers, "Nats-Msg-Id": message_id} if message_id else dict(headers)
         if fence is not None:
             sent["Nats-Expected-Last-Subject-Sequence"] = str(fence.sequence)
@@ -156,6 +166,9 @@ class Bus:
                 raise SequenceMoved(str(failure)) from None
             MESSAGES.labels("out", "failed").inc()
             raise BusDown(str(failure)) from None
+        except MaxPayloadError as failure:
+            MESSAGES.labels("out", "failed").inc()
+            raise NeverStored(str(failure)) from None
         except (NatsError, TimeoutError, OSError) as failure:
             MESSAGES.labels("out", "failed").inc()
             raise BusDown(str(failure)) from None

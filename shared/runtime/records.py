@@ -29,7 +29,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from shared.kernel.errors import Refused
-from shared.runtime.bus import Bus, BusDown
+from shared.runtime.bus import Bus, BusDown, NeverStored
 from shared.runtime.database import create_tables
 from shared.runtime.telemetry import current_traceparent
 
@@ -60,6 +60,7 @@ OUTBOX = Table(
     Column("sent", Integer, nullable=False, index=True),
 )
 PAGE = 200
+OWED, SENT, SET_ASIDE = 0, 1, -1
 
 Record = TypeVar("Record", bound=msgspec.Struct)
 Answer = TypeVar("Answer", bound=Proto)
@@ -132,7 +133,7 @@ class Work:
         """Promise a message; it goes out after the commit, once per message id."""
         traced = {"traceparent": current_traceparent(), "ce-id": message_id, **headers}
         row = {"subject": subject, "message_id": message_id, "body": body.SerializeToString()}
-        row |= {"headers": msgspec.json.encode(traced), "sent": 0}
+        row |= {"headers": msgspec.json.encode(traced), "sent": OWED}
         once = _insert(self.connection)(OUTBOX).on_conflict_do_nothing(
             index_elements=[OUTBOX.c.message_id]
         )
@@ -217,23 +218,35 @@ class Records:
         await bus.close()
 
     async def _send_page(self, bus: Bus) -> int:
-        query = select(OUTBOX).where(OUTBOX.c.sent == 0).order_by(OUTBOX.c.number).limit(PAGE)
+        query = select(OUTBOX).where(OUTBOX.c.sent == OWED).order_by(OUTBOX.c.number).limit(PAGE)
         async with self.engine.connect() as connection:
             rows = (await connection.execute(query)).mappings().all()
-        sent = []
+        went: dict[int, list[int]] = {SENT: [], SET_ASIDE: []}
         try:
             for row in rows:
                 headers = {k: v for k, v in msgspec.json.decode(row["headers"]).items() if v}
-                await bus.publish(row["subject"], row["body"], row["message_id"], headers)
-                sent.append(row["number"])
+                how = await _publish(bus, row, headers)
+                went[how].append(row["number"])
         except BusDown as failure:
             structlog.get_logger().warning("outbox waits for NATS", failure=str(failure))
             await asyncio.sleep(0.3)
-        if sent:
-            async with self.turn, self.engine.begin() as connection:
-                done = update(OUTBOX).where(OUTBOX.c.number.in_(sent)).values(sent=1)
-                await connection.execute(done)
+        for how, numbers in went.items():
+            if numbers:
+                async with self.turn, self.engine.begin() as connection:
+                    done = update(OUTBOX).where(OUTBOX.c.number.in_(numbers)).values(sent=how)
+                    await connection.execute(done)
         return len(rows)
+
+
+async def _publish(bus: Bus, row: Any, headers: Mapping[str, str]) -> int:
+    """Publish what is owed; what no stream will ever take is set aside, so that others go on."""
+    try:
+        await bus.publish(row["subject"], row["body"], row["message_id"], headers)
+    except NeverStored as failure:
+        log = structlog.get_logger()
+        log.error("owed message set aside", message_id=row["message_id"], failure=str(failure))
+        return SET_ASIDE
+    return SENT
 
 
 def _insert(connection: AsyncConnection) -> Any:

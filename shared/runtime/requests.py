@@ -10,11 +10,12 @@ from lending.common.v1 import money_pb2
 from shared.kernel.errors import InvalidArgument
 from shared.kernel.money import AMOUNT_MINOR_MAX, AmountTooLarge, minor_digits
 
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{2,63}")
+# Ids are parts of subjects: no subject has an empty part between, or behind, its dots.
+_ID = re.compile(r"(?=.{3,64}\Z)[A-Za-z0-9][A-Za-z0-9_:-]*(\.[A-Za-z0-9_:-]+)*")
 
 
 class IdNotValid(InvalidArgument):
-    """An id has 3 to 64 ASCII letters, digits and . _ : - characters."""
+    """An id has 3 to 64 ASCII letters, digits and . _ : - characters; a dot only between others."""
 
 
 class FieldMissing(InvalidArgument):
@@ -41,7 +42,9 @@ def an_id(text: str, field: str) -> str:
     """Return a valid id, or raise IdNotValid."""
     if not _ID.fullmatch(text):
         raise IdNotValid(
-            f"{text[:70]!r} is not an id", field=field, expected="3 to 64 of A-Z a-z 0-9 . _ : -"
+            f"{text[:70]!r} is not an id",
+            field=field,
+            expected="3 to 64 of A-Z a-z 0-9 . _ : -",
         )
     return text
 
