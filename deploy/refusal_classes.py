@@ -15,6 +15,7 @@ import shared
 from shared.kernel import errors
 
 TARGET = Path(__file__).parents[1] / "protos" / "lending" / "refusals.py"
+_CLIENT = ("shared.client", "lending.")
 KINDS = (
     errors.NotFound,
     errors.InvalidArgument,
@@ -57,7 +58,7 @@ def refusals() -> dict[str, type[errors.LendingError]]:
     while waiting:
         kind = waiting.pop()
         waiting += kind.__subclasses__()
-        if kind not in KINDS and not kind.__module__.startswith("shared.client"):
+        if kind not in KINDS and not kind.__module__.startswith(_CLIENT):
             found[kind.reason] = kind
     return dict(sorted(found.items()))
 
