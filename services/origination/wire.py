@@ -7,12 +7,11 @@ from decimal import Decimal
 from typing import Any
 
 from google.protobuf.json_format import MessageToJson, Parse
-from lending.common.v1 import money_pb2
 from lending.ledger.v1 import loan_pb2
 from lending.origination.v1 import origination_service_pb2 as pb
 from lending.risk.v1 import risk_service_pb2 as risk_pb
 
-from services.origination import wire_security
+from services.origination import wire_risk, wire_security
 from services.origination.domain.application import (
     Application,
     Check,
@@ -61,6 +60,9 @@ def application(request: pb.SubmitApplicationRequest, policies: Policies) -> App
         applied_on=applied_on,
         account_ref=an_id(request.account_ref, "account_ref") if request.account_ref else "",
         co_borrowers=_co_borrowers(request),
+        region=a_text(request.region, "region") if request.region else "",
+        partner_ref=an_id(request.partner_ref, "partner_ref") if request.partner_ref else "",
+        income=wire_risk.confirmed_income(request),
     )
 
 
@@ -111,33 +113,6 @@ def review(request: pb.ReviewApplicationRequest, at: datetime) -> Review:
         approves=request.approves,
         reason=a_text(request.reason, "reason"),
         at=at,
-    )
-
-
-def score_request(given: Application, monthly_minor: int) -> risk_pb.ScoreApplicationRequest:
-    """Return what risk is asked; the request id makes it one decision per application."""
-
-    def money(amount_minor: int) -> money_pb2.Money:
-        return money_pb2.Money(amount_minor=amount_minor, currency=given.currency)
-
-    return risk_pb.ScoreApplicationRequest(
-        request_id=f"score-{given.application_id}",
-        application_id=given.application_id,
-        borrower_ref=given.borrower_ref,
-        product=given.product,
-        amount=money(given.amount_minor),
-        instalments=given.instalments,
-        monthly_income=money(given.monthly_income_minor),
-        monthly_debt_payments=money(given.monthly_debt_payments_minor),
-        monthly_instalment=money(max(1, monthly_minor)),
-        other_lenders=given.other_lenders,
-        enquiries_30d=given.enquiries_30d,
-        age_years=given.age_years,
-        attributes=given.attributes,
-        guarantor_ref=next(
-            (g.provider_ref for g in given.guarantees if g.kind == wire_security.GUARANTOR), ""
-        ),
-        decided_on=given.applied_on.isoformat(),
     )
 
 

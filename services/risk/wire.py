@@ -9,7 +9,7 @@ from lending.risk.v1 import events_pb2
 from lending.risk.v1 import risk_service_pb2 as pb
 
 from services.risk.domain.early_warning import Alert, AlertOutcome, Heard
-from services.risk.domain.exposure import Exposure, hhi, shares
+from services.risk.domain.exposure import NONE, Exposure, hhi, shares
 from services.risk.domain.policy import Policy
 from shared.kernel.errors import InvalidArgument
 
@@ -127,7 +127,7 @@ def _concentration(
                 approved=one.approved,
                 amount_minor=one.amount_minor,
                 share=str(share),
-                above_limit=most is not None and share > most,
+                above_limit=most is not None and one.value != NONE and share > most,
             )
             for share, one in largest
         ],

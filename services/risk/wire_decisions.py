@@ -12,7 +12,12 @@ from lending.risk.v1 import risk_service_pb2 as pb
 
 from services.risk.application.book import Decided
 from services.risk.domain.affordability import affordability
-from services.risk.domain.application import Application, BureauReport, VerifiedIncome
+from services.risk.domain.application import (
+    Application,
+    BureauReport,
+    VerifiedIncome,
+    own_attributes,
+)
 from services.risk.domain.decision import Decision
 from services.risk.domain.policy import Policy
 from services.risk.domain.scorecard import Scorecard, bin_of, points_of
@@ -37,7 +42,7 @@ def application(request: pb.ScoreApplicationRequest) -> Application:
 
     decided_on = parse_date(request.decided_on, field="decided_on")
     borrower_ref = a_text(request.borrower_ref, "borrower_ref")
-    return Application(
+    found = Application(
         application_id=an_id(request.application_id, "application_id"),
         product=an_id(request.product, "product"),
         currency=currency,
@@ -54,12 +59,19 @@ def application(request: pb.ScoreApplicationRequest) -> Application:
         attributes=dict(request.attributes),
         borrower_ref=borrower_ref,
         decided_on=decided_on,
-        region=a_text(request.region, "region") if request.region else "",
+        region=_optional_text(request.region, "region"),
         partner_ref=_optional_id(request.partner_ref, "partner_ref"),
         guarantor_ref=_optional_id(request.guarantor_ref, "guarantor_ref"),
         bureau=_bureau(request, currency),
         income=_income(request, currency),
+        purpose=_optional_text(request.purpose or request.attributes.get("purpose", ""), "purpose"),
     )
+    attributes = {**found.attributes, **own_attributes(found)}
+    return msgspec.structs.replace(found, attributes=attributes)
+
+
+def _optional_text(text: str, field: str) -> str:
+    return a_text(text, field) if text else ""
 
 
 def _optional_id(text: str, field: str) -> str:
@@ -168,7 +180,7 @@ def explanation(decided: Decided, policy: Policy, card: Scorecard) -> pb.Decisio
         debt_service_ratio=_places(able.debt_service_ratio),
         stressed_debt_service_ratio=_places(able.stressed_debt_service_ratio),
         disposable_minor=able.disposable_minor,
-        inputs_json=msgspec.json.encode(given, order="sorted").decode(),
+        inputs_json=given.encoded().decode(),
     )
 
 

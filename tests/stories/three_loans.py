@@ -98,7 +98,7 @@ class Story:
             monthlyIncome=cny(1_000_000),
             monthlyDebtPayments=cny(0),
             ageYears=34,
-            purpose="radio",
+            purpose="radio/television",
             attributes=GOOD_RISK,
             appliedOn="2026-01-05",
         )

@@ -14,7 +14,7 @@ import structlog
 from lending.origination.v1 import origination_service_pb2 as pb
 from lending.risk.v1 import risk_service_pb2 as risk_pb
 
-from services.origination import wire
+from services.origination import wire, wire_risk
 from services.origination.application.desk import SERVICE, Change, Desk
 from services.origination.application.offering import make_offers, valid_until
 from services.origination.application.ports import Checker
@@ -102,7 +102,7 @@ class Deciding:
         preview = await self.desk.preview(terms, on)
         total = sum(r.principal_due_minor + r.interest_due_minor for r in preview.instalments)
         monthly = total // found.instalments
-        return await self.risk.ScoreApplication(wire.score_request(found, monthly))
+        return await self.risk.ScoreApplication(wire_risk.score_request(found, monthly, on))
 
     async def _store(
         self, found: Application, status: Status, on: date, **changes: Any

@@ -90,6 +90,14 @@ class CoBorrower(msgspec.Struct, frozen=True, kw_only=True):
     identity_number: str
 
 
+class ConfirmedIncome(msgspec.Struct, frozen=True, kw_only=True):
+    """Income per month that a third party confirms; minor units of the application's currency."""
+
+    source: str
+    verified_on: date
+    monthly_minor: int
+
+
 class Signature(msgspec.Struct, frozen=True, kw_only=True):
     """Evidence that a party accepted a contract; without a key it is a confirmed click."""
 
@@ -139,6 +147,9 @@ class Application(msgspec.Struct, frozen=True, kw_only=True):
     applied_on: date
     account_ref: str = ""
     co_borrowers: tuple[CoBorrower, ...] = ()
+    region: str = ""
+    partner_ref: str = ""
+    income: ConfirmedIncome | None = None
     status: Status = Status.SUBMITTED
     policy_version: str = ""
     checks: tuple[Check, ...] = ()

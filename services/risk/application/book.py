@@ -13,6 +13,7 @@ from services.risk.domain.exposure import (
     BORROWER,
     DIMENSIONS,
     EVERYTHING,
+    NONE,
     Exposure,
     values_of,
 )
@@ -56,6 +57,7 @@ async def gathered(work: Work, application: Application) -> Gathered:
             total_minor=amounts[EVERYTHING],
         )
         for name in DIMENSIONS
+        if before[name].value != NONE
     )
     known = msgspec.structs.replace(
         application, borrower_approved_minor=amounts[BORROWER], slices=slices

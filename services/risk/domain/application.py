@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from datetime import date
+from decimal import Decimal
+from typing import Any
 
 import msgspec
 
 from shared.kernel.errors import InvalidArgument
+from shared.kernel.money import minor_digits
+
+LATER: dict[str, Any] = {"purpose": ""}
+"""Fields that decisions of earlier versions did not have, and what they say when empty."""
 
 
 class FactAfterDecision(InvalidArgument):
@@ -70,6 +76,7 @@ class Application(msgspec.Struct, frozen=True, kw_only=True):
     income: VerifiedIncome | None = None
     borrower_approved_minor: int = 0
     slices: tuple[Slice, ...] = ()
+    purpose: str = ""
 
     def check_dates(self) -> None:
         """
@@ -91,6 +98,31 @@ class Application(msgspec.Struct, frozen=True, kw_only=True):
                     expected=f"on or before {self.decided_on}",
                 )
 
+    def encoded(self) -> bytes:
+        """
+        Return everything looked at as JSON: the same facts, the same bytes.
+
+        A field that came later is left out while it says nothing, so that what was decided before
+        has the digest that it had.
+        """
+        fields = msgspec.to_builtins(self)
+        kept = {k: v for k, v in fields.items() if k not in LATER or v != LATER[k]}
+        return msgspec.json.encode(kept, order="sorted")
+
     def digest(self) -> str:
-        """Return the SHA-256 of everything looked at: the same facts, the same digest."""
-        return hashlib.sha256(msgspec.json.encode(self, order="sorted")).hexdigest()
+        """Return the SHA-256 of `encoded`."""
+        return hashlib.sha256(self.encoded()).hexdigest()
+
+
+def own_attributes(application: Application) -> dict[str, str]:
+    """
+    Return the attributes that the application's own fields state.
+
+    What an application asks for is what the model sees of it, whatever is stated beside it.
+    """
+    scale = 10 ** minor_digits(application.currency)
+    found = {
+        "credit_amount": f"{Decimal(application.amount_minor) / scale:f}",
+        "duration_in_month": str(application.instalments),
+    }
+    return {**found, "purpose": application.purpose} if application.purpose else found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator
 from decimal import Decimal
 from enum import StrEnum
@@ -62,10 +63,10 @@ def _exclusions(a: Application, p: Policy) -> Iterator[Finding]:
     low, high = p.amount_minor_min, p.amount_minor_max
     wrong = not low <= a.amount_minor <= high
     yield _declines("AMOUNT_OUT_OF_RANGE", a.amount_minor, f"{low} to {high}", wrong)
-    purpose, excluded = a.attributes.get("purpose", ""), p.purposes_excluded
-    yield _declines(
-        "PURPOSE_EXCLUDED", purpose, f"none of {', '.join(excluded)}", purpose in excluded
-    )
+    # Before an application had a purpose of its own, the attribute was compared as it was written.
+    purpose, excluded = a.purpose or a.attributes.get("purpose", ""), p.purposes_excluded
+    wrong = _plain(purpose) in map(_plain, excluded) if a.purpose else purpose in excluded
+    yield _declines("PURPOSE_EXCLUDED", purpose, f"none of {', '.join(excluded)}", wrong)
 
 
 def _ability_to_pay(a: Application, p: Policy) -> Iterator[Finding]:
@@ -142,6 +143,11 @@ def _own_book(a: Application, p: Policy) -> Iterator[Finding]:
         found = f"{item.dimension} {item.value}: {_places(share)}"
         bound = f"at most {limit.share_max} of {limit.total_minor_min} and more"
         yield _refers("CONCENTRATION_LIMIT", found, bound, beyond)
+
+
+def _plain(text: str) -> str:
+    """Return a text without differences of case, width and space."""
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
 def _places(ratio: Decimal) -> Decimal:

@@ -138,7 +138,7 @@ def contracted() -> Application:
         other_lenders=0,
         enquiries_30d=0,
         age_years=30,
-        purpose="radio",
+        purpose="radio/television",
         attributes={},
         applied_on=TODAY,
         status=Status.CONTRACTED,

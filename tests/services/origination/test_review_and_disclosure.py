@@ -109,7 +109,7 @@ def test_what_lateness_costs_is_what_the_ledger_asks(place: Place) -> None:
 
 def test_grades_price_and_several_terms_are_offered(place: Place) -> None:
     """A good risk gets grade A and three terms; choosing another has it shown again."""
-    offered = place.offer("graded", **GRADED)
+    offered = place.offer("graded", **GRADED, amount=cny(380_000))
     assert offered["status"] == "APPLICATION_STATUS_OFFERED", offered
     shown = place.ask("ShowDisclosure", "graded")
     chosen = place.ask("ChooseOffer", "graded", offerId="6m")

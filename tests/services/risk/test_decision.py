@@ -77,6 +77,8 @@ TABLE = [
     ({"amount_minor": 30_000_000}, "APPROVED", None),
     ({"amount_minor": 30_000_001}, "DECLINED", "AMOUNT_OUT_OF_RANGE"),
     ({"attributes": {**GOOD, "purpose": "securities"}}, "DECLINED", "PURPOSE_EXCLUDED"),
+    ({"purpose": " Home  PURCHASE"}, "DECLINED", "PURPOSE_EXCLUDED"),
+    ({"purpose": "repairs"}, "APPROVED", None),
     # debt service: 55 % of income at most
     ({"monthly_debt_payments_minor": 380_000}, "APPROVED", None),
     ({"monthly_debt_payments_minor": 380_001}, "DECLINED", "DEBT_SERVICE_TOO_HIGH"),

@@ -3,88 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import hashlib
-import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import pytest
-from google.rpc import error_details_pb2
 from lending.risk.v1 import events_pb2 as risk_events
 
-from services.risk.training.datasets import german
 from shared.runtime.bus import Bus
-from shared.runtime.nats_server import start_nats
 from shared.runtime.reading import Reader
 from shared.runtime.streams import STREAM
 from tests.conformance import messages as messages_of_tests
 from tests.conformance.messages import Sent, chained, event
-from tests.system.processes import CallRefused, Service, free_port
+from tests.services.risk.asking import API, asked, cny, refused
+from tests.system.processes import Service
 
-API = "lending.risk.v1.RiskService"
 WAIT_SECONDS_MAX = 20.0
-
-
-@pytest.fixture
-def nats_url(tmp_path: Path) -> Iterator[str]:
-    port = free_port()
-    server = start_nats(tmp_path / "nats", port)
-    yield f"nats://127.0.0.1:{port}"
-    server.terminate()
-    server.wait()
-
-
-@pytest.fixture
-def risk(tmp_path: Path, nats_url: str) -> Iterator[Service]:
-    port = free_port()
-    environment = {
-        "RISK_GRPC_PORT": str(port),
-        "RISK_METRICS_PORT": "0",
-        "RISK_DATABASE_URL": f"sqlite+aiosqlite:///{tmp_path}/risk.db",
-        "RISK_NATS_URL": nats_url,
-    }
-    service = Service("risk", port, environment, tmp_path / "risk.log")
-    service.start()
-    yield service
-    service.stop()
-
-
-def cny(amount_minor: int) -> dict[str, str]:
-    return {"amountMinor": str(amount_minor), "currency": "CNY"}
-
-
-def asked(number: int, **different: Any) -> dict[str, Any]:
-    """Return an application that is approved, but for what is different."""
-    return {
-        "requestId": f"score-A-{number}",
-        "applicationId": f"A-{number}",
-        "borrowerRef": f"B-{number}",
-        "product": "consumer-2026",
-        "region": "SH",
-        "amount": cny(100_000),
-        "instalments": 6,
-        "monthlyIncome": cny(100_000),
-        "monthlyDebtPayments": cny(0),
-        "monthlyInstalment": cny(17_000),
-        "otherLenders": 0,
-        "enquiries30d": 1,
-        "ageYears": 30,
-        "attributes": german().applicants()[0],
-        "decidedOn": "2026-01-05",
-        **different,
-    }
-
-
-def refused(risk: Service, method: str, /, **body: Any) -> tuple[str, str]:
-    """Return the code and the reason of a call that is refused."""
-    with pytest.raises(CallRefused) as refusal:
-        risk.call(f"{API}/{method}", **body)
-    details = json.loads(refusal.value.text)["details"]
-    text = details[0]["value"]
-    body_bytes = base64.b64decode(text + "=" * (-len(text) % 4))
-    return refusal.value.code, error_details_pb2.ErrorInfo.FromString(body_bytes).reason
 
 
 def test_a_decision_is_made_once(risk: Service) -> None:

@@ -1,0 +1,51 @@
+"""What risk is asked, and how it refuses."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+import pytest
+from google.rpc import error_details_pb2
+
+from services.risk.training.datasets import german
+from tests.system.processes import CallRefused, Service
+
+API = "lending.risk.v1.RiskService"
+
+
+def cny(amount_minor: int) -> dict[str, str]:
+    return {"amountMinor": str(amount_minor), "currency": "CNY"}
+
+
+def asked(number: int, **different: Any) -> dict[str, Any]:
+    """Return an application that is approved, but for what is different."""
+    return {
+        "requestId": f"score-A-{number}",
+        "applicationId": f"A-{number}",
+        "borrowerRef": f"B-{number}",
+        "product": "consumer-2026",
+        "region": "SH",
+        "amount": cny(100_000),
+        "instalments": 6,
+        "monthlyIncome": cny(100_000),
+        "monthlyDebtPayments": cny(0),
+        "monthlyInstalment": cny(17_000),
+        "otherLenders": 0,
+        "enquiries30d": 1,
+        "ageYears": 30,
+        "attributes": german().applicants()[0],
+        "decidedOn": "2026-01-05",
+        **different,
+    }
+
+
+def refused(risk: Service, method: str, /, **body: Any) -> tuple[str, str]:
+    """Return the code and the reason of a call that is refused."""
+    with pytest.raises(CallRefused) as refusal:
+        risk.call(f"{API}/{method}", **body)
+    details = json.loads(refusal.value.text)["details"]
+    text = details[0]["value"]
+    body_bytes = base64.b64decode(text + "=" * (-len(text) % 4))
+    return refusal.value.code, error_details_pb2.ErrorInfo.FromString(body_bytes).reason
