@@ -49,6 +49,9 @@ _DECIMAL_MODE = {
 }
 
 
+_WHOLE = Decimal(1)
+
+
 def round_minor(
     amount: Decimal | Fraction, rounding: Rounding = Rounding.HALF_EVEN, multiple: int = 1
 ) -> int:
@@ -63,9 +66,29 @@ def round_minor(
         Whole minor units.
     """
     if isinstance(amount, Fraction):
-        amount = Decimal(amount.numerator) / Decimal(amount.denominator)
-    whole = (amount / multiple).quantize(Decimal(1), rounding=_DECIMAL_MODE[rounding])
+        return round_ratio(amount.numerator, amount.denominator, rounding, multiple)
+    whole = (amount / multiple).quantize(_WHOLE, rounding=_DECIMAL_MODE[rounding])
     return int(whole) * multiple
+
+
+def round_ratio(
+    numerator: int, denominator: int, rounding: Rounding = Rounding.HALF_EVEN, multiple: int = 1
+) -> int:
+    """
+    Round a ratio as `round_minor` rounds the fraction, which need not be in lowest terms.
+
+    Args:
+        numerator: Of the amount in minor units.
+        denominator: Above zero.
+        rounding: See `round_minor`.
+        multiple: See there.
+    Returns:
+        Whole minor units.
+    """
+    amount = Decimal(numerator) / Decimal(denominator)
+    if multiple != 1:
+        amount /= multiple
+    return int(amount.quantize(_WHOLE, rounding=_DECIMAL_MODE[rounding])) * multiple
 
 
 def minor_digits(currency: str) -> int:

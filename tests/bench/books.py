@@ -10,7 +10,7 @@ import subprocess
 import sys
 from datetime import UTC, date, datetime
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Annotated, Any
 
 import msgspec
@@ -28,6 +28,26 @@ STARTS_ON, DUE_ON = date(2026, 1, 5), date(2026, 2, 5)
 CHANGING = msgspec.structs.replace(LONG, first_due_on=DUE_ON)
 QUIET = msgspec.structs.replace(LONG, first_due_on=date(2026, 2, 20))
 PART, POSTS, READS = 2_500, 5_000, 200
+SAY_SECONDS = 15.0
+
+
+class Progress:
+    """Says on standard error how far something has come, at what rate, and what is left."""
+
+    def __init__(self, what: str, of: int) -> None:
+        self.what, self.of = what, of
+        self.began = self.said = perf_counter()
+
+    def at(self, done: int) -> None:
+        """Say it every few seconds."""
+        now = perf_counter()
+        if now - self.said < SAY_SECONDS:
+            return
+        self.said = now
+        rate = done / (now - self.began)
+        left = (self.of - done) / rate if rate else 0.0
+        line = f"{self.what}: {done:,} of {self.of:,}, {rate:,.0f}/s, {left:,.0f} s left"
+        print(line, file=sys.stderr, flush=True)
 
 
 def measure_book(folder: Path, loans: int, changes: int) -> dict[str, Any]:
@@ -49,12 +69,13 @@ def measure_book(folder: Path, loans: int, changes: int) -> dict[str, Any]:
 
 
 async def load(book: Book, loans: int, changes: int) -> None:
-    """Open loans and pay them out, many per commit, each with its requests."""
-    now = datetime.now(UTC)
+    """Open loans, no two alike, and pay them out, many per commit, each with its requests."""
+    now, progress = datetime.now(UTC), Progress("loans loaded", loans)
     for first in range(0, loans, PART):
         asks = []
         for k in range(first, min(loans, first + PART)):
-            terms = CHANGING if k * changes // loans != (k + 1) * changes // loans else QUIET
+            kind = CHANGING if k * changes // loans != (k + 1) * changes // loans else QUIET
+            terms = msgspec.structs.replace(kind, principal_minor=kind.principal_minor + k)
             loan = {"loan_id": f"L-{k:07}", "recorded_at": now, "business_on": None}
             opened = {"borrower_ref": f"B-{k:07}", "product": "p", "terms": terms}
             paid = {"value_on": STARTS_ON, "amount_minor": terms.principal_minor}
@@ -66,12 +87,15 @@ async def load(book: Book, loans: int, changes: int) -> None:
             ]
         await book.writer.ask_all(asks)
         assert not any(isinstance(ask.outcome, Exception) for ask in asks)
+        progress.at(first)
 
 
 async def _followed(book: Book) -> None:
     """Wait until the read models have everything, however long it takes."""
     wanted = book.writer.log.last_position()
-    while await book.models.position("read-models") < wanted:
+    progress = Progress("events followed", wanted)
+    while (position := await book.models.position("read-models")) < wanted:
+        progress.at(position)
         book.writer.on_commit()
         await asyncio.sleep(0.05)
 
@@ -120,9 +144,10 @@ async def _measure(folder: Path, loans: int, changes: int) -> dict[str, Any]:
         found["load_seconds"] = perf_counter() - started
         await _followed(book)
         found["load_and_follow_seconds"] = perf_counter() - started
-        started = perf_counter()
+        started, spent = perf_counter(), process_time()
         closed = await book.ageing.advance(DUE_ON, "day-2", datetime.now(UTC))
         found["ageing_seconds"] = perf_counter() - started
+        found["ageing_cpu_seconds"] = process_time() - spent
         assert closed.loans_changed == changes
         found["posts_per_second"] = await _post(book, loans)
         found["read_seconds"] = _read(book, loans)

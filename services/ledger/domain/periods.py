@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 from fractions import Fraction
+from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
 from services.ledger.domain.terms import RepaymentMethod, Terms
 from shared.kernel.dates import DayCount, period_fraction
-from shared.kernel.money import round_minor
+from shared.kernel.money import round_ratio
 
 DAY = timedelta(days=1)
 
@@ -48,13 +49,20 @@ class Period(NamedTuple):
 
     def interest(self, opening_minor: int, terms: Terms) -> int:
         """Return the period's interest on an opening balance, rounded once; minor units."""
-        rate = Fraction(terms.rate_annual)
-        exact = sum(((opening_minor + s.drawn_minor) * s.years for s in self.segments), Fraction(0))
-        return round_minor(exact * rate, terms.rounding)
+        earned, over = terms.rate_annual.as_integer_ratio()
+        # Whole numbers: reducing fractions on the way is most of what a schedule would cost.
+        total, years = 0, 1
+        for s in self.segments:
+            part, of = s.years.as_integer_ratio()
+            total = total * of + (opening_minor + s.drawn_minor) * part * years
+            years *= of
+        return round_ratio(total * earned, years * over, terms.rounding)
 
-    def growth(self, terms: Terms) -> Fraction:
-        """Return what one unit grows to over the period; pauses do not change the level."""
-        return 1 + Fraction(terms.rate_annual) * self.length
+    def growth(self, terms: Terms) -> tuple[int, int]:
+        """Return what one unit grows to over the period, as a ratio; pauses do not change it."""
+        earned, over = terms.rate_annual.as_integer_ratio()
+        part, of = self.length.as_integer_ratio()
+        return over * of + earned * part, over * of
 
     def drawn_grown(self, terms: Terms) -> Fraction:
         """Return the money drawn in this period with its interest to the due date."""
@@ -74,11 +82,21 @@ class Period(NamedTuple):
         return part / whole if whole else Fraction(0)
 
 
+@lru_cache(maxsize=10_000)
+def _plain(start: date, due: date, day_count: DayCount, months: int) -> Period:
+    """Return a period in which nothing is paid out or paused; loans of the same days share it."""
+    length = period_fraction((start, due), (start, due), day_count, months)
+    return Period(start, due, (Segment(start, due, length, 0),), 0, length)
+
+
+def _months(terms: Terms) -> int:
+    """Return the months of one period."""
+    bullet = terms.method is RepaymentMethod.BULLET and terms.day_count is DayCount.PERIOD_360
+    return terms.months_per_instalment * (terms.instalments if bullet else 1)
+
+
 def _years(start: date, due: date, from_on: date, to_on: date, terms: Terms) -> Fraction:
-    months = terms.months_per_instalment
-    if terms.method is RepaymentMethod.BULLET and terms.day_count is DayCount.PERIOD_360:
-        months *= terms.instalments
-    return period_fraction((start, due), (from_on, to_on), terms.day_count, months)
+    return period_fraction((start, due), (from_on, to_on), terms.day_count, _months(terms))
 
 
 def periods_of(
@@ -89,10 +107,13 @@ def periods_of(
     pauses: tuple[tuple[date, date], ...],
 ) -> list[Period]:
     """Return one period per due date, oldest first, with its earning nights."""
-    found = []
+    found, months = [], _months(terms)
     for k, (start, due) in enumerate(pairwise([terms.interest_from or start_on, *dates])):
         last = k == len(dates) - 1
         within = [d for d in draws if (start <= d.on or k == 0) and (d.on < due or last)]
+        if not within and not pauses and start < due:
+            found.append(_plain(start, due, terms.day_count, months))
+            continue
         segments = _segments(terms, start, due, within, pauses)
         drawn = sum(d.amount_minor for d in within)
         length = _years(start, due, start, due, terms)

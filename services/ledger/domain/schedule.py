@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -13,11 +12,10 @@ from services.ledger.domain.periods import Draw, Period, periods_of
 from services.ledger.domain.terms import RepaymentMethod, ShortMonth, Terms
 from shared.kernel.calendars import BusinessDayRule, calendar_named
 from shared.kernel.dates import add_months, due_date
-from shared.kernel.money import round_minor
+from shared.kernel.money import round_minor, round_ratio
 
 
-@dataclass(frozen=True, slots=True)
-class Instalment:
+class Instalment(NamedTuple):
     """What falls due on one date; minor units; `period` says what earned the interest."""
 
     number: int
@@ -76,7 +74,7 @@ def schedule(terms: Terms, start_on: date, first_number: int = 1) -> tuple[Insta
     return schedule_of(Plan(terms, start_on, draws, (), first_number))
 
 
-@lru_cache(maxsize=50_000)
+@lru_cache(maxsize=4_096)
 def schedule_of(plan: Plan) -> tuple[Instalment, ...]:
     """
     Compute the instalments of a plan.
@@ -200,17 +198,20 @@ def _level(terms: Terms, periods: list[Period], start: int, balance: int) -> int
     if terms.method is not RepaymentMethod.LEVEL_INSTALMENT:
         share = Decimal(balance) / max(1, left)
         return round_minor(share, terms.rounding, terms.instalment_multiple_minor)
-    growth, later = Fraction(1), Fraction(0)
+    growth, later = 1, 0
     factors = [p.growth(terms) for p in periods[first:]]
     opening = balance - periods[first].drawn if first == start else balance
-    grown = Fraction(opening) * factors[0] + (
+    grown = Fraction(opening) * Fraction(*factors[0]) + (
         periods[first].drawn_grown(terms) if first == start else 0
     )
-    for factor in reversed(factors[1:]):
-        later += growth
+    # Both over one denominator, which their ratio does not need.
+    for factor, over in reversed(factors[1:]):
+        later = (later + growth) * over
         growth *= factor
-    level = grown * growth / (later + growth)
-    return round_minor(level, terms.rounding, terms.instalment_multiple_minor)
+    part, of = grown.as_integer_ratio()
+    return round_ratio(
+        part * growth, of * (later + growth), terms.rounding, terms.instalment_multiple_minor
+    )
 
 
 def _evened(
