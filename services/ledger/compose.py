@@ -9,8 +9,11 @@ from functools import partial
 from uuid import uuid4
 
 import grpc
-from lending.ledger.v1 import audit_service_pb2
+from lending.ledger.v1 import approval_service_pb2, audit_service_pb2
 from lending.ledger.v1 import ledger_service_pb2 as pb
+from lending.ledger.v1.approval_service_pb2_grpc import (
+    add_LedgerApprovalServiceServicer_to_server,
+)
 from lending.ledger.v1.audit_service_pb2_grpc import add_LedgerAuditServiceServicer_to_server
 from lending.ledger.v1.ledger_service_pb2_grpc import add_LedgerServiceServicer_to_server
 
@@ -22,6 +25,7 @@ from services.ledger.adapters.read_models import ReadModels
 from services.ledger.adapters.seals import Seals
 from services.ledger.application.accruing import Accruals
 from services.ledger.application.ageing import Ageing
+from services.ledger.application.approving import Approvals
 from services.ledger.application.evidencing import Evidence
 from services.ledger.application.listing import LoanList
 from services.ledger.application.posting import Writer
@@ -29,6 +33,7 @@ from services.ledger.application.proving import Prover
 from services.ledger.application.recorded_reads import RecordedReads
 from services.ledger.config import LedgerSettings
 from services.ledger.domain.kept import KEEPER
+from services.ledger.entrypoints.approval_service import ApprovalService
 from services.ledger.entrypoints.audit_service import AuditService
 from services.ledger.entrypoints.grpc_service import LedgerService
 from shared.audit.checkpoints import load_signer
@@ -53,7 +58,9 @@ async def serve_ledger(settings: LedgerSettings, stop: asyncio.Event | None = No
     accruals = Accruals(writer, followers, models)
     ageing = Ageing(writer, followers, models, accruals, asyncio.Lock())
     loans = LoanList(writer, followers, LoanLists(models.engine))
-    service = LedgerService(writer, followers, models, ageing, loans)
+    approvals = Approvals(writer)
+    service = LedgerService(writer, followers, models, ageing, loans, approvals)
+    approving = ApprovalService(approvals, service.weighed)
 
     signer = partial(load_signer, settings.log_origin, settings.signing_key_path())
     seals = Seals(models.engine)
@@ -65,7 +72,9 @@ async def serve_ledger(settings: LedgerSettings, stop: asyncio.Event | None = No
     def register(server: grpc.aio.Server) -> Sequence[str]:
         add_LedgerServiceServicer_to_server(service, server)
         add_LedgerAuditServiceServicer_to_server(audits, server)
+        add_LedgerApprovalServiceServicer_to_server(approving, server)
         return [
+            approval_service_pb2.DESCRIPTOR.services_by_name["LedgerApprovalService"].full_name,
             pb.DESCRIPTOR.services_by_name["LedgerService"].full_name,
             audit_service_pb2.DESCRIPTOR.services_by_name["LedgerAuditService"].full_name,
         ]

@@ -18,6 +18,7 @@ from services.ledger.wire_terms import LoanView, chosen, terms
 from shared.kernel.dates import parse_date
 from shared.kernel.errors import InvalidArgument
 from shared.kernel.money import AMOUNT_MINOR_MAX, AmountTooLarge, plain_decimal
+from shared.runtime.identity import actor
 from shared.runtime.requests import FieldMissing, a_loan, a_text, an_id
 from shared.runtime.telemetry import current_traceparent
 
@@ -39,6 +40,7 @@ def asked(request: Any, now: datetime) -> dict[str, Any]:
         "request_id": an_id(request.request_id, "request_id"),
         "recorded_at": now,
         "business_on": None,
+        "actor": actor(),
         "traceparent": current_traceparent(),
         "version": _version(getattr(request, "etag", "")),
     }

@@ -22,7 +22,7 @@ from services.origination.domain.application import (
 )
 from services.origination.domain.products import Policies, Product, check_fit
 from shared.kernel.dates import add_months, parse_date
-from shared.runtime.requests import FieldMissing, a_number, a_text, an_amount, an_id
+from shared.runtime.requests import FieldMissing, a_number, a_text, an_amount, an_id, an_identity
 
 CO_BORROWERS_MAX = 5
 
@@ -109,7 +109,7 @@ def matures_on(terms: loan_pb2.Terms) -> date:
 def review(request: pb.ReviewApplicationRequest, at: datetime) -> Review:
     """Read a reviewer's word."""
     return Review(
-        reviewer_ref=an_id(request.reviewer_ref, "reviewer_ref"),
+        reviewer_ref=an_identity(request.reviewer_ref, "reviewer_ref"),
         approves=request.approves,
         reason=a_text(request.reason, "reason"),
         at=at,

@@ -46,7 +46,8 @@ class Guard(grpc.aio.ServerInterceptor):
         async def call(raw: bytes, context: grpc.aio.ServicerContext) -> Any:
             spiffe_id = context.auth_context().get("peer_spiffe_id", (b"",))[0].decode()
             person = next((v for k, v in context.invocation_metadata() or () if k == PERSON), "")
-            remember(admit(spiffe_id, str(person), method))
+            who, second_person = admit(spiffe_id, str(person), method)
+            remember(who, second_person=second_person)
             try:
                 request = parse(raw)
             except DecodeError:

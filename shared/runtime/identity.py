@@ -21,21 +21,28 @@ class Caller:
     Who asks.
 
     `identity` is `service/<name>` or `person/<name>`; `via` the service that says so of a person,
-    empty where the certificate says it; `vouches` are the methods for whose approvals it answers.
+    empty where the certificate says it.
     """
 
     identity: str
     roles: tuple[str, ...]
     via: str = ""
-    vouches: frozenset[str] = frozenset()
 
 
 _CALLER: ContextVar[Caller | None] = ContextVar("duebook_caller", default=None)
+_SECOND_PERSON: ContextVar[bool] = ContextVar("duebook_second_person", default=False)
 
 
-def remember(caller: Caller) -> None:
-    """Let `caller()` answer for the rest of this call."""
+def remember(caller: Caller, *, second_person: bool = False) -> None:
+    """Say who asks for the rest of this call, and whether a second person must have approved."""
     _CALLER.set(caller)
+    if second_person:
+        _SECOND_PERSON.set(True)
+
+
+def needs_second_person() -> bool:
+    """Return whether what is asked takes effect only when a second person approved it."""
+    return _SECOND_PERSON.get()
 
 
 def caller() -> Caller | None:

@@ -49,6 +49,13 @@ def an_id(text: str, field: str) -> str:
     return text
 
 
+def an_identity(text: str, field: str) -> str:
+    """Return who acts: an id, or one of a certificate, such as person/li."""
+    kind, _, name = text.rpartition("/")
+    an_id(name if kind in ("person", "service") else text, field)
+    return text
+
+
 def a_loan(text: str) -> str:
     """Return a loan's id, given as such or as its resource name (AIP-122): loans/L-000042."""
     return an_id(text.removeprefix("loans/"), "loan_id")

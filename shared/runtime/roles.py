@@ -105,19 +105,23 @@ class Roles(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
                 raise PersonNotStatable(f"{identity} is no gateway", identity=identity)
             identity, via = f"person/{person}", identity
         names = self.callers.get(identity, ())
-        vouches = frozenset(method for name in names for method in self.roles[name].vouches)
-        return Caller(identity, names, via, vouches)
+        return Caller(identity, names, via)
 
     def may(self, names: tuple[str, ...], method: str) -> bool:
         """Return whether holders of these roles may call a method."""
         return any(matches(self.roles[name].may, method) for name in names)
+
+    def needs_second_person(self, names: tuple[str, ...], method: str) -> bool:
+        """Return whether a method needs four eyes, and no role of these answers for them."""
+        vouched = any(matches(self.roles[name].vouches, method) for name in names)
+        return matches(self.four_eyes, method) and not vouched
 
     def who_may(self, method: str) -> tuple[str, ...]:
         """Return the roles that may call a method, sorted."""
         return tuple(sorted(name for name in self.roles if self.may((name,), method)))
 
 
-def matches(patterns: tuple[str, ...] | frozenset[str], method: str) -> bool:
+def matches(patterns: tuple[str, ...], method: str) -> bool:
     """Return whether a method is among names and beginnings with *."""
     return any(
         method.startswith(text[:-1]) if text.endswith("*") else method == text for text in patterns
@@ -144,7 +148,9 @@ class RoleBook:
     file: Path
     roles: Roles = field(init=False)
     known: dict[tuple[str, str], Caller] = field(init=False, default_factory=dict)
-    allowed: dict[tuple[tuple[str, ...], str], bool] = field(init=False, default_factory=dict)
+    allowed: dict[tuple[tuple[str, ...], str], tuple[bool, bool]] = field(
+        init=False, default_factory=dict
+    )
     stamp: int = field(init=False)
     next_look: float = field(init=False, default=0.0)
 
@@ -153,9 +159,9 @@ class RoleBook:
         self.stamp = self.file.stat().st_mtime_ns
         self.roles = read_roles(self.file)
 
-    def admit(self, spiffe_id: str, person: str, method: str) -> Caller:
+    def admit(self, spiffe_id: str, person: str, method: str) -> tuple[Caller, bool]:
         """
-        Return who asks, if they may.
+        Return who asks, if they may, and whether a second person must have approved it.
 
         Raises:
             CallerUnknown, PersonNotStatable, CallerMayNot: they may not; says who may.
@@ -167,9 +173,11 @@ class RoleBook:
             caller = self.roles.caller(spiffe_id, person)
             if caller.roles:
                 self.known[spiffe_id, person] = caller
-        allowed = self.allowed.get((caller.roles, method))
-        if allowed is None:
-            allowed = self.allowed[caller.roles, method] = self.roles.may(caller.roles, method)
+        held = (caller.roles, method)
+        if held not in self.allowed:
+            second = self.roles.needs_second_person(*held)
+            self.allowed[held] = (self.roles.may(*held), second)
+        allowed, second_person = self.allowed[held]
         if not allowed:
             raise CallerMayNot(
                 f"{caller.identity} may not call {method}",
@@ -177,7 +185,7 @@ class RoleBook:
                 identity=caller.identity,
                 roles=", ".join(self.roles.who_may(method)),
             )
-        return caller
+        return caller, second_person
 
     def _look(self) -> None:
         """Read the file again if it changed; keep what we have if it cannot be used."""

@@ -123,5 +123,6 @@ def test_buf_curl_meets_the_door(tmp_path: Path) -> None:
     assert told == (0, "{}\n")
     assert denied(refused[1]) == ("permission_denied", "CALLER_MAY_NOT", "end_of_day")
     assert denied(stranger[1])[:2] == ("permission_denied", "CALLER_MAY_NOT")
-    assert json.loads(nobody[1])["code"] == "unavailable"
+    # The server hangs up in the handshake: buf sees that before its request has gone, or after.
+    assert nobody[0] != 0 and json.loads(nobody[1])["code"] in ("unavailable", "canceled")
     assert health[0] == 0 and "SERVING" in health[1]

@@ -58,6 +58,23 @@ class SigningKeyRotated(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     statement: str
 
 
+class ChangeApproved(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """
+    A person approved a change that another is to ask for: exactly this body, until it expires.
+
+    `method` and `body_sha256` are those of the request with the id `change_request_id`.
+    """
+
+    recorded_at: datetime
+    request_id: str
+    approved_by: str
+    loan_id: str
+    method: str
+    change_request_id: str
+    body_sha256: str
+    expires_at: datetime
+
+
 class AnswerRead(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """
     Somebody was told something: who, why, what was asked, and the hash of the answer.

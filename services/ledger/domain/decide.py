@@ -13,6 +13,7 @@ from services.ledger.domain import events as ev
 from services.ledger.domain import money_facts as money
 from services.ledger.domain import refusals as no
 from services.ledger.domain.aftermath import aftermath, age, stamp
+from services.ledger.domain.approvals import ApproverIsMaker
 from services.ledger.domain.ceilings import quote
 from services.ledger.domain.loan_account import LoanAccount, evolve
 from services.ledger.domain.terms import check_terms
@@ -46,6 +47,8 @@ def decide(account: LoanAccount | None, command: cmd.Asked) -> Decided:
         return age(account, command)
     if command.business_on is None:
         raise no.BusinessDateNotSet("the ledger has no business date yet")
+    if getattr(command, "approved_by", None) == command.actor:
+        raise ApproverIsMaker(f"{command.actor} asks and approves", field="approved_by")
     fact = FACTS[type(command)](command, account)
     if isinstance(fact, ev.LoanDisbursed):
         postings = (

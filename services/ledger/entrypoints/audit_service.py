@@ -24,6 +24,7 @@ from services.ledger.domain.difference import Look
 from services.ledger.domain.refusals import BusinessDateNotSet
 from shared.audit.checkpoints import Signer
 from shared.kernel.dates import parse_date
+from shared.runtime.identity import actor
 from shared.runtime.requests import a_loan, a_text, an_id, an_instant
 
 
@@ -113,7 +114,7 @@ class AuditService(LedgerAuditServiceServicer):
             type(request).__name__.removesuffix("Request"),
             json_format.MessageToJson(request, indent=None),
             wire_audit.answer_bytes(answer),
-            reader=said.get("duebook-reader", ""),
+            reader=actor(said.get("duebook-reader", ""), field="duebook-reader", otherwise=""),
             purpose=said.get("duebook-purpose", ""),
         )
         answer.read_id = read.read_id

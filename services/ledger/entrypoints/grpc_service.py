@@ -16,6 +16,7 @@ from services.ledger import wire, wire_loan, wire_terms
 from services.ledger.adapters.event_mapper import decode
 from services.ledger.adapters.read_models import ReadModels
 from services.ledger.application.ageing import Ageing
+from services.ledger.application.approving import Approvals
 from services.ledger.application.listing import LoanList
 from services.ledger.application.ports import Logged
 from services.ledger.application.posting import Writer
@@ -30,7 +31,9 @@ from services.ledger.domain.explain import explain
 from services.ledger.domain.loan_account import LoanAccount, fold
 from services.ledger.domain.refusals import BusinessDateNotSet, LoanNotFound
 from services.ledger.entrypoints.batches import post_batch
+from services.ledger.wire_approvals import change_of
 from shared.kernel.dates import parse_date
+from shared.runtime.identity import needs_second_person
 from shared.runtime.requests import a_loan, an_id, an_instant
 
 PAGE_SIZE, PAGE_SIZE_MAX = 100, 1000
@@ -46,20 +49,25 @@ class LedgerService(LedgerServiceServicer):
         models: ReadModels,
         ageing: Ageing,
         loans: LoanList,
+        approvals: Approvals,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.writer, self.followers, self.models = writer, followers, models
-        self.ageing, self.loans, self.now = ageing, loans, now
+        self.ageing, self.loans, self.approvals, self.now = ageing, loans, approvals, now
 
     async def _post(self, read: Callable[[Any, datetime], Asked], request: Any) -> RequestAnswered:
-        return await self.writer.ask(read(request, self.now()), wire.body_sha256(request))
+        command = read(request, self.now())
+        if needs_second_person():
+            change = change_of(command, request)
+            await self.approvals.require(change, command.actor, command.recorded_at)
+        return await self.writer.ask(command, wire.body_sha256(request))
 
     async def _loan(self, read: Callable[[Any, datetime], Asked], request: Any) -> loan_pb2.Loan:
         if request.validate_only:
-            return await self._weighed(read(request, self.now()))
+            return await self.weighed(read(request, self.now()))
         return await self._answered(await self._post(read, request))
 
-    async def _weighed(self, command: Asked) -> loan_pb2.Loan:
+    async def weighed(self, command: Asked) -> loan_pb2.Loan:
         """Return the loan as the command would leave it, with what it would do."""
         weighed = await self.writer.weigh(command)
         after = fold(weighed.events, weighed.before)

@@ -26,6 +26,7 @@ from services.origination.domain.products import Policies, Product
 from services.origination.domain.securities import Guarantor, disengaged
 from services.origination.domain.state_machine import ALLOWED, ApplicationIsExpired, Status, Step
 from shared.kernel.errors import Conflict
+from shared.runtime.identity import actor
 from shared.runtime.records import Records, Work
 from shared.runtime.requests import an_id
 
@@ -57,9 +58,9 @@ class Desk:
     policies: Policies
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
-    def stamp(self, by: str = APPLICANT) -> Stamp:
-        """Return who acts now."""
-        return Stamp(self.now(), by)
+    def stamp(self, by: str = "") -> Stamp:
+        """Return who acts now; the caller unless said, and where nobody is known the applicant."""
+        return Stamp(self.now(), by or actor(otherwise=APPLICANT))
 
     def product(self, application: Application) -> Product:
         """Return the row that an application goes by: that of its own date."""

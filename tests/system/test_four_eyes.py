@@ -1,0 +1,172 @@
+"""Four eyes in a real ledger: a change takes effect only after another person's own call."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lending.common.v1.money_pb2 import Money
+from lending.ledger.v1 import approval_service_pb2 as approval_pb
+from lending.ledger.v1 import approval_service_pb2_grpc as approval_grpc
+from lending.ledger.v1 import audit_service_pb2 as audit_pb
+from lending.ledger.v1 import audit_service_pb2_grpc as audit_grpc
+from lending.ledger.v1 import ledger_service_pb2 as pb
+from lending.ledger.v1 import ledger_service_pb2_grpc as ledger_grpc
+
+from services.ledger.wire_terms import terms_message
+from shared.kernel.errors import LendingError
+from shared.runtime.grpc_client import open_channel
+from tests.services.ledger.domain.desk import TERMS
+from tests.shared.runtime.secured import Secured
+from tests.system.processes import Service, free_port
+
+CALLERS = (
+    '"service/payments" = ["payments", "end_of_day"]',
+    '"person/li" = ["servicer", "reader"]',
+    '"person/wang" = ["approver", "reader"]',
+    '"person/both" = ["servicer", "approver"]',
+    '"person/zhao" = ["auditor"]',
+)
+DAY = "2026-01-05"
+
+
+@pytest.fixture
+async def ledger(tmp_path: Path) -> AsyncIterator[Callable[[str, Any], Any]]:
+    """A ledger under the production profile with a loan and a repayment; by whose certificate."""
+    secured, port = Secured.make(tmp_path / "certs", *CALLERS), free_port()
+    environment = {
+        "LEDGER_GRPC_PORT": str(port),
+        "LEDGER_METRICS_PORT": "0",
+        "LEDGER_DATABASE_URL": f"sqlite+aiosqlite:///{tmp_path}/ledger.db",
+        "LEDGER_NATS_URL": f"nats://127.0.0.1:{free_port()}",
+        **secured.environment("LEDGER", "service/ledger"),
+    }
+    process = Service("ledger", port, environment, tmp_path / "ledger.log")
+    process.start()
+    async with AsyncExitStack() as stack:
+        stack.callback(process.stop)
+
+        def stub(identity: str, kind: Any = ledger_grpc.LedgerServiceStub) -> Any:
+            channel = open_channel(f"localhost:{port}", 10.0, secured.tls(identity))
+            stack.push_async_callback(channel.close)
+            return kind(channel)
+
+        await _lend(stub("service/origination"), stub("service/payments"))
+        yield stub
+
+
+async def _lend(origination: Any, payments: Any) -> None:
+    amount = Money(amount_minor=TERMS.principal_minor, currency="CNY")
+    await payments.AdvanceBusinessDate(pb.AdvanceBusinessDateRequest(request_id="day-1", to=DAY))
+    await origination.OpenLoan(
+        pb.OpenLoanRequest(
+            request_id="open-1",
+            loan_id="L-1",
+            borrower_ref="B",
+            product="p",
+            terms=terms_message(TERMS),
+        )
+    )
+    await origination.DisburseLoan(
+        pb.DisburseLoanRequest(request_id="pay-1", loan_id="L-1", value_on=DAY, amount=amount)
+    )
+    await payments.PostRepayment(
+        pb.PostRepaymentRequest(
+            request_id="money-1",
+            loan_id="L-1",
+            value_on=DAY,
+            amount=Money(amount_minor=1000, currency="CNY"),
+        )
+    )
+
+
+def reversal(reason: str = "returned debit") -> pb.ReverseRepaymentRequest:
+    return pb.ReverseRepaymentRequest(
+        request_id="back-1", loan_id="L-1", repayment_id="money-1", reason=reason
+    )
+
+
+async def reason_of(call: Any) -> str:
+    try:
+        await call
+        return "done"
+    except LendingError as refused:
+        return refused.reason
+
+
+def word(name: str, change: Any = None, *, look: bool = False) -> approval_pb.ApproveChangeRequest:
+    return approval_pb.ApproveChangeRequest(
+        request_id=name, reverse_repayment=change or reversal(), validate_only=look
+    )
+
+
+async def test_a_reversal_by_two_persons(ledger: Callable[..., Any]) -> None:
+    """Nobody alone, not another body, not the approver; then once, and the log says by whom."""
+    li, both = (ledger(f"person/{name}").ReverseRepayment for name in ("li", "both"))
+    approvals = approval_grpc.LedgerApprovalServiceStub
+    wang, both_approve = (
+        ledger(f"person/{name}", approvals).ApproveChange for name in ("wang", "both")
+    )
+    steps = [
+        # what happens      | call          | request             | answer
+        ("alone",             li,           reversal(),           "APPROVAL_MISSING"),
+        ("looked at",         wang,         word("a-0", look=True), "done"),
+        ("after a look",      li,           reversal(),           "APPROVAL_MISSING"),
+        ("of one's own",      both_approve, word("b-1", reversal("own")), "done"),
+        ("on one's own word", both,         reversal("own"),      "APPROVER_IS_MAKER"),
+        ("approved",          wang,         word("a-1"),          "done"),
+        ("another body",      li,           reversal("another"),  "APPROVAL_MISSING"),
+        ("now",               li,           reversal(),           "done"),
+        ("again",             li,           reversal(),           "done"),
+        ("word again",        wang,         word("a-1"),          "done"),
+    ]  # fmt: skip
+
+    found = [(name, await reason_of(call(request))) for name, call, request, _ in steps]
+
+    assert found == [(name, answer) for name, _, _, answer in steps]
+
+
+async def test_every_event_says_who_called(ledger: Callable[..., Any]) -> None:
+    """The actor of an event is the identity of the certificate, whatever was asked."""
+    await ledger("person/wang", approval_grpc.LedgerApprovalServiceStub).ApproveChange(word("a-1"))
+    li = ledger("person/li")
+    await li.ReverseRepayment(reversal())
+
+    events = (await li.ListLoanEvents(pb.ListLoanEventsRequest(loan_id="L-1"))).events
+
+    actors = {e.topic.rpartition(".")[2]: json.loads(e.body_json)["actor"] for e in events}
+    assert actors["LoanOpened"] == actors["LoanDisbursed"] == "service/origination"
+    assert actors["RepaymentPosted"] == "service/payments"
+    assert actors["RepaymentReversed"] == "person/li"
+
+
+async def test_the_approval_is_an_event_that_can_be_proven(ledger: Callable[..., Any]) -> None:
+    """It is a leaf of the sealed log, and who reads the proof is known too."""
+    wang = ledger("person/wang", approval_grpc.LedgerApprovalServiceStub)
+    auditor = ledger("person/zhao", audit_grpc.LedgerAuditServiceStub)
+
+    await wang.ApproveChange(word("a-1"))
+    proof = await auditor.ProveEvent(
+        audit_pb.ProveEventRequest(stream="approval/back-1", version=1)
+    )
+
+    assert b'"approved_by":"person/wang"' in proof.leaf
+
+
+async def test_a_service_that_vouches_needs_no_second_word(ledger: Callable[..., Any]) -> None:
+    """Collections has had two persons look at a plan; a servicer's restructuring waits for one."""
+    request = pb.RestructureLoanRequest(
+        request_id="plan-1",
+        loan_id="L-1",
+        effective_on=DAY,
+        instalments=24,
+        reason="hardship: illness",
+        approved_by="person/wang",
+    )
+
+    assert await reason_of(ledger("person/li").RestructureLoan(request)) == "APPROVAL_MISSING"
+    assert await reason_of(ledger("service/collections").RestructureLoan(request)) == "done"
