@@ -190,11 +190,18 @@ class Bus:
             raise BusDown(str(failure)) from None
 
     async def message_at(self, stream: str, sequence: int) -> tuple[str, bytes] | None:
-        """Return subject and body of the message at a place of a stream, if there is one."""
+        """
+        Return subject and body of the message at a place of a stream, if there is one.
+
+        Raises:
+            BusDown: JetStream does not answer.
+        """
         try:
             found = await self.client.jsm().get_msg(stream, sequence)
         except NotFoundError:
             return None
+        except (NatsError, TimeoutError) as failure:
+            raise BusDown(str(failure)) from failure
         return found.subject or "", found.data or b""
 
     async def info(self, stream: str = STREAM) -> StreamInfo:
@@ -210,8 +217,13 @@ class Bus:
             raise BusDown(str(failure)) from None
 
     async def last_sequence(self, stream: str = STREAM) -> int:
-        """Return the sequence of a stream's newest message; 0 when there was none."""
-        return (await self.client.jsm().stream_info(stream)).state.last_seq
+        """
+        Return the sequence of a stream's newest message; 0 when there was none.
+
+        Raises:
+            BusDown: JetStream does not answer.
+        """
+        return (await self.info(stream)).state.last_seq
 
     async def close(self) -> None:
         """Close the connection."""

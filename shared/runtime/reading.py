@@ -52,6 +52,7 @@ class Reader:
     consumer: str = ""
     delivered: int = 0
     wanted: int = 0
+    pending: int = 0
     heard_at: float = 0.0
 
     async def batch(self, limit: int, timeout_seconds: float) -> list[Message]:
@@ -76,6 +77,17 @@ class Reader:
                 await self._take(self.queue.get_nowait(), found)
         return found
 
+    async def left(self) -> int:
+        """
+        Return how many messages are still to come; exact when nobody publishes meanwhile.
+
+        Raises:
+            NatsError, TimeoutError: the server is away; call again.
+        """
+        if self.subscription is None:
+            await self._open()
+        return self.pending
+
     async def _take(self, message: Msg, found: list[Message]) -> None:
         self.heard_at = monotonic()
         status = (message.headers or {}).get("Status", "")
@@ -96,6 +108,7 @@ class Reader:
         self.delivered += 1
         self.wanted -= 1
         self.next = place.sequence.stream + 1
+        self.pending = place.num_pending
         found.append(
             Message(
                 message.subject,
@@ -140,6 +153,7 @@ class Reader:
         )
         made = await self.client.jsm().add_consumer(self.stream, config)
         self.consumer, self.delivered, self.wanted = made.name, 0, 0
+        self.pending = made.num_pending or 0
         self.heard_at = monotonic()
         self.queue = asyncio.Queue()
         self.subscription = await self.client.subscribe(self.client.new_inbox(), cb=self.queue.put)

@@ -76,7 +76,7 @@ class Event:
         return datetime.fromisoformat(self.body.recorded_at)
 
 
-def read_event(message: Message, *, replay: bool = False) -> Event:
+def read_event(message: Message) -> Event:
     """
     Read a message of the delinquency stream.
 
@@ -107,8 +107,15 @@ def read_event(message: Message, *, replay: bool = False) -> Event:
         hash=event_hash(previous, message.body),
         body=body,
         message=message,
-        replay=replay,
     )
+
+
+def recorded_at(body: bytes) -> datetime | None:
+    """Return when the ledger learned of an event, UTC; None where the body does not say it."""
+    try:
+        return datetime.fromisoformat(DelinquencyEvent.FromString(body).recorded_at)
+    except (DecodeError, ValueError):
+        return None
 
 
 def _type_of(body: DelinquencyEvent, said: str) -> str:

@@ -36,6 +36,12 @@ READ = Table(
     Column("mark", String(64), nullable=False),
     Column("replay_until", BigInteger, nullable=False),
 )
+TOLD_BEFORE = Table(
+    "stream_told_before",
+    METADATA,
+    Column("subscriber", String(80), primary_key=True),
+    Column("recorded_at", String(40), nullable=False),
+)
 PLACES = Table(
     "stream_places",
     METADATA,
@@ -111,6 +117,20 @@ class Inbox:
         """Store how far the stream was read."""
         await connection.execute(delete(READ).where(READ.c.subscriber == self.subscriber))
         await connection.execute(insert(READ), {"subscriber": self.subscriber, **read._asdict()})
+
+    async def told_before(self, connection: AsyncConnection) -> datetime | None:
+        """Return up to when the ledger had learned what is older than a muted subscriber."""
+        mine = TOLD_BEFORE.c.subscriber == self.subscriber
+        found = (await connection.execute(select(TOLD_BEFORE.c.recorded_at).where(mine))).scalar()
+        return datetime.fromisoformat(found) if found else None
+
+    async def set_told_before(self, connection: AsyncConnection, at: datetime | None) -> None:
+        """Store the recorded time of the last event that is older, if there is one."""
+        mine = TOLD_BEFORE.c.subscriber == self.subscriber
+        await connection.execute(delete(TOLD_BEFORE).where(mine))
+        if at is not None:
+            row = {"subscriber": self.subscriber, "recorded_at": at.isoformat()}
+            await connection.execute(insert(TOLD_BEFORE), row)
 
     async def places(self, connection: AsyncConnection, loans: Iterable[str]) -> dict[str, Place]:
         """Return the places of the loans that were heard of, locked where the database can."""

@@ -6,8 +6,9 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Generic, Protocol, TypeVar
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -36,6 +37,29 @@ class OpenUnit(Protocol):
 Unit = TypeVar("Unit", bound=OpenUnit)
 Hear = Callable[[Event, Unit], Awaitable[None]]
 OnRestated = Callable[[Event, Restatement, Unit], Awaitable[None]]
+
+
+class History(NamedTuple):
+    """
+    What is older than a subscriber.
+
+    `until` is the last stream sequence of it; 0 in a stream that was made since, where `recorded`
+    tells: the instant up to which the ledger had learned of it.
+    """
+
+    until: int = 0
+    recorded: datetime | None = None
+
+    def mark(self, event: Event) -> Event:
+        """Return the event, marked as a replay if it is history."""
+        if self.until:
+            old = event.message.sequence <= self.until
+        else:
+            old = self.recorded is not None and event.recorded_at <= self.recorded
+        return replace(event, replay=True) if old else event
+
+
+NO_HISTORY = History()
 
 
 class HandlerFailed(Exception):
@@ -70,7 +94,9 @@ class Lanes(Generic[Unit]):
     on_restated: OnRestated[Unit] | None = None
     types: frozenset[str] = frozenset()
 
-    async def apply(self, unit: Unit, messages: Sequence[Message], replay_until: int) -> Applied:
+    async def apply(
+        self, unit: Unit, messages: Sequence[Message], history: History = NO_HISTORY
+    ) -> Applied:
         """
         Tell the handler each message that is next in its lane; park the others.
 
@@ -81,7 +107,7 @@ class Lanes(Generic[Unit]):
         applied, events = Applied(), []
         for message in messages:
             try:
-                events.append(read_event(message, replay=message.sequence <= replay_until))
+                events.append(history.mark(read_event(message)))
             except EventUnreadable as failure:
                 loan_id = message.subject.rpartition(".")[2]
                 await self._park(unit, message, loan_id, UNREADABLE, str(failure), applied)
@@ -97,16 +123,16 @@ class Lanes(Generic[Unit]):
                 continue
             await self._take(unit, event, after, waiting, applied)
             if event.loan_id in waiting and after.get(event.loan_id) != before.get(event.loan_id):
-                await self._drain(unit, event.loan_id, after, applied, replay_until)
+                await self._drain(unit, event.loan_id, after, applied, history)
         await self.inbox.set_places(unit.connection, before, after)
         return applied
 
-    async def redrive(self, unit: Unit, loan_id: str, replay_until: int) -> Applied:
+    async def redrive(self, unit: Unit, loan_id: str, history: History = NO_HISTORY) -> Applied:
         """Try the parked events of one loan again, also those that failed."""
         applied = Applied()
         before = await self.inbox.places(unit.connection, [loan_id])
         after = dict(before)
-        await self._drain(unit, loan_id, after, applied, replay_until)
+        await self._drain(unit, loan_id, after, applied, history)
         await self.inbox.set_places(unit.connection, before, after)
         return applied
 
@@ -155,7 +181,7 @@ class Lanes(Generic[Unit]):
         loan_id: str,
         places: dict[str, Place],
         applied: Applied,
-        replay_until: int,
+        history: History,
     ) -> None:
         """Tell what waited for what was just told, in order, for as long as it follows."""
         done = []
@@ -163,7 +189,7 @@ class Lanes(Generic[Unit]):
             if row.reason not in WAITING and not row.redrive:
                 continue
             try:
-                event = read_event(message_of(row), replay=row.stream_sequence <= replay_until)
+                event = history.mark(read_event(message_of(row)))
             except EventUnreadable:
                 continue
             place = places.get(loan_id, Place())

@@ -8,12 +8,16 @@ from lending.ledger.v1.events_pb2 import DelinquencyState
 
 from shared.runtime.bus import Bus
 from shared.runtime.reading import Reader
-from shared.runtime.streams import STATE, STATE_STREAM
+from shared.runtime.streams import DELINQUENCY, STATE, STATE_STREAM, STREAM
 from shared.subscriber.chain import Place
 from shared.subscriber.lanes import Unit
 
 BATCH, SECONDS = 500, 5.0
 OnSnapshot = Callable[[Sequence[DelinquencyState], Unit], Awaitable[None]]
+
+
+class StatesMissing(Exception):
+    """Somebody emptied the stream of states: wait until they were told again."""
 
 
 async def states(bus: Bus, loan_id: str = "*") -> list[DelinquencyState]:
@@ -23,21 +27,16 @@ async def states(bus: Bus, loan_id: str = "*") -> list[DelinquencyState]:
     Raises:
         TimeoutError: they stopped coming before the last one; nothing is known then.
     """
-    if not await bus.last_sequence(STATE_STREAM):
-        return []
     reader = Reader(bus.client, STATE_STREAM, [f"{STATE}.{loan_id}"])
     found: dict[str, DelinquencyState] = {}
-    pending = 1 if loan_id == "*" else 0
     try:
-        while messages := await reader.batch(BATCH, SECONDS):
+        while await reader.left():
+            messages = await reader.batch(BATCH, SECONDS)
+            if not messages:
+                raise TimeoutError("the states of loans stopped coming before the last one")
             for message in messages:
                 state = DelinquencyState.FromString(message.body)
                 found[state.loan_id] = state
-            pending = messages[-1].pending
-            if not pending:
-                break
-        if pending:
-            raise TimeoutError("the states of loans stopped coming before the last one")
     finally:
         await reader.close()
     return list(found.values())
@@ -71,7 +70,11 @@ async def join(bus: Bus, on_snapshot: OnSnapshot[Unit], unit: Unit) -> dict[str,
 
     Returns:
         The places that the states stand for.
+    Raises:
+        StatesMissing: there are events, and no state of any loan.
     """
     found = await states(bus)
+    if not found and await bus.last_message(STREAM, f"{DELINQUENCY}.>") is not None:
+        raise StatesMissing("no loan has a state; the ledger tells them again within a minute")
     await on_snapshot(found, unit)
     return {state.loan_id: Place(state.sequence, state.hash) for state in found}

@@ -7,20 +7,29 @@ import hashlib
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from datetime import datetime
 from time import monotonic
 from typing import Generic
 
 import structlog
 from nats.errors import Error as NatsError
 from prometheus_client import Counter, Gauge
-from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
 
-from shared.kernel.errors import LendingError
-from shared.runtime.bus import Bus
+from shared.runtime.bus import Bus, BusDown
 from shared.runtime.reading import Message, Reader
 from shared.runtime.streams import DELINQUENCY, STREAM
-from shared.subscriber.inbox import Inbox, PlaceMoved, Read
-from shared.subscriber.lanes import Applied, HandlerFailed, Hear, Lanes, OnRestated, Unit
+from shared.subscriber.event import recorded_at
+from shared.subscriber.inbox import Inbox, Read
+from shared.subscriber.lanes import (
+    Applied,
+    HandlerFailed,
+    Hear,
+    History,
+    Lanes,
+    OnRestated,
+    Unit,
+)
+from shared.subscriber.passing import BEGIN_AGAIN, is_passing
 from shared.subscriber.snapshot import OnSnapshot, join
 
 EVENTS = Counter("duebook_subscriber_events_total", "Events by outcome.", ["subscriber", "outcome"])
@@ -31,15 +40,6 @@ BATCH, BATCH_SECONDS = 100, 1.0
 ATTEMPTS_MAX = 3
 RETRY_SECONDS, RETRY_SECONDS_MAX = 0.2, 5.0
 REDRIVE_SECONDS, HEAL_SECONDS = 2.0, 10.0
-BEGIN_AGAIN = (
-    *(NatsError, OSError, TimeoutError, OperationalError, InterfaceError),
-    *(PlaceMoved, IntegrityError),
-)
-"""What is away comes back; another process of the same subscriber was faster."""
-
-
-class TryLater(Exception):
-    """Raised by a handler when what it needs is away: the same event comes again, and waits."""
 
 
 @dataclass(slots=True)
@@ -71,6 +71,7 @@ class Subscriber(Generic[Unit]):
     stream: str = STREAM
     subject: str = DELINQUENCY
     read: Read = field(default_factory=Read)
+    told_before: datetime | None = None
     healed_at: dict[str, float] = field(default_factory=dict)
     looked_at: float = 0.0
 
@@ -78,6 +79,11 @@ class Subscriber(Generic[Unit]):
     def lanes(self) -> Lanes[Unit]:
         """What applies messages."""
         return Lanes(Inbox(self.name), self.hear, self.on_restated, self.types)
+
+    @property
+    def history(self) -> History:
+        """What is older than this subscriber, in the stream as it is now."""
+        return History(self.read.replay_until, self.told_before)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Follow until told to stop; outages of NATS and of the database are waited out."""
@@ -108,6 +114,7 @@ class Subscriber(Generic[Unit]):
         inbox = Inbox(self.name)
         async with self.work() as unit:
             read = await inbox.read(unit.connection)
+            self.told_before = await inbox.told_before(unit.connection)
         if read is None:
             read = await self._first_time(inbox)
         elif read.sequence and read.mark != await self._mark_at(read.sequence):
@@ -118,7 +125,11 @@ class Subscriber(Generic[Unit]):
     async def _first_time(self, inbox: Inbox) -> Read:
         last = await self.bus.last_sequence(self.stream)
         read = Read(replay_until=last if self.mute_history else 0)
+        newest = await self.bus.last_message(self.stream, f"{self.subject}.>")
         async with self.work() as unit:
+            if self.mute_history and newest is not None:
+                self.told_before = recorded_at(newest.data or b"")
+                await inbox.set_told_before(unit.connection, self.told_before)
             if self.on_snapshot is not None:
                 places = await join(self.bus, self.on_snapshot, unit)
                 await inbox.seed(unit.connection, places)
@@ -155,7 +166,7 @@ class Subscriber(Generic[Unit]):
         while not stop.is_set():
             try:
                 async with self.work() as unit:
-                    applied = await self.lanes.apply(unit, messages, self.read.replay_until)
+                    applied = await self.lanes.apply(unit, messages, self.history)
                     if read is not None:
                         await Inbox(self.name).set_read(unit.connection, read)
                 self._report(applied)
@@ -164,7 +175,7 @@ class Subscriber(Generic[Unit]):
                 if not is_passing(failure.cause):
                     return await self._one_by_one(messages, read, stop)
                 self._say_waiting(failure)
-            except (NatsError, OSError):
+            except (BusDown, NatsError, OSError):
                 raise
             except Exception as failure:
                 self._say_waiting(failure)
@@ -201,7 +212,7 @@ class Subscriber(Generic[Unit]):
         while not stop.is_set():
             try:
                 async with self.work() as unit:
-                    applied = await self.lanes.apply(unit, [message], self.read.replay_until)
+                    applied = await self.lanes.apply(unit, [message], self.history)
                     if read is not None:
                         await Inbox(self.name).set_read(unit.connection, read)
                 self._report(applied)
@@ -247,7 +258,7 @@ class Subscriber(Generic[Unit]):
         for loan_id in sorted(asked):
             try:
                 async with self.work() as unit:
-                    applied = await self.lanes.redrive(unit, loan_id, self.read.replay_until)
+                    applied = await self.lanes.redrive(unit, loan_id, self.history)
                 self._report(applied)
             except HandlerFailed as failure:
                 if is_passing(failure.cause):
@@ -273,15 +284,6 @@ class Subscriber(Generic[Unit]):
 def mark_of(subject: str, body: bytes) -> str:
     """Return what tells a message at a place from any other."""
     return hashlib.sha256(subject.encode() + b"\n" + body).hexdigest()
-
-
-def is_passing(failure: Exception) -> bool:
-    """Say whether waiting can help: something else is away, the event itself is fine."""
-    if isinstance(failure, LendingError):
-        return failure.retry
-    return isinstance(
-        failure, TryLater | OSError | TimeoutError | OperationalError | InterfaceError
-    )
 
 
 async def _pause(stop: asyncio.Event, seconds: float) -> None:

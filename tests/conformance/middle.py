@@ -75,7 +75,7 @@ async def deliver(folder: Path, lanes: list[list[Sent]], chance: random.Random) 
         batch.append(Message(one.subject, one.body, one.headers, number, now))
         if len(batch) == BATCH or number == len(queues):
             async with records.work() as unit:
-                applied = await applying.apply(unit, batch, 0)
+                applied = await applying.apply(unit, batch)
             watched.told += applied.outcomes["told"]
             for why, name in applied.faults:
                 watched.faults.setdefault(name.partition("/")[0], set()).add(str(why))

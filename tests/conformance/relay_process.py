@@ -8,7 +8,6 @@ import signal
 import sys
 from collections.abc import Mapping
 
-from services.ledger.adapters import relay as relaying
 from services.ledger.adapters.event_mapper import decode
 from services.ledger.adapters.event_store import open_event_store
 from services.ledger.adapters.read_models import ReadModels, Told
@@ -76,8 +75,7 @@ async def main(nats_url: str, database: str, point: str, times: str) -> None:
     tables = watched(Fuse(point, int(times)))
     models = tables(open_database(f"sqlite+aiosqlite:///{database}-read.db"))
     await models.create()
-    relaying.PAGE = PAGE
-    relay = Relay(Follower(store, decode), models, nats_url)
+    relay = Relay(Follower(store, decode), models, nats_url, page=PAGE)
     await relay.run(asyncio.Event())
 
 

@@ -22,7 +22,7 @@ from services.ledger.wire_events import Outgoing
 from shared.runtime.database import open_database
 from shared.runtime.reading import Message
 from shared.runtime.records import Records, Work
-from shared.runtime.streams import PREVIEW_STREAM, STREAM
+from shared.runtime.streams import PREVIEW_STREAM, STATE_STREAM, STREAM
 from shared.subscriber.event import Event
 from shared.subscriber.inbox import Inbox, Read, create_inbox
 from shared.subscriber.lanes import Lanes
@@ -105,6 +105,23 @@ async def test_a_late_joiner_takes_states_and_goes_on(post: Post) -> None:
     await stop(relaying, following)
 
 
+async def test_states_that_somebody_purged_are_told_again(post: Post) -> None:
+    """A late joiner waits for them instead of taking none for all; no event is doubled."""
+    _, relaying = await post.relay("one", look_seconds=1.0)
+    await complete(post.bus, post.database)
+    events = await post.bus.last_sequence(STREAM)
+    await post.bus.client.jsm().purge_stream(STATE_STREAM)
+    late = await follower(post.folder, "late")
+    made = Subscriber(post.bus, "late", late.records.work, late.hear, on_snapshot=late.on_snapshot)
+    following = asyncio.create_task(made.run(asyncio.Event()))
+
+    await until_equal(late, post.database)
+
+    assert late.heard == []
+    assert await post.bus.last_sequence(STREAM) == events
+    await stop(relaying, following)
+
+
 async def test_a_rebuilt_subscriber_is_told_that_it_is_history(post: Post) -> None:
     """What is older than a new subscriber is marked: it changes its state and tells nobody."""
     _, relaying = await post.relay("one")
@@ -165,7 +182,7 @@ async def apply_or_crash(
     before = dict(one.book)
     try:
         async with one.records.work() as unit:
-            await Lanes(Inbox("model"), one.hear).apply(unit, messages, 0)
+            await Lanes(Inbox("model"), one.hear).apply(unit, messages)
             await Inbox("model").set_read(unit.connection, read)
             if chance.random() < 0.3:
                 raise Crash

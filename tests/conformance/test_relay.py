@@ -14,7 +14,7 @@ from nats.js.api import StorageType, StreamConfig
 
 from services.ledger.adapters.event_mapper import decode
 from services.ledger.adapters.event_store import open_event_store
-from services.ledger.adapters.read_models import ReadModels
+from services.ledger.adapters.read_models import ReadModels, Told
 from services.ledger.adapters.relay import Relay, StreamSafety
 from services.ledger.application.following import Follower
 from shared.runtime.bus import Bus, Fence, SequenceMoved
@@ -45,10 +45,12 @@ class Post:
     def database(self) -> Path:
         return self.folder / "ledger.db"
 
-    async def relay(self, tables: str, **more: Any) -> tuple[Relay, asyncio.Task[None]]:
+    async def relay(
+        self, tables: str, make: type[ReadModels] = ReadModels, **more: Any
+    ) -> tuple[Relay, asyncio.Task[None]]:
         """Start a relay with tables of its own."""
         store = open_event_store(f"sqlite+aiosqlite:///{self.database}")
-        models = ReadModels(open_database(f"sqlite+aiosqlite:///{self.folder}/{tables}.db"))
+        models = make(open_database(f"sqlite+aiosqlite:///{self.folder}/{tables}.db"))
         await models.create()
         relay = Relay(Follower(store, decode), models, f"nats://127.0.0.1:{self.port}", **more)
         return relay, asyncio.create_task(relay.run(asyncio.Event()))
@@ -146,6 +148,37 @@ async def test_who_begins_again_forgets_what_was_told(post: Post) -> None:
     assert (await relay.tables.told_last())[0] == 0
     assert await relay.tables.position("relay") == 0
     await bus.close()
+
+
+class CutShort(ReadModels):
+    """Tables whose relay dies when it has stored its position once."""
+
+    async def published(self, told: dict[str, Told], position: int) -> None:
+        if position and await self.position("relay"):
+            raise asyncio.CancelledError
+        await ReadModels.published(self, told, position)
+
+
+async def test_a_rebuild_cut_short_after_its_first_page_is_completed(post: Post) -> None:
+    """The wiped stream is half rebuilt when the relay dies: the next one doubles nothing."""
+    _, task = await post.relay("one", page=40)
+    assert await complete(post.bus, post.database) == []
+    before = len(await read_all(post.bus))
+    await asyncio.sleep(0.5)
+    await stop(task)
+    post.restart_nats(wiped=True)
+    await post.bus.ensure_streams()
+
+    cut, task = await post.relay("one", CutShort, page=40)
+    await asyncio.wait({task}, timeout=30)
+    half, told = len(await read_all(post.bus)), await cut.tables.position("relay")
+    _, again = await post.relay("one", page=40)
+
+    assert task.done() and 0 < half < before and told > 0
+    assert await complete(post.bus, post.database) == []
+    await asyncio.sleep(0.5)
+    assert len(await read_all(post.bus)) == before
+    await stop(again)
 
 
 async def test_a_stream_rolled_back_under_a_running_relay_is_completed(post: Post) -> None:

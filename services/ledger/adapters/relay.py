@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from time import monotonic
 
 import structlog
 from nats.js.api import RawStreamMsg
@@ -25,7 +26,7 @@ from shared.runtime.streams import (
 from shared.subscriber.chain import Place, event_hash
 
 PAGE = 500
-POLL_SECONDS, UNSAFE_SECONDS = 0.2, 5.0
+POLL_SECONDS, UNSAFE_SECONDS, LOOK_SECONDS = 0.2, 5.0, 30.0
 LANES_MAX = 64
 WHOLE_LOOKS, WHOLE_SECONDS = 5, 0.4
 
@@ -59,6 +60,8 @@ class Relay:
     safety: StreamSafety = field(default_factory=StreamSafety)
     woken: asyncio.Event = field(default_factory=asyncio.Event)
     rebuilding: bool = False
+    page: int = PAGE
+    look_seconds: float = LOOK_SECONDS
     lanes: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(LANES_MAX))
     told: ToldLoans = field(init=False)
 
@@ -92,8 +95,11 @@ class Relay:
         config = (await bus.info()).config
         require_safe(config, self.safety.monitor_url, production=self.safety.production)
         connections = bus.reconnects
-        position = await self._begin(bus)
+        position, looked_at = await self._begin(bus), monotonic()
         while not stop.is_set():
+            if monotonic() - looked_at > self.look_seconds:
+                looked_at = monotonic()
+                await self._look(bus)
             if bus.reconnects != connections:
                 raise BusDown("connected anew: the stream may be another")
             self.woken.clear()
@@ -118,6 +124,12 @@ class Relay:
         await self.told.forget()
         return 0
 
+    async def _look(self, bus: Bus) -> None:
+        """Begin again when somebody emptied a stream under us."""
+        await self.told.save()
+        if lacking := await self._lacks(bus):
+            raise BusDown(f"the stream may lack messages: {lacking}")
+
     async def _lacks(self, bus: Bus) -> str:
         """Say what is not where we stored it: the last event, or a state; empty when all is."""
         loans, loan_id, last = await self.tables.told_last()
@@ -133,7 +145,7 @@ class Relay:
         return ""
 
     async def _step(self, bus: Bus, position: int) -> int:
-        followed, reached, _ = await asyncio.to_thread(self.follower.page, position, PAGE)
+        followed, reached, _ = await asyncio.to_thread(self.follower.page, position, self.page)
         if reached == position:
             return position
         rows: dict[str, list[Followed]] = {}

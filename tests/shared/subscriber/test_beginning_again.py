@@ -22,6 +22,9 @@ class Silent:
     def __init__(self, *parts: list[Any]) -> None:
         self.parts = list(parts)
 
+    async def left(self) -> int:
+        return 1
+
     async def batch(self, limit: int, timeout_seconds: float) -> list[Any]:
         return self.parts.pop(0) if self.parts else []
 

@@ -15,7 +15,7 @@ from shared.runtime.records import Records, Work
 from shared.subscriber.chain import GENESIS, Place, Verdict, event_hash, judge
 from shared.subscriber.event import Event, Restatement
 from shared.subscriber.inbox import Inbox, create_inbox
-from shared.subscriber.lanes import Applied, HandlerFailed, Lanes
+from shared.subscriber.lanes import Applied, HandlerFailed, History, Lanes
 from tests.conformance.messages import Sent, chained, event, sent
 
 LOAN = chained(event("L-1", "GRACE_ENTERED", f"2026-02-0{day}") for day in range(1, 6))
@@ -45,7 +45,7 @@ class Desk:
     async def take(self, *messages: Sent) -> Applied:
         """Apply messages in one transaction."""
         async with self.records.work() as unit:
-            return await self.lanes.apply(unit, [received(one) for one in messages], 0)
+            return await self.lanes.apply(unit, [received(one) for one in messages])
 
     async def waiting(self) -> list[tuple[str, str]]:
         async with self.records.work() as unit:
@@ -137,7 +137,7 @@ async def test_a_failure_takes_the_whole_transaction_back(desk: Desk) -> None:
     async with desk.records.work() as unit:
         assert await Inbox("desk").redrive(unit.connection, "L-1") == 2
     async with desk.records.work() as unit:
-        await desk.lanes.redrive(unit, "L-1", 0)
+        await desk.lanes.redrive(unit, "L-1")
 
     assert waited == [("L-1/2", "POISON"), ("L-1/3", "BEHIND")]
     assert desk.heard == ["L-1/1", "L-1/2", "L-1/3"]
@@ -148,16 +148,16 @@ async def test_history_that_waited_is_still_history(desk: Desk) -> None:
     """What comes out of waiting says whether it is older than the subscriber."""
     old, late, new = received(A, 1), received(B, 2), received(C, 3)
     async with desk.records.work() as unit:
-        await desk.lanes.apply(unit, [old, new], 2)
+        await desk.lanes.apply(unit, [old, new], History(2))
     async with desk.records.work() as unit:
-        await desk.lanes.apply(unit, [late], 2)
+        await desk.lanes.apply(unit, [late], History(2))
 
     assert desk.heard == ["L-1/1", "L-1/2", "L-1/3"]
     assert desk.history == ["L-1/1", "L-1/2"]
 
     await desk.take(E)
     async with desk.records.work() as unit:
-        await desk.lanes.apply(unit, [received(D, 4)], 4)
+        await desk.lanes.apply(unit, [received(D, 4)], History(4))
     assert desk.history == ["L-1/1", "L-1/2", "L-1/4", "L-1/5"]
 
 
@@ -193,7 +193,7 @@ async def test_a_type_and_a_field_of_a_newer_version_are_heard(desk: Desk) -> No
 
     async with desk.records.work() as unit:
         message = received(A._replace(body=body, headers=headers))
-        await Lanes(Inbox("desk"), hear).apply(unit, [message], 0)
+        await Lanes(Inbox("desk"), hear).apply(unit, [message])
 
     assert [one.type for one in found] == ["LOAN_FORGIVEN"]
     assert found[0].body.SerializeToString().endswith(b"\xfa\x3f\x03new")
@@ -211,7 +211,7 @@ async def test_a_restatement_says_what_no_longer_holds(desk: Desk) -> None:
 
     async with desk.records.work() as unit:
         lanes = replace(desk.lanes, on_restated=on_restated)
-        await lanes.apply(unit, [received(chained([one])[0])], 0)
+        await lanes.apply(unit, [received(chained([one])[0])])
 
     assert told == [Restatement((4, 6), "2026-03-05", "2026-04-20", 0, 0)]
     assert desk.heard == []
