@@ -10,6 +10,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from shared.kernel.errors import InvalidArgument
+from shared.kernel.unit_periods import unit_periods
 
 Number = int | float | Decimal | Fraction
 
@@ -101,9 +102,20 @@ def apr_actuarial(advances: Sequence[Flow], payments: Sequence[Flow], per_year: 
     return _root(worth) * per_year
 
 
-def nominal_annual(effective: float) -> Decimal:
-    """Return twelve times the monthly rate that compounds to an effective annual rate."""
-    return Decimal(12 * ((1 + effective) ** (1 / 12) - 1)).quantize(Decimal("0.000001"))
+def all_in_annual(flows: Sequence[tuple[date, Number]]) -> float:
+    """
+    Return what dated flows cost a year, a fraction: twelve times their monthly rate of return.
+
+    Args:
+        flows: What the borrower receives is below zero, what it pays above; in any order.
+    Returns:
+        Nominal; odd days before a whole month count in thirtieths of one.
+    Source:
+        PBOC announcement 2021 no. 3, on months as 12 CFR 1026, Appendix J counts them.
+    """
+    start = min(on for on, _ in flows)
+    timed = [Flow(*unit_periods(start, on, 12), float(amount)) for on, amount in flows]
+    return apr_actuarial([], timed, 12)
 
 
 _STEPS = (0.0, 0.05, 0.1, 0.2, 0.5, 1.0, 4.0, 16.0, 64.0, 256.0, 1024.0, 4096.0, 16384.0)

@@ -10,8 +10,9 @@ from services.ledger.domain.refusals import CeilingUnknown, CostCeilingExceeded
 from services.ledger.domain.replay import timeline
 from services.ledger.domain.terms import Terms
 from services.ledger.domain.timeline import Timeline
-from shared.kernel.rates import nominal_annual, xirr
+from shared.kernel.rates import all_in_annual
 
+SIX_PLACES = Decimal("0.000001")
 ONE_YEAR_LPR = (
     # effective from | one-year loan prime rate, as announced by the PBOC
     (date(2023, 8, 21), Decimal("0.0345")),
@@ -87,7 +88,7 @@ def all_in_rate(line: Timeline, more: tuple[date, int] | None = None) -> Decimal
     flows += [(charge.due_on, charge.due) for charge in line.loan_charges]
     if more is not None:
         flows.append(more)
-    return nominal_annual(xirr(sorted(flows)))
+    return Decimal(all_in_annual(flows)).quantize(SIX_PLACES)
 
 
 def quote(terms: Terms, value_on: date) -> None:

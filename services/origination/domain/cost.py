@@ -7,8 +7,8 @@ from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 from typing import NamedTuple
 
-from shared.kernel.rates import Flow, apr_actuarial, irr_at
-from shared.kernel.unit_periods import months_back, single_period, unit_periods
+from shared.kernel.rates import Flow, all_in_annual, apr_actuarial, irr_at
+from shared.kernel.unit_periods import months_back, single_period
 
 FOUR_PLACES = Decimal("0.0001")
 
@@ -51,7 +51,7 @@ def all_in_cost(
     """
     net = principal_minor - fees_minor
     total = sum(payment.amount_minor for payment in payments)
-    nominal = monthly_rate(net, paid_out_on, payments) * 12
+    nominal = all_in_annual([(paid_out_on, -net), *payments])
     return Cost(
         net_proceeds_minor=net,
         total_payable_minor=total + fees_minor,
@@ -63,15 +63,6 @@ def all_in_cost(
     )
 
 
-def monthly_rate(net_minor: int, paid_out_on: date, payments: Sequence[Payment]) -> float:
-    """Return the rate of return per month; odd days before a whole month are thirtieths."""
-    flows = [
-        Flow(*unit_periods(paid_out_on, payment.due_on, 12), payment.amount_minor)
-        for payment in payments
-    ]
-    return apr_actuarial([Flow(0, 0.0, net_minor)], flows, 1)
-
-
 def apr_us(net_minor: int, paid_out_on: date, payments: Sequence[Payment]) -> float:
     """
     Return the annual percentage rate, a fraction: a single payment's unit period is its term.
@@ -80,7 +71,7 @@ def apr_us(net_minor: int, paid_out_on: date, payments: Sequence[Payment]) -> fl
         12 CFR 1026, Appendix J (b)(2) to (b)(5), (c).
     """
     if len(payments) > 1:
-        return 12 * monthly_rate(net_minor, paid_out_on, payments)
+        return all_in_annual([(paid_out_on, -net_minor), *payments])
     per_year, whole, odd = single_period(paid_out_on, payments[0].due_on)
     flow = Flow(whole, odd, payments[0].amount_minor)
     return apr_actuarial([Flow(0, 0.0, net_minor)], [flow], per_year)

@@ -7,11 +7,14 @@ from decimal import Decimal
 
 import pytest
 
+from services.ledger.domain.ceilings import all_in_rate
+from services.ledger.domain.replay import timeline
+from services.ledger.domain.terms import RepaymentMethod, Terms
 from services.origination.adapters.policy_file import read_policies
 from services.origination.config import OriginationSettings
 from services.origination.domain.cost import Payment, all_in_cost
 from services.origination.domain.products import ProductNotYetOffered, ProductUnknown
-from shared.kernel.dates import add_months
+from shared.kernel.dates import DayCount, add_months
 
 START = date(2026, 1, 5)
 POLICIES = read_policies(OriginationSettings().policies_file)
@@ -89,3 +92,37 @@ def test_the_grade_prices(probability: str, grade: str, rate: str) -> None:
     product = POLICIES.product_on("consumer-graded", START)
 
     assert product.rate_for(Decimal(probability)) == (grade, Decimal(rate))
+
+
+ONE_MONTH = [
+    # paid out on    | due on
+    (date(2026, 2, 1), date(2026, 3, 1)),
+    (date(2026, 12, 31), date(2027, 1, 31)),
+    (date(2026, 3, 10), date(2026, 4, 20)),
+]
+
+
+@pytest.mark.parametrize(("paid_out_on", "due_on"), ONE_MONTH)
+def test_the_ledger_holds_the_same_rate_against_its_ceiling(
+    paid_out_on: date, due_on: date
+) -> None:
+    """What is disclosed as the cost of a year is what the ledger compares with the ceiling."""
+    terms = Terms(
+        currency="CNY",
+        principal_minor=1_000_000,
+        rate_annual=Decimal("0.24"),
+        method=RepaymentMethod.LEVEL_INSTALMENT,
+        day_count=DayCount.THIRTY_360,
+        instalments=1,
+        months_per_instalment=1,
+        first_due_on=due_on,
+        grace_days=0,
+        penalty_rate_annual=Decimal(0),
+    )
+    line = timeline(terms, paid_out_on, (), paid_out_on)
+
+    row = line.rows[0]
+    payments = [Payment(row.due_on, row.principal_due + row.interest_due)]
+    cost = all_in_cost(terms.principal_minor, 0, paid_out_on, payments)
+
+    assert cost.nominal_annual == round(all_in_rate(line), 4)
