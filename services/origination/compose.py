@@ -82,7 +82,8 @@ async def serve_origination(settings: OriginationSettings) -> None:
 
 def build(settings: OriginationSettings, records: Records, ledger: Any, risk: Any) -> Rooms:
     """Put the use cases together."""
-    desk = Desk(records, ledger, read_policies(settings.policies_file))
+    policies, back = read_policies(settings.policies_file), settings.applied_days_back_max
+    desk = Desk(records, ledger, policies, applied_days_back_max=back)
     disclosing = Disclosing(desk, settings.reading_seconds_min)
     payouts: Payouts = FolderPayouts(settings.payout_folder)
     if settings.payout_url:

@@ -27,6 +27,9 @@ class OriginationSettings(ServiceSettings):
     reading_seconds_min: int | None = Field(
         None, description="How long a disclosure must be on show; unset, as the product says."
     )
+    applied_days_back_max: int = Field(
+        7, ge=0, description="How many days before the business date an application may be dated."
+    )
     policies_file: Path = Field(
         HERE / "policies.toml", description="Products, authorities and limits, as dated rows."
     )

@@ -21,10 +21,19 @@ from services.origination.domain.application import (
     Review,
 )
 from services.origination.domain.products import Policies, Product, check_fit
+from services.origination.domain.review import reasons
 from shared.kernel.dates import add_months, parse_date
-from shared.runtime.requests import FieldMissing, a_number, a_text, an_amount, an_id, an_identity
+from shared.runtime.requests import (
+    FieldMissing,
+    IdNotValid,
+    a_number,
+    a_text,
+    an_amount,
+    an_id,
+    an_identity,
+)
 
-CO_BORROWERS_MAX = 5
+CO_BORROWERS_MAX, APPLICATION_ID_MAX = 5, 38
 
 
 def application(request: pb.SubmitApplicationRequest, policies: Policies) -> Application:
@@ -35,10 +44,11 @@ def application(request: pb.SubmitApplicationRequest, policies: Policies) -> App
     if request.method not in range(1, 5):
         raise FieldMissing("method is not set", field="method", expected="a repayment method")
     amount = an_amount(request.amount, "amount")
+    _one_currency(request)
     instalments = a_number(request.instalments, "instalments", 1, 480)
     check_fit(product, amount, instalments)
     return Application(
-        application_id=an_id(request.application_id, "application_id")[:38],
+        application_id=_application_id(request.application_id),
         borrower_ref=an_id(request.borrower_ref, "borrower_ref"),
         applicant_name=a_text(request.applicant_name, "applicant_name"),
         identity_number=a_text(request.identity_number, "identity_number"),
@@ -64,6 +74,29 @@ def application(request: pb.SubmitApplicationRequest, policies: Policies) -> App
         partner_ref=an_id(request.partner_ref, "partner_ref") if request.partner_ref else "",
         income=wire_risk.confirmed_income(request),
     )
+
+
+def _application_id(text: str) -> str:
+    """Return an id that leaves room for those made from it; a longer one is refused, not cut."""
+    if len(an_id(text, "application_id")) > APPLICATION_ID_MAX:
+        raise IdNotValid(
+            f"{text!r} is too long",
+            field="application_id",
+            expected=f"3 to {APPLICATION_ID_MAX} of A-Z a-z 0-9 . _ : -",
+        )
+    return text
+
+
+def _one_currency(request: pb.SubmitApplicationRequest) -> None:
+    """Refuse income or debts in another currency than the loan's."""
+    for field in ("monthly_income", "monthly_debt_payments"):
+        given = getattr(request, field).currency
+        if given != request.amount.currency:
+            raise wire_risk.CurrenciesDiffer(
+                f"{field} is in {given}",
+                field=f"{field}.currency",
+                expected=request.amount.currency,
+            )
 
 
 def _co_borrowers(request: pb.SubmitApplicationRequest) -> tuple[CoBorrower, ...]:
@@ -113,6 +146,7 @@ def review(request: pb.ReviewApplicationRequest, at: datetime) -> Review:
         approves=request.approves,
         reason=a_text(request.reason, "reason"),
         at=at,
+        reason_codes=reasons(request.reason_codes),
     )
 
 
@@ -201,6 +235,7 @@ def _review(given: Review) -> pb.Review:
         approves=given.approves,
         reason=given.reason,
         at=given.at.isoformat(),
+        reason_codes=given.reason_codes,
     )
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import urllib.error
 import urllib.request
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
@@ -65,13 +65,21 @@ def _write_once(path: Path, body: dict[str, Any]) -> None:
     os.close(folder)
 
 
+class _Said(msgspec.Struct):
+    """What a gateway answers: one of the two is a text that is not empty."""
+
+    reference: str | None = None
+    returned: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class HttpPayouts:
     """
     Pays by POST of the order as JSON, with `Idempotency-Key: <payout_id>`.
 
-    The gateway answers 200 with {"reference": "..."} or {"returned": "why"}; the same key again
-    gets the first answer. Anything else, or no answer, leaves it open: it is asked again.
+    The gateway answers 200 with {"reference": "..."} or {"returned": "why"}, one of them a text
+    that is not empty; the same key again gets the first answer. Anything else, or no answer,
+    leaves it open: it is asked again.
     """
 
     url: str
@@ -86,8 +94,9 @@ class HttpPayouts:
         request = urllib.request.Request(self.url, body, headers, method="POST")
         try:
             with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as response:
-                answer = json.loads(response.read())
-            returned = str(answer.get("returned", ""))
-            return PayoutAnswer("" if returned else str(answer["reference"]), returned)
-        except (OSError, ValueError, KeyError, urllib.error.URLError) as failure:
+                said = msgspec.json.decode(response.read(), type=_Said)
+        except (OSError, HTTPException, msgspec.MsgspecError, UnicodeError) as failure:
             raise PayerUnavailable(f"the payer does not answer: {failure}") from None
+        if bool(said.reference) == bool(said.returned):
+            raise PayerUnavailable("the payer says neither or both of reference and returned")
+        return PayoutAnswer(said.reference or "", said.returned or "")

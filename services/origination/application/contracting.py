@@ -10,12 +10,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from lending.origination.v1 import origination_service_pb2 as pb
 
 from services.origination import wire
-from services.origination.application.desk import Change, Desk
+from services.origination.application.desk import Desk, Prepared
 from services.origination.application.disclosing import Disclosing
 from services.origination.domain import conditions
 from services.origination.domain.application import Application, Signature
 from services.origination.domain.contract import SignatureNotValid, signed
+from services.origination.domain.disclosure import check_law
 from services.origination.domain.state_machine import Status
+from shared.runtime.records import Work
 from shared.runtime.requests import a_text, an_id
 
 
@@ -29,7 +31,7 @@ class Contracting:
     async def accept(self, request: pb.ApplicationRequest) -> pb.Application:
         """Take the borrower's confirmed click as a signature."""
 
-        async def prepare(found: Application) -> Change:
+        async def prepare(found: Application) -> Prepared:
             text = self.disclosing.contract(found) if found.terms_json else None
             sha256 = text.sha256 if text else ""
             click = Signature(
@@ -37,7 +39,7 @@ class Contracting:
             )
             return await self._signed(found, click)
 
-        return await self.desk.once(request, "AcceptContract", prepare)
+        return await self.desk.step(request, "AcceptContract", prepare)
 
     async def sign(self, request: pb.SignContractRequest) -> pb.Application:
         """Take a signature made with a key."""
@@ -50,25 +52,28 @@ class Contracting:
         )
         verify(signature)
 
-        async def prepare(found: Application) -> Change:
+        async def prepare(found: Application) -> Prepared:
             return await self._signed(found, signature)
 
-        return await self.desk.once(request, "SignContract", prepare)
+        return await self.desk.step(request, "SignContract", prepare)
 
-    async def _signed(self, found: Application, signature: Signature) -> Change:
+    async def _signed(self, found: Application, signature: Signature) -> Prepared:
         stamp = self.desk.stamp(signature.party_ref)
         if found.status is not Status.CONFIRMED:
-            return lambda now: signed(now, signature, now.contract_sha256, stamp)
+            return Prepared(signed(found, signature, found.contract_sha256, stamp))
         text = self.disclosing.contract(found)
         after = signed(found, signature, text.sha256, stamp)
         today = await self.desk.today(found)
         await self.desk.expire(found, today)
         product = self.desk.product(found)
+        check_law(product, self.desk.product(found, today))
         lacking = conditions.contract_conditions(found, product, today, matures_on(found))
         conditions.refuse(lacking, "accept")
-        async with self.desk.records.work() as work:
+
+        async def keep_text(work: Work) -> None:
             await self.desk.show(work, found, "CONTRACT", text)
-        return lambda _: after
+
+        return Prepared(after, keep_text)
 
 
 def matures_on(application: Application) -> date:

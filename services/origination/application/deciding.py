@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from typing import Any
 
 import msgspec
-import structlog
 from lending.origination.v1 import origination_service_pb2 as pb
 from lending.risk.v1 import risk_service_pb2 as risk_pb
 
 from services.origination import wire, wire_risk
-from services.origination.application.desk import SERVICE, Change, Desk
+from services.origination.application.desk import (
+    SERVICE,
+    ApplicationChangedMeanwhile,
+    Desk,
+    Prepared,
+    unhindered,
+)
 from services.origination.application.offering import make_offers, valid_until
 from services.origination.application.ports import Checker
 from services.origination.domain.application import (
@@ -29,7 +35,7 @@ from services.origination.domain.application import (
 from services.origination.domain.products import Product
 from services.origination.domain.review import reviewed
 from services.origination.domain.state_machine import Status, Step, require
-from shared.kernel.errors import LendingError, Unavailable
+from shared.kernel.errors import Unavailable
 
 NO_ANSWER = Check(
     name="",
@@ -48,6 +54,8 @@ class Deciding:
     risk: Any
     checkers: Mapping[str, Checker]
     check_seconds_max: float = 5.0
+    waiting: set[str] = field(default_factory=set)
+    looked: bool = False
 
     async def decide(self, application_id: str) -> Application:
         """
@@ -56,18 +64,24 @@ class Deciding:
         Raises:
             ServiceUnavailable: risk or ledger is away; nothing is decided, it is tried again later.
         """
-        found = await self.desk.load(application_id)
-        if found.status is not Status.SUBMITTED and (found.decision_json or found.checks):
-            return found
+        return await self.desk.carry(application_id, self._decided)
+
+    async def _decided(self, found: Application) -> Application:
+        if found.status is not Status.SUBMITTED:
+            self.waiting.discard(found.application_id)
+            if found.decision_json or found.checks:
+                return found
         require(found.status, Step.DECIDE)
         try:
-            return await self._decide(found)
+            today = await self.desk.today(found)
+            await self.desk.expire(found, today)
+            return await self._decide(found, today)
         except Unavailable:
-            await self._queue(application_id)
+            await self._queue(found)
             raise
 
-    async def _decide(self, found: Application) -> Application:
-        product, today = self.desk.product(found), await self.desk.today(found)
+    async def _decide(self, found: Application, today: date) -> Application:
+        product = self.desk.product(found, today)
         checks = await self.check(found, product)
         if any(check.outcome == "FAILED" for check in checks):
             return await self._store(found, Status.DECLINED, today, checks=checks)
@@ -107,48 +121,41 @@ class Deciding:
     async def _store(
         self, found: Application, status: Status, on: date, **changes: Any
     ) -> Application:
-        stamp, until = self.desk.stamp(SERVICE), valid_until(self.desk, found, on)
+        stamp = self.desk.stamp(SERVICE)
+        until = valid_until(self.desk, found, on, changes.get("offers", ()))
         changes |= {"valid_until_on": until, "queued_at": None, "decided_on": on}
         if status is Status.OFFERED:
             changes |= offered(changes["offers"], changes["offers"][0].offer_id)
+        note = found.policy_version
+        after = stepped(found, Step.DECIDE, status, stamp, note, **changes)
+        decided = await self.desk.swap(found, after)
+        self.waiting.discard(found.application_id)
+        return decided
 
-        def step(now: Application) -> Application:
-            if now.decision_json or now.checks:
-                return now
-            return stepped(now, Step.DECIDE, status, stamp, now.policy_version, **changes)
-
-        return await self.desk.change(found.application_id, step)
-
-    async def _queue(self, application_id: str) -> None:
+    async def _queue(self, found: Application) -> None:
         """Remember that an application waits for its decision; it is never approved unseen."""
+        self.waiting.add(found.application_id)
+        if found.queued_at is not None:
+            return
         stamp = self.desk.stamp(SERVICE)
-
-        def step(now: Application) -> Application:
-            if now.queued_at is not None or now.status is not Status.SUBMITTED:
-                return now
-            return noted(now, "queue", stamp, "no answer; decided later", queued_at=stamp.at)
-
-        await self.desk.change(application_id, step)
+        after = noted(found, "queue", stamp, "no answer; decided later", queued_at=stamp.at)
+        with suppress(ApplicationChangedMeanwhile):
+            await self.desk.swap(found, after)
 
     async def resume(self) -> None:
-        """Decide what waits."""
-        async with self.desk.records.work() as work:
-            found = await work.find(Application, state=str(Status.SUBMITTED), limit=1000)
-        for application in found:
-            if application.queued_at is None:
-                continue
-            try:
-                await self.decide(application.application_id)
-            except LendingError as refusal:
-                structlog.get_logger().warning(
-                    "decision waits", id=application.application_id, why=refusal.reason
-                )
+        """Decide what waits; a process that has just started looks for it once."""
+        if not self.looked:
+            found = [a async for a in self.desk.each(Status.SUBMITTED) if a.queued_at is not None]
+            self.waiting.update(application.application_id for application in found)
+            self.looked = True
+        for name in sorted(self.waiting):
+            await unhindered(name, self.decide(name))
 
     async def review(self, request: pb.ReviewApplicationRequest) -> pb.Application:
         """Take one person's word on a referred application."""
         review = wire.review(request, self.desk.now())
 
-        async def prepare(found: Application) -> Change:
+        async def prepare(found: Application) -> Prepared:
             today = await self.desk.today(found)
             await self.desk.expire(found, today)
             stamp = self.desk.stamp(review.reviewer_ref)
@@ -156,9 +163,9 @@ class Deciding:
             after = msgspec.structs.replace(after, decided_on=today)
             if after.status is Status.OFFERED:
                 after = await self._offer(after, today)
-            return lambda _: after
+            return Prepared(after)
 
-        return await self.desk.once(request, "ReviewApplication", prepare)
+        return await self.desk.step(request, "ReviewApplication", prepare)
 
     async def _offer(self, approved: Application, on: date) -> Application:
         """Make the offers of an application that people approved."""
@@ -166,7 +173,7 @@ class Deciding:
         probability = Decimal(decision.probability_of_default)
         offers = await make_offers(self.desk, approved, probability, on)
         chosen = offered(offers, offers[0].offer_id)
-        until = valid_until(self.desk, approved, on)
+        until = valid_until(self.desk, approved, on, offers)
         return msgspec.structs.replace(approved, **chosen, valid_until_on=until)
 
 

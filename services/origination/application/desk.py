@@ -1,14 +1,16 @@
-"""One application at a time: load it, change it once per request, keep it and tell others."""
+"""One application at a time: read it, prepare a step, keep it if nothing came between."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
+import structlog
+from google.protobuf.message import Message as Proto
 from lending.ledger.v1 import ledger_service_pb2 as ledger_pb
 from lending.origination.v1 import events_pb2
 from lending.origination.v1 import origination_service_pb2 as pb
@@ -25,13 +27,14 @@ from services.origination.domain.application import (
 from services.origination.domain.products import Policies, Product
 from services.origination.domain.securities import Guarantor, disengaged
 from services.origination.domain.state_machine import ALLOWED, ApplicationIsExpired, Status, Step
-from shared.kernel.errors import Conflict
+from shared.kernel.errors import Conflict, LendingError
 from shared.runtime.identity import actor
 from shared.runtime.records import Records, Work
 from shared.runtime.requests import an_id
 
 APPLICANT, SERVICE = "applicant", "origination"
-Change = Callable[[Application], Application]
+PAGE_SIZE, TRIES_MAX = 500, 4
+Answer = TypeVar("Answer", bound=Proto)
 
 
 class ApplicationChangedMeanwhile(Conflict):
@@ -49,6 +52,17 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
 
 
+class Prepared(NamedTuple):
+    """What a step makes of an application, and what is stored and answered with it."""
+
+    after: Application
+    also: Callable[[Work], Awaitable[None]] | None = None
+    answer: Callable[[Application], Any] = wire.application_message
+
+
+Prepare = Callable[[Application], Awaitable[Prepared]]
+
+
 @dataclass(slots=True)
 class Desk:
     """Where applications are kept; every call to another service may be repeated."""
@@ -57,14 +71,22 @@ class Desk:
     ledger: Any
     policies: Policies
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    applied_days_back_max: int = 7
 
     def stamp(self, by: str = "") -> Stamp:
         """Return who acts now; the caller unless said, and where nobody is known the applicant."""
         return Stamp(self.now(), by or actor(otherwise=APPLICANT))
 
-    def product(self, application: Application) -> Product:
-        """Return the row that an application goes by: that of its own date."""
-        return self.policies.product_on(application.product, application.applied_on)
+    def product(self, application: Application, on: date | None = None) -> Product:
+        """
+        Return what an application goes by: prices of its own date, the law of the contract's.
+
+        Args:
+            on: The day of a contract still to be made; None for what was disclosed last.
+        """
+        shown = application.shown_cost
+        law_on = on or (shown.on if shown else application.applied_on)
+        return self.policies.product_under(application.product, application.applied_on, law_on)
 
     async def business_on(self) -> date | None:
         """Return the ledger's business date; None before the first."""
@@ -93,18 +115,24 @@ class Desk:
             raise ApplicationNotFound(f"no application {application_id}", field="application_id")
         return found
 
-    async def change(self, application_id: str, step: Change) -> Application:
-        """Take a step on what is stored now."""
+    async def swap(self, found: Application, after: Application) -> Application:
+        """
+        Store what a step made of an application as it was found, and return it as kept.
+
+        Raises:
+            ApplicationChangedMeanwhile: it is not as it was found any more.
+        """
         async with self.records.work() as work:
-            before = await self.get(work, application_id)
-            after = step(before)
-            if after != before:
-                await self.keep(work, after)
-        return after
+            return await self._swap(work, found, after)
+
+    async def _swap(self, work: Work, found: Application, after: Application) -> Application:
+        if await self.get(work, found.application_id) != found:
+            raise ApplicationChangedMeanwhile(f"{found.application_id} moved on; read it again")
+        return found if after == found else await self.keep(work, after)
 
     async def once(
-        self, request: Any, method: str, prepare: Callable[[Application], Awaitable[Change]]
-    ) -> pb.Application:
+        self, request: Any, method: str, prepare: Prepare, answer_type: type[Answer]
+    ) -> Answer:
         """
         Take a step once per request id.
 
@@ -116,23 +144,55 @@ class Desk:
         an_id(request.request_id, "request_id")
         application_id = an_id(request.application_id, "application_id")
         async with self.records.work() as work:
-            first = await work.answered(request, pb.Application, method=method)
+            first = await work.answered(request, answer_type, method=method)
             if first is not None:
                 return first
             found = await self.get(work, application_id)
-        step = await prepare(found)
+        prepared = await prepare(found)
 
-        async def act(work: Work) -> pb.Application:
-            now = await self.get(work, application_id)
-            if now != found:
-                raise ApplicationChangedMeanwhile(f"{application_id} moved on; read it again")
-            after = step(now)
-            await self.keep(work, after)
-            return wire.application_message(after)
+        async def act(work: Work) -> Answer:
+            kept = await self._swap(work, found, prepared.after)
+            if prepared.also is not None:
+                await prepared.also(work)
+            answer: Answer = prepared.answer(kept)
+            return answer
 
-        return await self.records.answer_once(request, pb.Application, act, method=method)
+        return await self.records.answer_once(request, answer_type, act, method=method)
 
-    async def keep(self, work: Work, application: Application) -> None:
+    async def step(self, request: Any, method: str, prepare: Prepare) -> pb.Application:
+        """Take a step once per request id that answers with the application."""
+        return await self.once(request, method, prepare, pb.Application)
+
+    async def carry(
+        self, application_id: str, on: Callable[[Application], Awaitable[Application]]
+    ) -> Application:
+        """Carry an application on from where it stands, again if another step came between."""
+        for left in reversed(range(TRIES_MAX)):
+            try:
+                return await on(await self.load(application_id))
+            except ApplicationChangedMeanwhile:
+                if not left:
+                    raise
+        raise AssertionError("the last try returns or raises")
+
+    async def each(self, status: Status) -> AsyncIterator[Application]:
+        """Go through every application that stands at a status, a page at a time."""
+        after = ""
+        while True:
+            async with self.records.work() as work:
+                page = await work.find(Application, state=str(status), after=after, limit=PAGE_SIZE)
+            for application in page:
+                yield application
+            if len(page) < PAGE_SIZE:
+                return
+            after = page[-1].application_id
+
+    async def resume(self, status: Status, finish: Callable[[str], Awaitable[Application]]) -> None:
+        """Finish every application that stands at a status; what cannot be finished now waits."""
+        async for application in self.each(status):
+            await unhindered(application.application_id, finish(application.application_id))
+
+    async def keep(self, work: Work, application: Application) -> Application:
         """Store an application with what follows from its status, and owe the message about it."""
         if application.status is Status.DECLINED:
             application = await self._notice(work, application)
@@ -145,6 +205,7 @@ class Desk:
         marks = hashlib.sha256(body.SerializeToString(deterministic=True)).hexdigest()[:12]
         headers = {"ce-type": "lending.origination.v1.ApplicationChanged", "ce-subject": name}
         await work.owe(subject, f"origination/{name}/{status}/{marks}", body, headers)
+        return application
 
     async def show(self, work: Work, application: Application, kind: str, text: Written) -> None:
         """Keep a document as it was shown."""
@@ -165,16 +226,20 @@ class Desk:
         Raises:
             ApplicationIsExpired: it has.
         """
+        if await self.lapsed(application, on):
+            raise ApplicationIsExpired(
+                f"it was valid until {application.valid_until_on}",
+                field="application_id",
+                expected=f"by {application.valid_until_on}",
+                on=on,
+            )
+
+    async def lapsed(self, application: Application, on: date) -> bool:
+        """Let an application lapse if its last day has passed, and say whether it has."""
         if Step.EXPIRE not in ALLOWED[application.status] or not is_over(application, on):
-            return
-        stamp = self.stamp(SERVICE)
-        await self.change(application.application_id, lambda now: expired(now, on, stamp))
-        raise ApplicationIsExpired(
-            f"it was valid until {application.valid_until_on}",
-            field="application_id",
-            expected=f"by {application.valid_until_on}",
-            on=on,
-        )
+            return False
+        await self.swap(application, expired(application, on, self.stamp(SERVICE)))
+        return True
 
     async def _notice(self, work: Work, application: Application) -> Application:
         text = adverse_action(application)
@@ -187,6 +252,16 @@ class Desk:
             if guarantor is not None:
                 after = disengaged(guarantor, application.application_id)
                 await work.put(after, after.guarantor_ref)
+
+
+async def unhindered(name: str, work: Awaitable[object]) -> None:
+    """Do one application's work; what stops it is logged, and stops no other's."""
+    try:
+        await work
+    except LendingError as refusal:
+        structlog.get_logger().warning("application waits", id=name, why=refusal.reason)
+    except Exception:
+        structlog.get_logger().exception("application waits", id=name)
 
 
 def shown_id(application_id: str, kind: str, sha256: str) -> str:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 import msgspec
-import structlog
 from lending.common.v1 import money_pb2
 from lending.ledger.v1 import ledger_service_pb2 as ledger_pb
 
@@ -18,13 +16,16 @@ from services.origination.application.desk import SERVICE, Desk
 from services.origination.application.offering import cost_of
 from services.origination.application.ports import PayoutOrder, Payouts
 from services.origination.domain import conditions
-from services.origination.domain.application import Application, Payout, noted, stepped
+from services.origination.domain.application import (
+    Application,
+    Payout,
+    ShownCost,
+    noted,
+    stepped,
+)
+from services.origination.domain.disclosure import check_cost
 from services.origination.domain.state_machine import Status, Step, require
-from shared.kernel.errors import LendingError, Refused
-
-
-class DisclosureOutOfDate(Refused):
-    """Paid out today the loan would cost more than was disclosed."""
+from shared.kernel.errors import Refused
 
 
 @dataclass(slots=True)
@@ -46,14 +47,12 @@ class Disbursing:
         Raises:
             ConditionsOutstanding, DisclosureOutOfDate, StepOutOfOrder
         """
-        found = await self.desk.load(application_id)
-        if found.status is Status.DISBURSED:
-            return found
-        if found.status is not Status.DISBURSING:
-            await self._intend(found)
+        await self.desk.carry(application_id, self._intend)
         return await self.finish(application_id)
 
-    async def _intend(self, found: Application) -> None:
+    async def _intend(self, found: Application) -> Application:
+        if found.status in (Status.DISBURSED, Status.DISBURSING):
+            return found
         require(found.status, Step.DISBURSE)
         today = await self.desk.today(found)
         await self.desk.expire(found, today)
@@ -61,34 +60,30 @@ class Disbursing:
         conditions.refuse(
             conditions.payout_conditions(found, product, today, matures_on(found)), "disburse"
         )
-        total = cost_of(await self.desk.preview(terms, today)).total_payable_minor
-        disclosed = found.offer.total_payable_minor if found.offer else total
-        if total > disclosed:
-            raise DisclosureOutOfDate(
-                f"paid out on {today} the loan would cost {total}, not {disclosed}",
-                expected="a disclosure of today",
-            )
+        cost = cost_of(await self.desk.preview(terms, today))
+        now = ShownCost(
+            on=today,
+            total_payable_minor=cost.total_payable_minor,
+            all_in_rate_annual=cost.nominal_annual,
+        )
+        check_cost(found.shown_cost, found.offer, now)
         payout = Payout(
             payout_id=f"payout-{found.application_id}-{len(found.payouts) + 1}",
             account_ref=found.account_ref,
             amount_minor=terms.principal_minor,
             value_on=today,
         )
-        stamp = self.desk.stamp()
-
-        def step(now: Application) -> Application:
-            if now.status is Status.DISBURSING:
-                return now
-            payouts = (*now.payouts, payout)
-            return stepped(
-                now, Step.DISBURSE, Status.DISBURSING, stamp, payout.payout_id, payouts=payouts
-            )
-
-        await self.desk.change(found.application_id, step)
+        stamp, payouts = self.desk.stamp(), (*found.payouts, payout)
+        after = stepped(
+            found, Step.DISBURSE, Status.DISBURSING, stamp, payout.payout_id, payouts=payouts
+        )
+        return await self.desk.swap(found, after)
 
     async def finish(self, application_id: str) -> Application:
         """Carry a payout to its end: the account opened, the money sent, the ledger told."""
-        found = await self.desk.load(application_id)
+        return await self.desk.carry(application_id, self._finish)
+
+    async def _finish(self, found: Application) -> Application:
         if found.status is not Status.DISBURSING:
             return found
         payout = found.payouts[-1]
@@ -96,15 +91,15 @@ class Disbursing:
             try:
                 await self._open(found, payout)
             except Refused as refusal:
-                return await self._returned(application_id, payout, f"ledger: {refusal.reason}")
-            payout = await self._note(application_id, "send", payout, sent=True)
+                return await self._returned(found, f"ledger: {refusal.reason}")
+            found = await self._note(found, "send", sent=True)
         if not payout.reference:
             answer = await self.payouts.pay(_order(found, payout))
             if answer.returned:
-                return await self._returned(application_id, payout, answer.returned)
-            payout = await self._note(application_id, "sent", payout, reference=answer.reference)
+                return await self._returned(found, answer.returned)
+            found = await self._note(found, "sent", reference=answer.reference)
         await self.desk.ledger.DisburseLoan(_disburse(found, payout))
-        return await self._paid(application_id, payout)
+        return await self._paid(found, payout)
 
     async def _open(self, found: Application, payout: Payout) -> None:
         """Open the loan, and ask whether the ledger would take its disbursal."""
@@ -119,60 +114,29 @@ class Disbursing:
         )
         await self.desk.ledger.DisburseLoan(_disburse(found, payout, validate_only=True))
 
-    async def _note(self, application_id: str, what: str, payout: Payout, **changes: Any) -> Payout:
-        """Store how far a payout has come; what is stored already stays."""
-        stamp, further = self.desk.stamp(SERVICE), msgspec.structs.replace(payout, **changes)
+    async def _note(self, found: Application, what: str, **changes: Any) -> Application:
+        """Store how far the payout has come, unless another has carried it further."""
+        payout = msgspec.structs.replace(found.payouts[-1], **changes)
+        payouts, note = (*found.payouts[:-1], payout), payout.reference or payout.payout_id
+        after = noted(found, what, self.desk.stamp(SERVICE), note, payouts=payouts)
+        return await self.desk.swap(found, after)
 
-        def step(now: Application) -> Application:
-            if not _stands(now, payout):
-                return now
-            payouts = (*now.payouts[:-1], further)
-            return noted(now, what, stamp, further.reference or payout.payout_id, payouts=payouts)
+    async def _paid(self, found: Application, payout: Payout) -> Application:
+        days, stamp = self.desk.product(found).cooling_off_days, self.desk.stamp(SERVICE)
+        until = payout.value_on + timedelta(days=days) if days else None
+        changes = {"cooling_off_until_on": until}
+        after = stepped(found, Step.PAY, Status.DISBURSED, stamp, payout.payout_id, **changes)
+        return await self.desk.swap(found, after)
 
-        await self.desk.change(application_id, step)
-        return further
-
-    async def _paid(self, application_id: str, payout: Payout) -> Application:
-        stamp = self.desk.stamp(SERVICE)
-
-        def step(now: Application) -> Application:
-            if not _stands(now, payout):
-                return now
-            days = self.desk.product(now).cooling_off_days
-            until = payout.value_on + timedelta(days=days) if days else None
-            changes = {"cooling_off_until_on": until}
-            return stepped(now, Step.PAY, Status.DISBURSED, stamp, payout.payout_id, **changes)
-
-        return await self.desk.change(application_id, step)
-
-    async def _returned(self, application_id: str, payout: Payout, why: str) -> Application:
-        stamp, back = self.desk.stamp(SERVICE), msgspec.structs.replace(payout, returned=why)
-
-        def step(now: Application) -> Application:
-            if not _stands(now, payout):
-                return now
-            payouts = (*now.payouts[:-1], back)
-            return stepped(now, Step.RETURN, Status.PAYOUT_RETURNED, stamp, why, payouts=payouts)
-
-        return await self.desk.change(application_id, step)
+    async def _returned(self, found: Application, why: str) -> Application:
+        payout = msgspec.structs.replace(found.payouts[-1], returned=why)
+        stamp, payouts = self.desk.stamp(SERVICE), (*found.payouts[:-1], payout)
+        after = stepped(found, Step.RETURN, Status.PAYOUT_RETURNED, stamp, why, payouts=payouts)
+        return await self.desk.swap(found, after)
 
     async def resume(self) -> None:
         """Finish what a crash or an outage interrupted."""
-        await resume(self.desk, Status.DISBURSING, self.finish)
-
-
-async def resume(
-    desk: Desk, status: Status, finish: Callable[[str], Awaitable[Application]]
-) -> None:
-    """Finish every application that stands at a status; what cannot be finished now waits."""
-    async with desk.records.work() as work:
-        left = await work.find(Application, state=str(status), limit=1000)
-    for application in left:
-        try:
-            await finish(application.application_id)
-        except LendingError as refusal:
-            name = application.application_id
-            structlog.get_logger().warning("money waits", id=name, why=refusal.reason)
+        await self.desk.resume(Status.DISBURSING, self.finish)
 
 
 def money(amount_minor: int, currency: str) -> Any:
@@ -198,8 +162,3 @@ def _order(found: Application, payout: Payout) -> PayoutOrder:
         found.currency,
         payout.value_on,
     )
-
-
-def _stands(now: Application, payout: Payout) -> bool:
-    """Say whether a payout stands as it was read: nobody else has carried it further."""
-    return now.status is Status.DISBURSING and now.payouts[-1] == payout

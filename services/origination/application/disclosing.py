@@ -9,19 +9,13 @@ from lending.origination.v1 import origination_service_pb2 as pb
 
 from services.origination import wire
 from services.origination.application import writing
-from services.origination.application.desk import (
-    ApplicationChangedMeanwhile,
-    Change,
-    Desk,
-    Shown,
-    shown_id,
-)
+from services.origination.application.desk import Desk, Prepared, Shown, shown_id
 from services.origination.application.offering import cost_of
-from services.origination.domain.application import Application, confirmed, disclosed
+from services.origination.domain.application import Application, ShownCost
+from services.origination.domain.disclosure import confirmed, disclosed
 from services.origination.domain.state_machine import Status, Step, require
 from shared.kernel.errors import NotFound
 from shared.runtime.records import Work
-from shared.runtime.requests import an_id
 
 
 class DocumentNotFound(NotFound):
@@ -43,28 +37,27 @@ class Disclosing:
 
     async def show(self, request: pb.ApplicationRequest) -> pb.Disclosure:
         """Show what the chosen offer costs; shown again, it is to be read again."""
-        an_id(request.request_id, "request_id")
-        found = await self.desk.load(an_id(request.application_id, "application_id"))
-        async with self.desk.records.work() as work:
-            first = await work.answered(request, pb.Disclosure, method="ShowDisclosure")
-        if first is not None:
-            return first
+        return await self.desk.once(request, "ShowDisclosure", self._shown, pb.Disclosure)
+
+    async def _shown(self, found: Application) -> Prepared:
         require(found.status, Step.SHOW)
         today = await self.desk.today(found)
         await self.desk.expire(found, today)
         preview = await self.desk.preview(wire.terms_of(found), today)
         cost = cost_of(preview)
-        text = writing.disclosure(found, self.desk.product(found), preview, cost)
-        stamp = self.desk.stamp()
+        text = writing.disclosure(found, self.desk.product(found, today), preview, cost)
+        shown = ShownCost(
+            on=today,
+            total_payable_minor=cost.total_payable_minor,
+            all_in_rate_annual=cost.nominal_annual,
+        )
 
-        async def act(work: Work) -> pb.Disclosure:
-            now = await self.desk.get(work, found.application_id)
-            if now.terms_json != found.terms_json:
-                raise ApplicationChangedMeanwhile("another offer was chosen; show that one")
-            await self.desk.keep(work, disclosed(now, text.sha256, stamp))
-            await self.desk.show(work, now, "DISCLOSURE", text)
+        async def keep_text(work: Work) -> None:
+            await self.desk.show(work, found, "DISCLOSURE", text)
+
+        def answer(after: Application) -> pb.Disclosure:
             return pb.Disclosure(
-                application_id=now.application_id,
+                application_id=after.application_id,
                 text_zh=text.zh,
                 text_en=text.en,
                 disclosure_sha256=text.sha256,
@@ -72,22 +65,21 @@ class Disclosing:
                 effective_rate_annual=str(cost.effective_annual),
                 total_payable_minor=cost.total_payable_minor,
                 net_proceeds_minor=cost.net_proceeds_minor,
-                reading_seconds_min=self.reading_seconds_min(now),
+                reading_seconds_min=self.reading_seconds_min(after),
                 instalments=preview.instalments,
             )
 
-        return await self.desk.records.answer_once(
-            request, pb.Disclosure, act, method="ShowDisclosure"
-        )
+        after = disclosed(found, text.sha256, shown, self.desk.stamp())
+        return Prepared(after, keep_text, answer)
 
     async def confirm(self, request: pb.ConfirmDisclosureRequest) -> pb.Application:
         """Take the word that the disclosure was read."""
 
-        async def prepare(found: Application) -> Change:
+        async def prepare(found: Application) -> Prepared:
             stamp, seconds = self.desk.stamp(), self.reading_seconds_min(found)
-            return lambda now: confirmed(now, request.disclosure_sha256, stamp, seconds)
+            return Prepared(confirmed(found, request.disclosure_sha256, stamp, seconds))
 
-        return await self.desk.once(request, "ConfirmDisclosure", prepare)
+        return await self.desk.step(request, "ConfirmDisclosure", prepare)
 
     async def document(self, application_id: str, kind: str, sha256: str) -> writing.Written:
         """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import date, timedelta
 from decimal import Decimal
@@ -11,11 +12,18 @@ import msgspec
 from lending.origination.v1 import origination_service_pb2 as pb
 
 from services.origination import wire
-from services.origination.application.desk import SERVICE, Change, Desk
+from services.origination.application.desk import (
+    SERVICE,
+    Desk,
+    Prepare,
+    Prepared,
+    unhindered,
+)
 from services.origination.domain.application import (
     Application,
     ApplicationAlreadySubmitted,
     Offer,
+    check_applied_on,
     expired,
     noted,
     offered,
@@ -24,10 +32,9 @@ from services.origination.domain.application import (
 from services.origination.domain.cost import Cost, Payment, all_in_cost
 from services.origination.domain.products import terms_to_offer
 from services.origination.domain.state_machine import ALLOWED, Status, Step, require
+from shared.kernel.dates import add_months
 from shared.kernel.errors import LendingError, Unavailable
 from shared.runtime.records import Work
-
-SWEEP_SIZE = 500
 
 
 def cost_of(preview: Any) -> Cost:
@@ -45,6 +52,18 @@ def cost_of(preview: Any) -> Cost:
     )
 
 
+async def priced(desk: Desk, offer_id: str, grade: str, terms: Any, on: date) -> Offer:
+    """Return an offer of terms, at what they cost when paid out on a date."""
+    cost = cost_of(await desk.preview(terms, on))
+    return Offer(
+        offer_id=offer_id,
+        grade=grade,
+        terms_json=wire.as_json(terms),
+        total_payable_minor=cost.total_payable_minor,
+        all_in_rate_annual=str(cost.nominal_annual),
+    )
+
+
 async def make_offers(
     desk: Desk, application: Application, probability_of_default: Decimal, on: date
 ) -> tuple[Offer, ...]:
@@ -55,27 +74,16 @@ async def make_offers(
         CostCeilingExceeded: what was applied for would cost more than is allowed.
         GradeNotPriced: the product has no rate for the applicant.
     """
-    product = desk.product(application)
+    product = desk.product(application, on)
     grade, rate = product.rate_for(probability_of_default)
     offers: list[Offer] = []
     for instalments in terms_to_offer(product, application.instalments):
         terms = wire.terms_on_offer(application, product, rate, instalments, on)
         try:
-            preview = await desk.preview(terms, on)
+            offers.append(await priced(desk, f"{instalments}m", grade, terms, on))
         except LendingError as refusal:
             if not offers or refusal.reason != "COST_CEILING_EXCEEDED":
                 raise
-            continue
-        cost = cost_of(preview)
-        offers.append(
-            Offer(
-                offer_id=f"{instalments}m",
-                grade=grade,
-                terms_json=wire.as_json(terms),
-                total_payable_minor=cost.total_payable_minor,
-                all_in_rate_annual=str(cost.nominal_annual),
-            )
-        )
     return tuple(offers)
 
 
@@ -88,64 +96,68 @@ async def with_fees(desk: Desk, application: Application, on: date) -> dict[str,
     """
     if not application.offers:
         return {}
-    fees, offers = application.fees_elsewhere_minor, []
+    ceiling, offers = desk.product(application, on).cost_ceiling, []
     for offer in application.offers:
         terms = wire.terms_from(offer.terms_json)
-        terms.fees_elsewhere_minor = fees
-        cost = cost_of(await desk.preview(terms, on))
-        offers.append(
-            Offer(
-                offer_id=offer.offer_id,
-                grade=offer.grade,
-                terms_json=wire.as_json(terms),
-                total_payable_minor=cost.total_payable_minor,
-                all_in_rate_annual=str(cost.nominal_annual),
-            )
-        )
+        terms.fees_elsewhere_minor = application.fees_elsewhere_minor
+        terms.cost_ceiling = ceiling
+        offers.append(await priced(desk, offer.offer_id, offer.grade, terms, on))
     if not application.offer_id:
         return {"offers": tuple(offers)}
     return offered(tuple(offers), application.offer_id)
 
 
-def valid_until(desk: Desk, application: Application, on: date) -> date:
-    """Return the last day on which an offer made on a date can be taken up."""
-    return on + timedelta(days=desk.product(application).offer_days)
+def valid_until(
+    desk: Desk, application: Application, on: date, offers: Sequence[Offer] = ()
+) -> date:
+    """Return the last day on which an offer made on a date can be taken up and paid out."""
+    last = on + timedelta(days=desk.product(application).offer_days)
+    dues = [date.fromisoformat(wire.terms_from(o.terms_json).first_due_on) for o in offers]
+    return min([last, *(due - timedelta(days=1) for due in dues)])
 
 
-def choose(desk: Desk, offer_id: str) -> Any:
-    """Return how one of the offers is chosen."""
+def choose(desk: Desk, offer_id: str) -> Prepare:
+    """Return how one of the offers is chosen: at the price, and under the law, of the day."""
 
-    async def prepare(found: Application) -> Change:
+    async def prepare(found: Application) -> Prepared:
         require(found.status, Step.CHOOSE)
-        await desk.expire(found, await desk.today(found))
-        stamp = desk.stamp()
-
-        def step(now: Application) -> Application:
-            changes = offered(now.offers, offer_id)
-            return stepped(now, Step.CHOOSE, Status.OFFERED, stamp, offer_id, **changes)
-
-        return step
+        today, stamp = await desk.today(found), desk.stamp()
+        await desk.expire(found, today)
+        offered(found.offers, offer_id)
+        offers = tuple(
+            [
+                await _anew(desk, found, offer, today) if offer.offer_id == offer_id else offer
+                for offer in found.offers
+            ]
+        )
+        changes = offered(offers, offer_id)
+        return Prepared(stepped(found, Step.CHOOSE, Status.OFFERED, stamp, offer_id, **changes))
 
     return prepare
 
 
-def withdraw(desk: Desk) -> Any:
+async def _anew(desk: Desk, found: Application, offer: Offer, on: date) -> Offer:
+    terms = wire.terms_from(offer.terms_json)
+    terms.cost_ceiling = desk.product(found, on).cost_ceiling
+    terms.first_due_on = add_months(on, 1).isoformat()
+    return await priced(desk, offer_id=offer.offer_id, grade=offer.grade, terms=terms, on=on)
+
+
+def withdraw(desk: Desk) -> Prepare:
     """Return how an applicant withdraws."""
 
-    async def prepare(found: Application) -> Change:
-        stamp = desk.stamp()
-        return lambda now: stepped(now, Step.WITHDRAW, Status.WITHDRAWN, stamp)
+    async def prepare(found: Application) -> Prepared:
+        return Prepared(stepped(found, Step.WITHDRAW, Status.WITHDRAWN, desk.stamp()))
 
     return prepare
 
 
-def lapse(desk: Desk) -> Any:
+def lapse(desk: Desk) -> Prepare:
     """Return how an application lapses whose last day has passed."""
 
-    async def prepare(found: Application) -> Change:
+    async def prepare(found: Application) -> Prepared:
         require(found.status, Step.EXPIRE)
-        today, stamp = await desk.today(found), desk.stamp(SERVICE)
-        return lambda now: expired(now, today, stamp)
+        return Prepared(expired(found, await desk.today(found), desk.stamp(SERVICE)))
 
     return prepare
 
@@ -155,27 +167,26 @@ async def sweep(desk: Desk) -> None:
     with suppress(Unavailable):
         on = await desk.business_on()
         for status in (s for s in Status if on and Step.EXPIRE in ALLOWED[s]):
-            await _sweep(desk, status, on)
-
-
-async def _sweep(desk: Desk, status: Status, on: date) -> None:
-    after = ""
-    while True:
-        async with desk.records.work() as work:
-            page = await work.find(Application, state=str(status), after=after, limit=SWEEP_SIZE)
-        for application in page:
-            with suppress(LendingError):
-                await desk.expire(application, on)
-        if len(page) < SWEEP_SIZE:
-            return
-        after = page[-1].application_id
+            async for application in desk.each(status):
+                if on:
+                    await unhindered(application.application_id, desk.lapsed(application, on))
 
 
 async def submit(desk: Desk, request: pb.SubmitApplicationRequest) -> pb.Application:
-    """Take an application in, as far as the product's row of its date allows."""
-    read = wire.application(request, desk.policies)
-    until = valid_until(desk, read, read.applied_on)
-    application = msgspec.structs.replace(read, valid_until_on=until)
+    """
+    Take an application in, as far as the product's row of its date allows.
+
+    Raises:
+        ApplicationDateOutOfRange: it is dated ahead of the business date, or too far back.
+    """
+    application = wire.application(request, desk.policies)
+    async with desk.records.work() as work:
+        first = await work.answered(request, pb.Application)
+    if first is not None:
+        return first
+    check_applied_on(application.applied_on, await desk.business_on(), desk.applied_days_back_max)
+    until = valid_until(desk, application, application.applied_on)
+    application = msgspec.structs.replace(application, valid_until_on=until)
     stamp = desk.stamp()
 
     async def act(work: Work) -> pb.Application:
@@ -184,7 +195,6 @@ async def submit(desk: Desk, request: pb.SubmitApplicationRequest) -> pb.Applica
                 f"{application.application_id} exists", field="application_id"
             )
         after = noted(application, "submit", stamp, application.policy_version)
-        await desk.keep(work, after)
-        return wire.application_message(after)
+        return wire.application_message(await desk.keep(work, after))
 
     return await desk.records.answer_once(request, pb.Application, act)

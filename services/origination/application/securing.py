@@ -13,7 +13,7 @@ from lending.origination.v1 import origination_service_pb2 as pb
 from lending.origination.v1 import security_service_pb2 as security_pb
 
 from services.origination import wire, wire_security
-from services.origination.application.desk import ApplicationChangedMeanwhile, Change, Desk
+from services.origination.application.desk import Desk, Prepared
 from services.origination.application.offering import with_fees
 from services.origination.domain.application import Application, noted, stepped
 from services.origination.domain.contract import SIGNABLE, ContractDiffers
@@ -25,16 +25,17 @@ from services.origination.domain.securities import (
     GuaranteeNotFound,
     Guarantor,
     GuarantorNotRegistered,
+    SecurityCurrencyDiffers,
     check_collateral,
     check_insurance,
     disengaged,
     engaged,
+    restated,
 )
 from services.origination.domain.state_machine import ALLOWED, Status, Step, require
 from shared.kernel.dates import add_months
 from shared.kernel.errors import InvalidArgument, NotFound, Refused
 from shared.runtime.records import Work
-from shared.runtime.requests import an_id
 
 SETTLED = {loan_pb2.LOAN_STATUS_SETTLED, loan_pb2.LOAN_STATUS_WRITTEN_OFF}
 
@@ -60,13 +61,20 @@ class Securing:
     async def add(self, request: pb.AddGuaranteeRequest) -> pb.Application:
         """Take a security in; the offers are priced anew with its fee."""
         given = wire_security.guarantee(request)
-        application_id = an_id(request.application_id, "application_id")
-        async with self.desk.records.work() as work:
-            first = await work.answered(request, pb.Application, method="AddGuarantee")
-        if first is not None:
-            return first
-        found = await self.desk.load(application_id)
+
+        async def prepare(found: Application) -> Prepared:
+            return await self._added(found, given, request.amount.currency)
+
+        return await self.desk.step(request, "AddGuarantee", prepare)
+
+    async def _added(self, found: Application, given: Guarantee, currency: str) -> Prepared:
         require(found.status, Step.SECURE)
+        if currency != found.currency:
+            raise SecurityCurrencyDiffers(
+                f"the application is in {found.currency}",
+                field="amount.currency",
+                expected=found.currency,
+            )
         for there in found.guarantees:
             same = (there.kind, there.provider_ref) == (given.kind, given.provider_ref)
             if there.guarantee_id == given.guarantee_id or same:
@@ -75,25 +83,19 @@ class Securing:
                     field="guarantee_id",
                 )
         today = await self.desk.today(found)
+        await self.desk.expire(found, today)
         self._check(found, given, today)
-        after = msgspec.structs.replace(found, guarantees=(*found.guarantees, given))
-        changes = {"guarantees": after.guarantees, **await with_fees(self.desk, after, today)}
+        secured = msgspec.structs.replace(found, guarantees=(*found.guarantees, given))
+        changes = {"guarantees": secured.guarantees, **await with_fees(self.desk, secured, today)}
+        status = Status.OFFERED if found.offer_id else found.status
         stamp = self.desk.stamp()
+        after = stepped(found, Step.SECURE, status, stamp, given.guarantee_id, **changes)
 
-        async def act(work: Work) -> pb.Application:
-            now = await self.desk.get(work, application_id)
-            if now != found:
-                raise ApplicationChangedMeanwhile(f"{application_id} moved on; read it again")
-            status = Status.OFFERED if now.offer_id else now.status
-            after = stepped(now, Step.SECURE, status, stamp, given.guarantee_id, **changes)
+        async def engage(work: Work) -> None:
             if given.kind == wire_security.GUARANTOR:
                 await self._engage(work, after, given, today)
-            await self.desk.keep(work, after)
-            return wire.application_message(after)
 
-        return await self.desk.records.answer_once(
-            request, pb.Application, act, method="AddGuarantee"
-        )
+        return Prepared(after, engage)
 
     def _check(self, found: Application, given: Guarantee, on: date) -> None:
         if found.terms_json:
@@ -132,8 +134,7 @@ class Securing:
 
         async def act(work: Work) -> security_pb.Guarantor:
             known = await work.get(Guarantor, given.guarantor_ref)
-            exposures = known.exposures if known else ()
-            after = msgspec.structs.replace(given, exposures=exposures)
+            after = restated(known, given)
             await work.put(after, after.guarantor_ref)
             return wire_security.guarantor_message(after)
 
@@ -152,7 +153,7 @@ class Securing:
     async def consent(self, request: security_pb.RecordConsentRequest) -> pb.Application:
         """Take the consent of who gives a security to the contract as it was accepted."""
 
-        async def prepare(found: Application) -> Change:
+        async def prepare(found: Application) -> Prepared:
             if found.status not in SIGNABLE - {Status.CONFIRMED}:
                 require(found.status, Step.DISBURSE)
             if request.contract_sha256 != found.contract_sha256:
@@ -165,24 +166,25 @@ class Securing:
                 "consented_sha256": request.contract_sha256,
                 "consents_to_changes": request.consents_to_changes,
             }
-            return self._changed("consent", request.guarantee_id, changes)
+            return self._changed(found, "consent", request.guarantee_id, changes)
 
-        return await self.desk.once(request, "RecordConsent", prepare)
+        return await self.desk.step(request, "RecordConsent", prepare)
 
     async def register_lien(self, request: security_pb.RegisterLienRequest) -> pb.Application:
         """Take the registration of a lien."""
         number, on = wire_security.lien(request)
 
-        async def prepare(found: Application) -> Change:
+        async def prepare(found: Application) -> Prepared:
             thing = _named(found, request.guarantee_id).collateral
             if thing is None:
                 raise NotCollateral(f"{request.guarantee_id} is not a thing", field="guarantee_id")
             if not ALLOWED[found.status]:
                 require(found.status, Step.DISBURSE)
             thing = msgspec.structs.replace(thing, registration_number=number, registered_on=on)
-            return self._changed("lien", request.guarantee_id, {"collateral": thing})
+            changes = {"collateral": thing}
+            return self._changed(found, "lien", request.guarantee_id, changes)
 
-        return await self.desk.once(request, "RegisterLien", prepare)
+        return await self.desk.step(request, "RegisterLien", prepare)
 
     async def release(self, request: security_pb.ReleaseGuaranteeRequest) -> pb.Application:
         """
@@ -192,15 +194,15 @@ class Securing:
             LoanStillOwed: the loan is being repaid, or about to be paid out.
         """
 
-        async def prepare(found: Application) -> Change:
+        async def prepare(found: Application) -> Prepared:
             _named(found, request.guarantee_id)
             today = await self.desk.today(found)
             if ALLOWED[found.status]:
                 await self._refuse_while_owed(found)
             changes = {"released_on": today}
-            return self._changed("release", request.guarantee_id, changes)
+            return self._changed(found, "release", request.guarantee_id, changes)
 
-        message = await self.desk.once(request, "ReleaseGuarantee", prepare)
+        message = await self.desk.step(request, "ReleaseGuarantee", prepare)
         await self._disengage(request.application_id, request.guarantee_id)
         return message
 
@@ -225,16 +227,13 @@ class Securing:
             if guarantor is not None:
                 await work.put(disengaged(guarantor, application_id), provider)
 
-    def _changed(self, what: str, guarantee_id: str, changes: dict[str, Any]) -> Change:
-        stamp = self.desk.stamp()
-
-        def step(now: Application) -> Application:
-            named = _named(now, guarantee_id)
-            after = msgspec.structs.replace(named, **changes)
-            all_of = tuple(after if g is named else g for g in now.guarantees)
-            return noted(now, what, stamp, guarantee_id, guarantees=all_of)
-
-        return step
+    def _changed(
+        self, found: Application, what: str, guarantee_id: str, changes: dict[str, Any]
+    ) -> Prepared:
+        named = _named(found, guarantee_id)
+        after = msgspec.structs.replace(named, **changes)
+        all_of = tuple(after if g is named else g for g in found.guarantees)
+        return Prepared(noted(found, what, self.desk.stamp(), guarantee_id, guarantees=all_of))
 
 
 def _named(application: Application, guarantee_id: str) -> Guarantee:

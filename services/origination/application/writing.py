@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -16,6 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from services.origination.domain.application import Application
 from services.origination.domain.cost import Cost
 from services.origination.domain.products import Product
+from services.origination.domain.review import decline_reasons
 from services.origination.domain.securities import Guarantee
 from shared.kernel.money import Rounding, format_amount, round_minor
 
@@ -113,15 +113,6 @@ def contract(application: Application, product: Product, terms: Any) -> Written:
 def adverse_action(application: Application) -> Written:
     """Write to the applicant why the application was declined; at most four reasons."""
     decision = json.loads(application.decision_json or "{}")
-    failed = [
-        {"text_en": check.text_en, "text_zh": check.text_zh}
-        for check in application.checks
-        if check.outcome == "FAILED"
-    ]
-    scored: Sequence[dict[str, str]] = [
-        {"text_en": reason["textEn"], "text_zh": reason["textZh"]}
-        for reason in decision.get("reasons", ())
-    ]
     rules = (
         application.policy_version,
         decision.get("policyVersion"),
@@ -135,7 +126,7 @@ def adverse_action(application: Application) -> Written:
         decided_on=application.decided_on,
         amount=format_amount(application.amount_minor, application.currency),
         currency=application.currency,
-        reasons=[*failed, *scored][:REASONS_MAX],
+        reasons=decline_reasons(application)[:REASONS_MAX],
         rules=", ".join(rule for rule in rules if rule),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -20,12 +21,8 @@ class ApplicationAlreadySubmitted(Refused):
     """An application with this id was taken in before."""
 
 
-class DisclosureReadTooBriefly(Refused):
-    """The disclosure has not been on show for long enough to be read."""
-
-
-class DisclosureDiffers(InvalidArgument):
-    """The hash is not that of the disclosure shown last."""
+class ApplicationDateOutOfRange(InvalidArgument):
+    """An application is dated on the business date, or a few days back; it chooses no law."""
 
 
 class OfferNotFound(NotFound):
@@ -73,6 +70,14 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
     all_in_rate_annual: str
 
 
+class ShownCost(msgspec.Struct, frozen=True, kw_only=True):
+    """What was disclosed last: for a payout on which day, how much in all, at what annual cost."""
+
+    on: date
+    total_payable_minor: int
+    all_in_rate_annual: Decimal
+
+
 class Review(msgspec.Struct, frozen=True, kw_only=True):
     """What one person said of a referred application."""
 
@@ -80,6 +85,7 @@ class Review(msgspec.Struct, frozen=True, kw_only=True):
     approves: bool
     reason: str
     at: datetime
+    reason_codes: tuple[str, ...] = ()
 
 
 class CoBorrower(msgspec.Struct, frozen=True, kw_only=True):
@@ -161,6 +167,7 @@ class Application(msgspec.Struct, frozen=True, kw_only=True):
     valid_until_on: date | None = None
     disclosure_sha256: str = ""
     disclosed_at: datetime | None = None
+    shown_cost: ShownCost | None = None
     notice_sha256: str = ""
     queued_at: datetime | None = None
     decided_on: date | None = None
@@ -187,6 +194,24 @@ class Application(msgspec.Struct, frozen=True, kw_only=True):
     def offer(self) -> Offer | None:
         """The offer chosen, if any."""
         return next((o for o in self.offers if o.offer_id == self.offer_id), None)
+
+
+def check_applied_on(applied_on: date, business_on: date | None, days_back_max: int) -> None:
+    """
+    Let an application be dated on the business date or at most some days back.
+
+    Raises:
+        ApplicationDateOutOfRange: with the dates that are possible.
+    """
+    if business_on is None:
+        return
+    first = business_on - timedelta(days=days_back_max)
+    if not first <= applied_on <= business_on:
+        raise ApplicationDateOutOfRange(
+            f"dated {applied_on}, the business date is {business_on}",
+            field="applied_on",
+            expected=f"{first} to {business_on}",
+        )
 
 
 def stepped(
@@ -224,6 +249,7 @@ def offered(offers: tuple[Offer, ...], offer_id: str) -> dict[str, Any]:
                 "terms_json": offer.terms_json,
                 "disclosure_sha256": "",
                 "disclosed_at": None,
+                "shown_cost": None,
                 "contract_sha256": "",
                 "signatures": (),
             }
@@ -232,38 +258,6 @@ def offered(offers: tuple[Offer, ...], offer_id: str) -> dict[str, Any]:
         field="offer_id",
         expected="one of " + ", ".join(offer.offer_id for offer in offers),
     )
-
-
-def disclosed(now: Application, sha256: str, stamp: Stamp) -> Application:
-    """Record that the cost was shown."""
-    shown = {"disclosure_sha256": sha256, "disclosed_at": stamp.at}
-    return stepped(now, Step.SHOW, Status.DISCLOSED, stamp, sha256, **shown)
-
-
-def confirmed(now: Application, sha256: str, stamp: Stamp, seconds: int) -> Application:
-    """
-    Record that the cost was read.
-
-    Args:
-        sha256: Hash of what was read.
-        stamp: When it was confirmed.
-        seconds: For how long it must have been on show.
-    Raises:
-        DisclosureDiffers: another text was shown last.
-        DisclosureReadTooBriefly: it was on show for less.
-    """
-    after = stepped(now, Step.CONFIRM, Status.CONFIRMED, stamp, sha256)
-    if sha256 != now.disclosure_sha256:
-        raise DisclosureDiffers("another disclosure was shown last", field="disclosure_sha256")
-    assert now.disclosed_at is not None
-    earliest = now.disclosed_at + timedelta(seconds=seconds)
-    if stamp.at < earliest:
-        raise DisclosureReadTooBriefly(
-            f"the disclosure is to be read for {seconds} seconds",
-            expected=f"confirmed at {earliest.isoformat()} or later",
-            seconds_min=seconds,
-        )
-    return after
 
 
 def expired(now: Application, on: date, stamp: Stamp) -> Application:

@@ -8,7 +8,12 @@ from typing import NamedTuple
 
 from services.origination.domain.application import Application
 from services.origination.domain.products import Product
-from services.origination.domain.securities import check_collateral, check_insurance, cover_minor
+from services.origination.domain.securities import (
+    check_collateral,
+    check_insurance,
+    cover_minor,
+    is_registered,
+)
 from shared.kernel.errors import Refused
 
 
@@ -54,7 +59,7 @@ def payout_conditions(
             found.append(
                 Condition("CONSENT_MISSING", f"{g.guarantee_id} has not consented to the contract")
             )
-        if g.collateral is not None and g.collateral.registered_on is None:
+        if g.collateral is not None and not is_registered(g.collateral, on):
             found.append(Condition("LIEN_NOT_REGISTERED", f"the lien on {g.guarantee_id}"))
     signed = {s.party_ref for s in now.signatures if s.contract_sha256 == now.contract_sha256}
     for party in (now.borrower_ref, *(c.borrower_ref for c in now.co_borrowers)):

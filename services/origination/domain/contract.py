@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from services.origination.domain.application import Application, Signature, Stamp, noted, stepped
+from services.origination.domain.application import (
+    Application,
+    Signature,
+    Stamp,
+    noted,
+    stepped,
+)
 from services.origination.domain.state_machine import (
     ContractAlreadyAccepted,
     Status,

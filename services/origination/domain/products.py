@@ -148,6 +148,22 @@ class Policies(msgspec.Struct, frozen=True, kw_only=True):
             )
         return max(started, key=lambda row: row.effective_from)
 
+    def product_under(self, code: str, applied_on: date, law_on: date) -> Product:
+        """
+        Return a product's row of one date under the law of another.
+
+        Args:
+            applied_on: Whose row sets rates, limits and checks.
+            law_on: Date of the contract, whose row sets ceiling and cooling-off days.
+        """
+        law = self.product_on(code, law_on)
+        return msgspec.structs.replace(
+            self.product_on(code, applied_on),
+            cost_ceiling=law.cost_ceiling,
+            cooling_off_days=law.cooling_off_days,
+            cooling_off_interest_owed=law.cooling_off_interest_owed,
+        )
+
     def authority_on(self, reviewer_ref: str, currency: str, on: date) -> int:
         """Return up to which amount a reviewer may approve on a date; 0 for a stranger."""
         rows = [

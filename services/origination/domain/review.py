@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable
 from datetime import date
+from typing import NamedTuple
 
 from services.origination.domain.application import Application, Review, Stamp, stepped
 from services.origination.domain.products import Policies
 from services.origination.domain.state_machine import Status, Step, require
-from shared.kernel.errors import Refused
+from shared.kernel.errors import InvalidArgument, Refused
 
 
 class ReviewerHasNoAuthority(Refused):
@@ -22,6 +25,68 @@ class AuthorityTooLow(Refused):
     """Nobody who approved may approve so large a loan alone or as the last."""
 
 
+class ReviewReasonUnknown(InvalidArgument):
+    """No reason that applicants are told has this code."""
+
+
+class DeclineWithoutReason(InvalidArgument):
+    """Who is declined is told why."""
+
+
+class Reason(NamedTuple):
+    """One reason that an applicant is told."""
+
+    text_en: str
+    text_zh: str
+
+
+REASONS = {
+    "INCOME_NOT_VERIFIED": Reason("We could not verify your income", "未能核实您的收入"),
+    "IDENTITY_NOT_VERIFIED": Reason("We could not verify your identity", "未能核实您的身份"),
+    "ACCOUNT_NOT_VERIFIED": Reason("We could not verify your account", "未能核实您的银行账户"),
+    "INFORMATION_CONTRADICTORY": Reason(
+        "What you told us is incomplete or contradictory", "您提供的信息不完整或相互矛盾"
+    ),
+    "DEBTS_TOO_HIGH": Reason("Your debts are too high for your income", "您的负债相对收入过高"),
+    "PURPOSE_NOT_FINANCED": Reason("We do not lend for this purpose", "我们不提供该用途的贷款"),
+    "SECURITY_INSUFFICIENT": Reason("The security is not enough", "担保不足"),
+}
+"""What reviewers may give as the reason of a decline; after Reg B's sample form C-1."""
+_LAST = "NO_ANSWER"
+
+
+def reasons(codes: Iterable[str]) -> tuple[str, ...]:
+    """
+    Return codes of reasons that there are.
+
+    Raises:
+        ReviewReasonUnknown: with the codes that there are.
+    """
+    known = tuple(codes)
+    for code in known:
+        if code not in REASONS:
+            raise ReviewReasonUnknown(
+                f"{code[:40]!r} is unknown", field="reason_codes", expected=", ".join(REASONS)
+            )
+    return known
+
+
+def decline_reasons(now: Application) -> list[Reason]:
+    """Return why an application is declined: people, checks, risk; silence of a check last."""
+    said = [REASONS[code] for review in now.reviews for code in review.reason_codes]
+    checks = sorted(
+        (check for check in now.checks if check.outcome != "PASSED"),
+        key=lambda check: check.outcome != "FAILED",
+    )
+    found, silent = (
+        [Reason(c.text_en, c.text_zh) for c in checks if (c.outcome == _LAST) is last]
+        for last in (False, True)
+    )
+    decision = json.loads(now.decision_json or "{}")
+    scored = [Reason(r["textEn"], r["textZh"]) for r in decision.get("reasons", ())]
+    return list(dict.fromkeys([*said, *found, *scored, *silent]))
+
+
 def reviewed(
     now: Application, review: Review, policies: Policies, on: date, stamp: Stamp
 ) -> Application:
@@ -33,6 +98,7 @@ def reviewed(
 
     Raises:
         ReviewerHasNoAuthority, ReviewerIsTheSame, AuthorityTooLow
+        DeclineWithoutReason: neither the review nor checks nor risk say what to tell.
     """
     require(now.status, Step.REVIEW)
     authority = policies.authority_on(review.reviewer_ref, now.currency, on)
@@ -49,7 +115,14 @@ def reviewed(
     reviews = (*now.reviews, review)
     note = f"{'approves' if review.approves else 'declines'}: {review.reason}"
     if not review.approves:
-        return stepped(now, Step.REVIEW, Status.DECLINED, stamp, note, reviews=reviews)
+        declined = stepped(now, Step.REVIEW, Status.DECLINED, stamp, note, reviews=reviews)
+        if not decline_reasons(declined):
+            raise DeclineWithoutReason(
+                "nothing says why it is declined",
+                field="reason_codes",
+                expected="at least one of " + ", ".join(REASONS),
+            )
+        return declined
     approvals_min = policies.approvals_on(on)
     if len(reviews) < approvals_min:
         return stepped(now, Step.REVIEW, Status.REFERRED, stamp, note, reviews=reviews)

@@ -35,6 +35,10 @@ class GuarantorOverGroupLimit(Refused):
     """The guarantor would guarantee too much for one group of debtors."""
 
 
+class GuarantorCurrencyFixed(Refused):
+    """A guarantor that guarantees loans stays in their currency."""
+
+
 class InsuranceExpired(Refused):
     """The insurance policy is not valid any more."""
 
@@ -49,6 +53,10 @@ class InsuranceEndsTooEarly(Refused):
 
 class LoanToValueExceeded(Refused):
     """The thing is worth too little for what it is to secure."""
+
+
+class ValuationInTheFuture(Refused):
+    """A thing is valued before it secures anything."""
 
 
 class ValuationTooOld(Refused):
@@ -162,6 +170,24 @@ def engaged(guarantor: Guarantor, more: Exposure, limit: GuarantorLimit) -> Guar
     return msgspec.structs.replace(guarantor, exposures=(*guarantor.exposures, more))
 
 
+def restated(known: Guarantor | None, given: Guarantor) -> Guarantor:
+    """
+    State a guarantor's figures anew; what it guarantees stays.
+
+    Raises:
+        GuarantorCurrencyFixed: it guarantees loans of another currency.
+    """
+    if known is None or not known.exposures:
+        return given
+    if known.currency != given.currency:
+        raise GuarantorCurrencyFixed(
+            f"{given.guarantor_ref} guarantees loans in {known.currency}",
+            field="net_assets.currency",
+            expected=known.currency,
+        )
+    return msgspec.structs.replace(given, exposures=known.exposures)
+
+
 def disengaged(guarantor: Guarantor, application_id: str) -> Guarantor:
     """Drop what a guarantor guarantees for an application."""
     left = tuple(e for e in guarantor.exposures if e.application_id != application_id)
@@ -207,16 +233,27 @@ def cover_minor(given: Guarantee, principal_minor: int) -> int:
     return max(0, min(share, given.amount_minor))
 
 
+def is_registered(thing: Collateral, on: date) -> bool:
+    """Say whether the lien on a thing stands in the register on a date, under a number."""
+    since = thing.registered_on
+    return since is not None and since <= on and bool(thing.registration_number.strip())
+
+
 def check_collateral(given: Guarantee, product: Product, on: date) -> None:
     """
     Let a thing secure an amount.
 
     Raises:
+        ValuationInTheFuture: valued after the date.
         ValuationTooOld: valued before the days that the product allows.
         LoanToValueExceeded: prior liens and the amount are above the share of its value.
     """
     thing = given.collateral
     assert thing is not None
+    if thing.valued_on > on:
+        raise ValuationInTheFuture(
+            f"valued on {thing.valued_on}", field="collateral.valued_on", expected=f"by {on}"
+        )
     if (on - thing.valued_on).days > product.valuation_days_max:
         raise ValuationTooOld(
             f"valued on {thing.valued_on}",

@@ -42,6 +42,7 @@ class Step(StrEnum):
     RETURN = "return"
     CANCEL = "cancel"
     SETTLE = "settle"
+    REOPEN = "reopen"
     WITHDRAW = "withdraw"
     EXPIRE = "expire"
 
@@ -70,11 +71,11 @@ ALLOWED: Mapping[Status, Mapping[Step, tuple[Status, ...]]] = {
     _S.OFFERED: {**_OFFER, Step.SHOW: (_S.DISCLOSED,)},
     _S.DISCLOSED: {**_OFFER, Step.SHOW: (_S.DISCLOSED,), Step.CONFIRM: (_S.CONFIRMED,)},
     _S.CONFIRMED: {**_OFFER, Step.ACCEPT: (_S.CONTRACTED,)},
-    _S.CONTRACTED: {**_OPEN, Step.DISBURSE: (_S.DISBURSING,)},
+    _S.CONTRACTED: {**_OPEN, Step.CHOOSE: (_S.OFFERED,), Step.DISBURSE: (_S.DISBURSING,)},
     _S.DISBURSING: {Step.PAY: (_S.DISBURSED,), Step.RETURN: (_S.PAYOUT_RETURNED,)},
     _S.PAYOUT_RETURNED: {**_OPEN, Step.DISBURSE: (_S.DISBURSING,)},
     _S.DISBURSED: {Step.CANCEL: (_S.CANCELLING,)},
-    _S.CANCELLING: {Step.SETTLE: (_S.CANCELLED,)},
+    _S.CANCELLING: {Step.SETTLE: (_S.CANCELLED,), Step.REOPEN: (_S.DISBURSED,)},
     _S.CANCELLED: {},
     _S.DECLINED: {},
     _S.WITHDRAWN: {},
@@ -178,14 +179,16 @@ _TOO_EARLY: Mapping[Step, type[StepOutOfOrder]] = {
     Step.RETURN: PayoutNotUnderWay,
     Step.CANCEL: LoanNotPaidOut,
     Step.SETTLE: CancellationNotUnderWay,
+    Step.REOPEN: CancellationNotUnderWay,
 }
+_OWN = {Step.PAY, Step.RETURN, Step.SETTLE, Step.REOPEN}
 _UNDECIDED = {_S.SUBMITTED, _S.REFERRED}
 _UNSIGNED = {_S.OFFERED, _S.DISCLOSED, _S.CONFIRMED}
 
 
 def refusal(status: Status, step: Step) -> type[StepOutOfOrder]:
     """Return what stands in the way of a step that `status` does not allow."""
-    if step in {Step.PAY, Step.RETURN, Step.SETTLE} and ALLOWED[status]:
+    if step in _OWN and ALLOWED[status]:
         return _TOO_EARLY[step]
     if status in _IN_THE_WAY:
         return _IN_THE_WAY[status]

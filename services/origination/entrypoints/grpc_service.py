@@ -79,7 +79,7 @@ class OriginationService(OriginationServiceServicer):
     async def ChooseOffer(self, request: Any, context: Any) -> pb.Application:
         """Choose one of the offers."""
         step = choose(self.rooms.desk, request.offer_id)
-        return await self.rooms.desk.once(request, "ChooseOffer", step)
+        return await self.rooms.desk.step(request, "ChooseOffer", step)
 
     async def ShowDisclosure(self, request: Any, context: Any) -> pb.Disclosure:
         """Show what the loan costs."""
@@ -109,12 +109,12 @@ class OriginationService(OriginationServiceServicer):
     async def WithdrawApplication(self, request: Any, context: Any) -> pb.Application:
         """Withdraw an application."""
         step = withdraw(self.rooms.desk)
-        return await self.rooms.desk.once(request, "WithdrawApplication", step)
+        return await self.rooms.desk.step(request, "WithdrawApplication", step)
 
     async def ExpireApplication(self, request: Any, context: Any) -> pb.Application:
         """Let an application lapse."""
         step = lapse(self.rooms.desk)
-        return await self.rooms.desk.once(request, "ExpireApplication", step)
+        return await self.rooms.desk.step(request, "ExpireApplication", step)
 
     async def AddGuarantee(self, request: Any, context: Any) -> pb.Application:
         """Add what secures the loan."""

@@ -13,8 +13,8 @@ from tests.system.processes import free_port
 
 DEARER = """
 [[product]]
-code = "consumer-2026"
-effective_from = 2027-01-01
+code = "consumer-2026-daily"
+effective_from = 2026-01-01
 rate_annual = "0.25"
 day_count = "DAY_COUNT_THIRTY_360"
 grace_days = 3

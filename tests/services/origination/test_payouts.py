@@ -1,23 +1,82 @@
-"""The folder that pays out: whoever asks, and however many at once, one order is paid once."""
+"""Who pays out: one order is paid once, and an answer that cannot be read is no answer."""
 
 from __future__ import annotations
 
 import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
-from services.origination.adapters.payouts import FolderPayouts
-from services.origination.application.ports import PayoutOrder
+import pytest
+
+from services.origination.adapters.payouts import FolderPayouts, HttpPayouts
+from services.origination.application.ports import PayerUnavailable, PayoutAnswer, PayoutOrder
+
+ORDER = PayoutOrder("P-1", "x", 100, "CNY", date(2026, 1, 5))
 
 
 async def test_one_order_asked_by_many_at_once_is_paid_once(tmp_path: Path) -> None:
     """A request and the work that resumes it meet: both get the same answer."""
-    order = PayoutOrder(**{name: _VALUES.get(name, "x") for name in PayoutOrder._fields})
     payouts = FolderPayouts(tmp_path)
 
-    answers = await asyncio.gather(*(payouts.pay(order) for _ in range(40)))
+    answers = await asyncio.gather(*(payouts.pay(ORDER) for _ in range(40)))
 
     assert len(set(answers)) == 1
     assert [path.name for path in tmp_path.iterdir()] == ["P-1.json"]
 
 
-_VALUES = {"payout_id": "P-1", "amount_minor": 100}
+ANSWERS = [
+    # what the gateway says                  | what it means
+    (b'{"reference": "R-1"}', PayoutAnswer("R-1")),
+    (b'{"reference": "R-1", "returned": null}', PayoutAnswer("R-1")),
+    (b'{"returned": "account closed"}', PayoutAnswer("", "account closed")),
+    (b'{"reference": "R-1", "returned": false}', None),
+    (b'{"reference": "R-1", "returned": "account closed"}', None),
+    (b'{"reference": ""}', None),
+    (b'{"reference": null}', None),
+    (b'["R-1"]', None),
+    (b"{", None),
+    (b"\xff", None),
+]
+
+
+@pytest.mark.parametrize(("said", "meant"), ANSWERS)
+async def test_what_a_gateway_says_is_read_strictly(said: bytes, meant: Any) -> None:
+    """Anything but one reference or one reason leaves it open whether the money moved."""
+    with answering(said, len(said)) as url:
+        if meant is not None:
+            assert await HttpPayouts(url).pay(ORDER) == meant
+            return
+        with pytest.raises(PayerUnavailable):
+            await HttpPayouts(url).pay(ORDER)
+
+
+async def test_an_answer_cut_short_leaves_it_open() -> None:
+    """A body shorter than it says is no answer."""
+    with answering(b'{"reference": "R-1"}', 1000) as url, pytest.raises(PayerUnavailable):
+        await HttpPayouts(url).pay(ORDER)
+
+
+@contextmanager
+def answering(said: bytes, length: int) -> Iterator[str]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", str(length))
+            self.end_headers()
+            self.wfile.write(said)
+
+        def log_message(self, *_: Any) -> None:
+            return
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()

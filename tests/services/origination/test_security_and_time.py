@@ -135,14 +135,14 @@ def test_a_premium_is_part_of_the_cost_and_under_the_ceiling(place: Place) -> No
 
 
 def test_a_product_over_the_ceiling_is_not_offered(place: Place) -> None:
-    """From 2027 a row of the product asks 25 %: nothing is offered, the ceiling is named."""
+    """A row of the product that asks 25 % a year: nothing is offered, the ceiling is named."""
     name = "dear"
-    place.ask("SubmitApplication", name, **{**place.form(name), "appliedOn": "2027-01-05"})
+    place.ask("SubmitApplication", name, **{**place.form(name), "product": "consumer-2026-daily"})
 
     said = place.refused("COST_CEILING_EXCEEDED", "DecideApplication", name)
 
     assert "0.25" in said
-    assert place.get(name)["policyVersion"] == "consumer-2026@2027-01-01"
+    assert place.get(name)["policyVersion"] == "consumer-2026-daily@2026-01-01"
     assert place.get(name)["status"] == "APPLICATION_STATUS_SUBMITTED"
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.origination.domain.state_machine import (
@@ -32,6 +32,7 @@ pay        | payout_not_under_way
 return     | payout_not_under_way
 cancel     | loan_not_paid_out
 settle     | cancellation_not_under_way
+reopen     | cancellation_not_under_way
 withdraw   | WITHDRAWN
 expire     | EXPIRED
 """
@@ -65,7 +66,7 @@ LIVES = {
         show | disclosure_already_confirmed
         confirm | disclosure_already_confirmed
         accept | CONTRACTED""",
-    Status.CONTRACTED: SIGNED,
+    Status.CONTRACTED: f"{SIGNED}\nchoose | OFFERED",
     Status.PAYOUT_RETURNED: SIGNED,
 }
 STOPPED = {
@@ -75,7 +76,10 @@ STOPPED = {
         {Step.PAY: "DISBURSED", Step.RETURN: "PAYOUT_RETURNED"},
     ),
     Status.DISBURSED: ("loan_is_paid_out", {Step.CANCEL: "CANCELLING"}),
-    Status.CANCELLING: ("cancellation_under_way", {Step.SETTLE: "CANCELLED"}),
+    Status.CANCELLING: (
+        "cancellation_under_way",
+        {Step.SETTLE: "CANCELLED", Step.REOPEN: "DISBURSED"},
+    ),
     Status.CANCELLED: ("loan_is_cancelled", {}),
     Status.DECLINED: ("application_is_declined", {}),
     Status.WITHDRAWN: ("application_is_withdrawn", {}),
@@ -85,6 +89,7 @@ INNER = {
     Step.PAY: "payout_not_under_way",
     Step.RETURN: "payout_not_under_way",
     Step.SETTLE: "cancellation_not_under_way",
+    Step.REOPEN: "cancellation_not_under_way",
 }
 
 
@@ -135,6 +140,7 @@ def test_every_status_can_be_reached_and_left_or_is_an_end() -> None:
     assert ends == {Status.CANCELLED, Status.DECLINED, Status.WITHDRAWN, Status.EXPIRED}
 
 
+@settings(deadline=None)
 @given(st.randoms(use_true_random=False))
 def test_no_money_without_what_was_read_and_signed(chance: Random) -> None:
     """Before money moves, the offer as it last was has been shown, confirmed and accepted."""
