@@ -13,7 +13,7 @@ from services.ledger.domain.timeline import Timeline
 from services.ledger.wire_events import delinquency_message
 from services.ledger.wire_loan import explanation_message, past_due_message
 from services.ledger.wire_terms import delinquency_policy, waterfall
-from shared.audit.packing import MANIFEST, packed, unpacked
+from shared.audit.packing import BLOCKS, MANIFEST, packed, unpacked
 from shared.kernel.dates import parse_date
 from shared.kernel.money import plain_decimal
 
@@ -59,11 +59,18 @@ def answer_bytes(answer: Message) -> bytes:
     if not isinstance(answer, pb.EvidencePack):
         return answer.SerializeToString(deterministic=True)
     files = unpacked(answer.pack)
-    said = {k: v for k, v in files.items() if k not in _OF_TODAY and not k.startswith("shared/")}
-    return packed(said)
+    return packed({k: v for k, v in files.items() if k not in _OF_TODAY})
 
 
-_OF_TODAY = (MANIFEST, "verifier.txt", "rotations.json", "__main__.py", "README.txt")
+_OF_TODAY = (
+    MANIFEST,
+    BLOCKS,
+    "verifier.txt",
+    "rotations.json",
+    "__main__.py",
+    "verify.py",
+    "README.txt",
+)
 
 
 def _look(line: Timeline, explained: list[str]) -> pb.LoanLook:

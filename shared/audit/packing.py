@@ -5,11 +5,16 @@ from __future__ import annotations
 import hashlib
 import io
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 
-MANIFEST = "MANIFEST.txt"
-TITLE = "duebook-evidence/1"
-UNPACKED_BYTES_MAX = 64 * 1024 * 1024
+MANIFEST, BLOCKS = "MANIFEST.txt", "BLOCKS.txt"
+LOAN_TITLE, PERIOD_TITLE = "duebook-evidence/1", "duebook-period/1"
+UNPACKED_BYTES_MAX = 2 * 1024 * 1024 * 1024
+BLOCK_BYTES = 1024
+"""So much of a file has a hash of its own, by which a changed byte is found."""
+
+HEAD_BYTES = 30
+"""Of a file's header in a zip, before its name."""
 
 
 class PackInvalid(Exception):
@@ -27,12 +32,21 @@ def packed(files: Mapping[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
+def closed(
+    files: Mapping[str, bytes], title: str, checkpoint_text: str, sign: Callable[[str], str]
+) -> bytes:
+    """Return the pack of some files: their blocks hashed, their hashes signed."""
+    whole = {**files, BLOCKS: blocks_of(files)}
+    text = manifest_of(whole, checkpoint_text, title)
+    return packed({**whole, MANIFEST: sign(text).encode()})
+
+
 def unpacked(pack: bytes) -> dict[str, bytes]:
     """
     Return the files of a pack, whatever they say.
 
     Raises:
-        PackInvalid: not the zip that its files make; the first byte that differs is named.
+        PackInvalid: not a zip.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(pack)) as archive:
@@ -46,21 +60,49 @@ def unpacked(pack: bytes) -> dict[str, bytes]:
 
 def _bytes(pack: bytes, info: zipfile.ZipInfo) -> bytes:
     """Return a stored file's bytes without its checksum, so that a change can be looked at."""
-    start = info.header_offset + 30 + len(info.filename.encode())
+    start = info.header_offset + HEAD_BYTES + len(info.filename.encode())
     return pack[start : start + info.file_size]
 
 
 def first_difference(pack: bytes, files: Mapping[str, bytes]) -> int | None:
     """Return the offset of the first byte that these files' pack would have otherwise."""
-    wanted = packed(files)
-    if wanted == pack:
+    return first_other(packed(files), pack)
+
+
+def first_other(wanted: bytes, found: bytes) -> int | None:
+    """Return where two texts first differ; None when they are the same."""
+    if wanted == found:
         return None
-    pairs = zip(wanted, pack, strict=False)
-    differing = (at for at, (one, other) in enumerate(pairs) if one != other)
-    return next(differing, min(len(wanted), len(pack)))
+    low, high = 0, min(len(wanted), len(found))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if wanted[low:middle] == found[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low
 
 
-def manifest_of(files: Mapping[str, bytes], checkpoint_text: str) -> str:
+def manifest_of(files: Mapping[str, bytes], checkpoint_text: str, title: str = LOAN_TITLE) -> str:
     """Return the text that is signed: the checkpoint, then the hash of every file."""
     lines = [f"{hashlib.sha256(files[name]).hexdigest()}  {name}" for name in sorted(files)]
-    return "\n".join([TITLE, checkpoint_text.replace("\n", " ").strip(), *lines]) + "\n"
+    return "\n".join([title, checkpoint_text.replace("\n", " ").strip(), *lines]) + "\n"
+
+
+def blocks_of(files: Mapping[str, bytes]) -> bytes:
+    """Return a hash of every block of every file: a line per file, then one per block."""
+    lines = []
+    for name in sorted({*files} - {BLOCKS, MANIFEST}):
+        lines.append(f"{len(files[name])} {name}")
+        lines += [block_hash(block) for block in blocks(files[name])]
+    return ("\n".join(lines) + "\n").encode()
+
+
+def blocks(data: bytes) -> Iterator[bytes]:
+    """Cut a file into blocks; the last may be shorter."""
+    return (data[at : at + BLOCK_BYTES] for at in range(0, len(data), BLOCK_BYTES))
+
+
+def block_hash(block: bytes) -> str:
+    """Return the hash of a block, 32 hex digits."""
+    return hashlib.sha256(block).hexdigest()[:32]

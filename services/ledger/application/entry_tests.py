@@ -220,15 +220,30 @@ TESTS = (
 )
 
 
-def flags(book: Mapping[str, Life]) -> list[Flag]:
-    """Run every test on every loan; at most one flag of a test and loan, the first."""
+def flags(book: Mapping[str, Life], since: Mapping[str, int] | None = None) -> list[Flag]:
+    """
+    Run every test on every loan; at most one flag of a test and loan, the first.
+
+    Args:
+        book: The entries, each loan's from its first.
+        since: The version of each loan up to which entries are context and not tested; none of
+            those that are not in it.
+    """
     found = []
     for loan_id, life in book.items():
+        before = (since or {}).get(loan_id, 0)
         for test in TESTS:
             for entry, why in test(life):
-                found.append(Flag(test.__name__, loan_id, entry.account.version, why))
-                break
+                if entry.account.version > before:
+                    found.append(Flag(test.__name__, loan_id, entry.account.version, why))
+                    break
     return found
+
+
+def later(book: Mapping[str, Life], since: Mapping[str, int]) -> dict[str, Life]:
+    """Return the entries after a version of each loan; loans without any are left out."""
+    parts = ((loan_id, life[since.get(loan_id, 0) :]) for loan_id, life in book.items())
+    return {loan_id: part for loan_id, part in parts if part}
 
 
 class Population(NamedTuple):

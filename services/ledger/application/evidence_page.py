@@ -41,7 +41,7 @@ def page(account: LoanAccount, line: Timeline, events: Sequence[Fact]) -> str:
         "<h2>Days past due, day by day · 逾期天数</h2>",
         _plot(account, line.on),
         "<h2>What fell due and what was paid · 应还与已还</h2>",
-        _table(
+        table(
             ("due on", "due", "paid", "carried on", "days past due"),
             [
                 (
@@ -53,7 +53,7 @@ def page(account: LoanAccount, line: Timeline, events: Sequence[Fact]) -> str:
             ],
         ),
         "<h2>What was recorded, on both clocks · 记录</h2>",
-        _table(
+        table(
             ("event", "counts from", "learned", "amount", "reason"),
             [_fact(event, currency) for event in events if not _is_record(event)],
             words=True,
@@ -61,6 +61,11 @@ def page(account: LoanAccount, line: Timeline, events: Sequence[Fact]) -> str:
         "<h2>Each figure, down to terms, dates and events · 依据</h2>",
         *[_tree(name, explain(line, name)) for name in sorted(FIGURES) if figures(line)[name]],
     ]
+    return document(title, parts)
+
+
+def document(title: str, parts: Iterable[str]) -> str:
+    """Return a whole HTML document of some parts, which are HTML already."""
     head = f'<meta charset="utf-8"><title>{escape(title)}</title><style>{STYLE}</style>'
     body = "\n".join(parts)
     return f'<!doctype html>\n<html lang="en"><head>{head}</head>\n<body>\n{body}\n</body></html>\n'
@@ -81,7 +86,8 @@ def _amounts(minor: Iterable[int], currency: str) -> list[str]:
     return [format_amount(amount, currency) for amount in minor]
 
 
-def _table(header: Sequence[str], rows: Iterable[Sequence[Any]], *, words: bool = False) -> str:
+def table(header: Sequence[str], rows: Iterable[Sequence[Any]], *, words: bool = False) -> str:
+    """Return a table; every text is escaped. With `words` all columns are set left."""
     head = "".join(f"<th>{escape(name)}</th>" for name in header)
     lines = ("".join(f"<td>{escape(str(cell))}</td>" for cell in row) for row in rows)
     body = "\n".join(f"<tr>{line}</tr>" for line in lines)

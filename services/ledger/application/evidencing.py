@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import base64
-import csv
 import hashlib
-import io
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
@@ -20,6 +17,7 @@ from services.ledger.application.key_rotation import rotations
 from services.ledger.application.proving import EventProof, Prover, Sealed
 from services.ledger.application.reading import Seen, line_seen
 from services.ledger.application.story import story
+from services.ledger.application.tables_text import csv_text, json_text, jsonl_text
 from services.ledger.domain.delinquency import past_due_table
 from services.ledger.domain.events import Fact, Financial
 from services.ledger.domain.explain import FIGURES, explain, figures
@@ -30,19 +28,9 @@ from services.ledger.domain.timeline import Timeline
 from shared.audit import packing
 from shared.audit.checkpoints import Signer
 from shared.audit.notes import signatures
+from shared.audit.one_file import verifier_program
 
-PROGRAM = (
-    "__init__",
-    "ed25519",
-    "evaluate",
-    "merkle",
-    "notes",
-    "packing",
-    "payments",
-    "rotations",
-    "verify_pack",
-)
-MAIN = "from shared.audit.verify_pack import main_of_pack\n\nraise SystemExit(main_of_pack())\n"
+MAIN = b"from verify import main_of_pack\n\nraise SystemExit(main_of_pack())\n"
 README = """\
 Evidence about one loan, as a ledger stated and signed it.
 
@@ -50,8 +38,8 @@ Check it where nothing but Python is installed, and no network:
 
     python3 -I {name}.zip VERIFIER_KEY
 
-Take VERIFIER_KEY from a place that the ledger's keeper cannot write to. The program in shared/ is
-that of the ledger's repository, byte for byte; run your own copy if you do not trust this one.
+Take VERIFIER_KEY from a place that the ledger's keeper cannot write to. verify.py is made of the
+ledger's repository; run your own copy if you do not trust this one: python3 -I verify.py {name}.zip
 
 checkpoint.txt      the signed root over the whole log (C2SP tlog-checkpoint)
 events.jsonl        every event of the loan, as stored, with its inclusion proof (RFC 6962)
@@ -63,7 +51,7 @@ timeline.csv        what was recorded, when it counts, and how late the loan was
 schedule.csv        instalments: due and paid           past_due.csv   the same by due date
 journal.csv         the double-entry lines of each event; debit above zero
 rotations.json      changes of the log's key, each signed by both keys
-MANIFEST.txt        hashes of all files, signed with the log's key
+MANIFEST.txt        hashes of all files, signed with the log's key; BLOCKS.txt: of their parts
 
 Amounts are in minor units, such as cents.
 
@@ -141,15 +129,15 @@ class Evidence:
             "README.txt": README.format(name="evidence").encode(),
             "checkpoint.txt": sealed.note.encode(),
             "verifier.txt": f"{signer.verifier}\n".encode(),
-            "rotations.json": _json([event.statement for event in changed]),
-            "events.jsonl": _jsonl(_proven(proof) for proof in proofs),
-            "loan.json": _json(said),
+            "rotations.json": json_text([event.statement for event in changed]),
+            "events.jsonl": jsonl_text(_proven(proof) for proof in proofs),
+            "loan.json": json_text(said),
             **_figures(account, line, events),
-            **_program(),
+            **program(),
         }
-        text = packing.manifest_of(files, signatures(sealed.note)[0])
-        files[packing.MANIFEST] = signer.sign_text(text).encode()
-        return Pack(packing.packed(files), on, sealed)
+        text = signatures(sealed.note)[0]
+        data = packing.closed(files, packing.LOAN_TITLE, text, signer.sign_text)
+        return Pack(data, on, sealed)
 
     def _event(self, proof: EventProof) -> Fact:
         head, _, state = proof.leaf.partition(b"\n")
@@ -166,15 +154,17 @@ def _proven(proof: EventProof) -> dict[str, Any]:
 def _figures(account: LoanAccount, line: Timeline, events: Sequence[Fact]) -> dict[str, bytes]:
     """Return what follows from the events, as files."""
     return {
-        "explanations.json": _json([{"figure": f, **explain(line, f)} for f in sorted(FIGURES)]),
+        "explanations.json": json_text(
+            [{"figure": f, **explain(line, f)} for f in sorted(FIGURES)]
+        ),
         "story.txt": story(account.loan_id, line, events).encode(),
         "page.html": page(account, line, events).encode(),
         "timeline.csv": _timeline(events),
         "schedule.csv": _schedule(line),
-        "past_due.csv": _csv(
+        "past_due.csv": csv_text(
             "due_on,due_minor,paid_minor,carried_minor,days_past_due", past_due_table(line)
         ),
-        "journal.csv": _csv(
+        "journal.csv": csv_text(
             "version,effective_on,account,amount_minor",
             (
                 (version, event.effective_on, posting.account, posting.amount_minor)
@@ -196,7 +186,7 @@ def _timeline(events: Sequence[Fact]) -> bytes:
         learned = event.recorded_at.isoformat()
         rows.append((version, name, event.effective_on, learned, amount, late, event.reason))
     header = "version,event,effective_on,recorded_at,amount_minor,days_past_due,reason"
-    return _csv(header, rows)
+    return csv_text(header, rows)
 
 
 def _schedule(line: Timeline) -> bytes:
@@ -217,27 +207,9 @@ def _schedule(line: Timeline) -> bytes:
         )
         for row in line.rows
     ]
-    return _csv(header, rows)
+    return csv_text(header, rows)
 
 
-def _program() -> dict[str, bytes]:
-    """Return the checking program, as it stands in the repository."""
-    folder = Path(packing.__file__).parent
-    files = {f"shared/audit/{name}.py": (folder / f"{name}.py").read_bytes() for name in PROGRAM}
-    return {"__main__.py": MAIN.encode(), "shared/__init__.py": b"", **files}
-
-
-def _json(value: Any) -> bytes:
-    return (json.dumps(value, ensure_ascii=False, indent=1, sort_keys=True) + "\n").encode()
-
-
-def _jsonl(rows: Iterable[Any]) -> bytes:
-    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
-
-
-def _csv(header: str, rows: Iterable[Sequence[Any]]) -> bytes:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header.split(","))
-    writer.writerows(rows)
-    return text.getvalue().encode()
+def program() -> dict[str, bytes]:
+    """Return the checking program, of the repository as it stands."""
+    return {"__main__.py": MAIN, "verify.py": verifier_program()}

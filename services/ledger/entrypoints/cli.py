@@ -26,7 +26,7 @@ from services.ledger.compose_rebuild import rebuild_models
 from services.ledger.compose_relay import relay_log
 from services.ledger.compose_replay import replay_book
 from services.ledger.config import LedgerSettings
-from services.ledger.entrypoints import book_cli, growth_cli, stream_cli
+from services.ledger.entrypoints import growth_cli, period_cli, stream_cli
 from shared.kernel.dates import parse_date
 from shared.kernel.errors import InvalidArgument
 from shared.runtime.grpc_server import run
@@ -39,7 +39,7 @@ app = typer.Typer(
     + describe(LedgerSettings),
 )
 app.add_typer(growth_cli.app, name="audit")
-app.add_typer(book_cli.app, name="book")
+app.add_typer(period_cli.app, name="book")
 app.add_typer(stream_cli.app, name="stream")
 
 

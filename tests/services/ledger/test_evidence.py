@@ -24,7 +24,15 @@ from services.ledger.application.proving import EventNotFound, Prover, SizeUnkno
 from services.ledger.domain.refusals import LoanNotActive, LoanNotFound
 from shared.audit.checkpoints import load_signer
 from shared.audit.notes import signatures
-from shared.audit.packing import PackInvalid, manifest_of, packed, unpacked
+from shared.audit.packing import (
+    BLOCKS,
+    LOAN_TITLE,
+    MANIFEST,
+    PackInvalid,
+    closed,
+    packed,
+    unpacked,
+)
 from shared.audit.verify_pack import verify
 from tests.services.ledger.book import open_book
 from tests.tamper.vault import ORIGIN, Vault, live, new_vault, sealed
@@ -55,10 +63,10 @@ def key_of(vault: Vault) -> str:
 
 def resigned(vault: Vault, files: dict[str, bytes]) -> bytes:
     """Return files as a pack that the ledger's own key signed."""
-    del files["MANIFEST.txt"]
-    text = manifest_of(files, signatures(files["checkpoint.txt"].decode())[0])
+    rest = {k: v for k, v in files.items() if k not in (MANIFEST, BLOCKS)}
     signer = load_signer(ORIGIN, vault.folder / "signing.key")
-    return packed({**files, "MANIFEST.txt": signer.sign_text(text).encode()})
+    text = signatures(files["checkpoint.txt"].decode())[0]
+    return closed(rest, LOAN_TITLE, text, signer.sign_text)
 
 
 def bare_python(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:

@@ -1,0 +1,71 @@
+"""The evidence about a period from the command line."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from services.ledger.adapters.parquet import DuckDBMissing
+from services.ledger.compose_period import LOCK, pack_period
+from services.ledger.config import LedgerSettings
+from services.ledger.entrypoints.book_cli import app
+from shared.audit.notes import CheckpointInvalid
+from shared.audit.one_file import verifier_program
+from shared.audit.packing import unpacked
+from shared.kernel.dates import parse_date
+from shared.kernel.errors import LendingError
+
+
+@app.command()
+def evidence(
+    since: Annotated[str, typer.Argument(help="The first business date, 2026-03-01.")],
+    until: Annotated[str, typer.Argument(help="The last, which the ledger has closed.")],
+    output: Annotated[Path, typer.Option(help="The zip to write.")] = Path("period.zip"),
+    last: Annotated[
+        Path | None, typer.Option(help="The pack before this one, or its checkpoint.")
+    ] = None,
+    sample: Annotated[int, typer.Option(min=0, help="Entries to hold against vouchers.")] = 25,
+    seed: Annotated[
+        str, typer.Option(help="Public, not of our choosing; else the last checkpoint's root.")
+    ] = "",
+    lock: Annotated[Path, typer.Option(help="The file that pins the program's parts.")] = LOCK,
+    parquet: Annotated[bool, typer.Option(help="Also put the events in as Parquet.")] = False,
+) -> None:
+    """
+    Write the whole book of a period into a zip that anybody can check; verify.py beside it.
+
+    The exit code is 2 when there is no such period, it is not sealed, or a file cannot be read.
+    """
+    try:
+        work = pack_period(
+            LedgerSettings(),
+            parse_date(since, field="since"),
+            parse_date(until, field="until"),
+            sample=sample,
+            seed=seed,
+            last=_checkpoint(last) if last else "",
+            lock=lock,
+            parquet=parquet,
+        )
+        pack = asyncio.run(work)
+        output.write_bytes(pack)
+        output.with_name("verify.py").write_bytes(verifier_program())
+    except LendingError as refusal:
+        print(f"{refusal.reason}: {refusal.message}", file=sys.stderr)
+        raise typer.Exit(2) from None
+    except (OSError, CheckpointInvalid, DuckDBMissing) as failure:
+        print(failure, file=sys.stderr)
+        raise typer.Exit(2) from None
+    key = unpacked(pack)["verifier.txt"].decode().strip()
+    print(f"{output}: sha256 {hashlib.sha256(pack).hexdigest()}")
+    print(f"check it with: python3 -I {output.with_name('verify.py')} {output} '{key}'")
+
+
+def _checkpoint(path: Path) -> str:
+    data = path.read_bytes()
+    return (unpacked(data)["checkpoint.txt"] if data[:2] == b"PK" else data).decode()
