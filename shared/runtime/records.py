@@ -13,57 +13,29 @@ import msgspec
 import structlog
 from google.protobuf.message import Message as Proto
 from sqlalchemy import (
-    BigInteger,
-    Column,
-    Integer,
-    LargeBinary,
-    MetaData,
-    String,
-    Table,
     collate,
     insert,
     select,
+    tuple_,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from shared.kernel.errors import Refused
+from shared.runtime import locks
 from shared.runtime.bus import Bus, BusDown, NeverStored
 from shared.runtime.database import create_tables
+from shared.runtime.record_tables import METADATA, OUTBOX, RECORDS, REQUESTS, grow
 from shared.runtime.telemetry import current_traceparent
 
-METADATA = MetaData()
-RECORDS = Table(
-    "records",
-    METADATA,
-    Column("kind", String(40), primary_key=True),
-    Column("id", String(80), primary_key=True),
-    Column("state", String(40), nullable=False, index=True),
-    Column("body", LargeBinary, nullable=False),
-)
-REQUESTS = Table(
-    "requests",
-    METADATA,
-    Column("request_id", String(80), primary_key=True),
-    Column("body_sha256", String(64), nullable=False),
-    Column("answer", LargeBinary, nullable=False),
-)
-OUTBOX = Table(
-    "outbox",
-    METADATA,
-    Column("number", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
-    Column("subject", String(200), nullable=False),
-    Column("message_id", String(200), nullable=False, unique=True),
-    Column("body", LargeBinary, nullable=False),
-    Column("headers", LargeBinary, nullable=False),
-    Column("sent", Integer, nullable=False, index=True),
-)
 PAGE = 200
 OWED, SENT, SET_ASIDE = 0, 1, -1
 
 Record = TypeVar("Record", bound=msgspec.Struct)
 Answer = TypeVar("Answer", bound=Proto)
+Place = tuple[str, str]
+"""Where a page of what is due ended: an instant and an id; ("", "") is before the first."""
 
 
 class RequestIdReused(Refused):
@@ -82,9 +54,24 @@ class Work:
         body = (await self.connection.execute(query)).scalar()
         return msgspec.json.decode(body, type=kind) if body is not None else None
 
-    async def put(self, record: msgspec.Struct, record_id: str, state: str = "") -> None:
+    async def put(
+        self, record: msgspec.Struct, record_id: str, state: str = "", due_at: str = ""
+    ) -> None:
         """Store a record, replacing the one of its kind and id."""
-        await self.put_all(type(record), {record_id: (record, state)})
+        await self._put([_row(record, record_id, state, due_at)])
+
+    async def move(
+        self, record: msgspec.Struct, record_id: str, states: tuple[str, str], due_at: str = ""
+    ) -> bool:
+        """Store a record in the second of two states; False: it is no longer in the first."""
+        here = _key(type(record), record_id) & (RECORDS.c.state == states[0])
+        row = _row(record, record_id, states[1], due_at)
+        done = await self.connection.execute(update(RECORDS).where(here).values(row))
+        return bool(done.rowcount)
+
+    async def hold(self, name: str) -> None:
+        """Wait until no other process holds a name, and hold it until the transaction ends."""
+        await locks.hold(self.connection, name)
 
     async def get_all(self, kind: type[Record], record_ids: Collection[str]) -> dict[str, Record]:
         """Return the records there are of these ids, by id, in one question."""
@@ -94,12 +81,11 @@ class Work:
 
     async def put_all(self, kind: type[Record], records: Mapping[str, tuple[Record, str]]) -> None:
         """Store records with their states, by id, replacing those of their kind and ids."""
-        rows = [
-            {"kind": kind.__name__, "id": name, "state": state, "body": msgspec.json.encode(record)}
-            for name, (record, state) in records.items()
-        ]
+        await self._put([_row(one, name, state, "") for name, (one, state) in records.items()])
+
+    async def _put(self, rows: list[dict[str, Any]]) -> None:
         added = _insert(self.connection)(RECORDS)
-        replaced = {"state": added.excluded.state, "body": added.excluded.body}
+        replaced = {name: added.excluded[name] for name in ("state", "body", "due_at")}
         keys = [RECORDS.c.kind, RECORDS.c.id]
         await self.connection.execute(
             added.on_conflict_do_update(index_elements=keys, set_=replaced), rows
@@ -115,17 +101,47 @@ class Work:
         limit: int = 100,
     ) -> list[Record]:
         """Return records of a kind in order of id, of one state and between two ids if given."""
+        found = await self._find(kind, state, (after, before), limit)
+        return [record for _, record in found]
+
+    async def every(
+        self, kind: type[Record], *, state: str = "", after: str = "", before: str = ""
+    ) -> AsyncIterator[Record]:
+        """Give all that `find` would without its limit, read page by page."""
+        more = True
+        while more:
+            page = await self._find(kind, state, (after, before), PAGE)
+            for _, record in page:
+                yield record
+            after, more = (page[-1][0], True) if len(page) == PAGE else (after, False)
+
+    async def due(
+        self, kind: type[Record], state: str, until: str, place: Place, limit: int = 100
+    ) -> list[tuple[Place, Record]]:
+        """Return what is due until an instant, the longest due first, from behind a place."""
+        here = (RECORDS.c.kind == kind.__name__) & (RECORDS.c.state == state)
+        order = (RECORDS.c.due_at, RECORDS.c.id)
+        query = select(*order, RECORDS.c.body).where(here, RECORDS.c.due_at <= until)
+        query = query.where(tuple_(*order) > place).order_by(*order).limit(limit)
+        rows = await self.connection.execute(query)
+        return [((at, name), msgspec.json.decode(body, type=kind)) for at, name, body in rows]
+
+    async def _find(
+        self, kind: type[Record], state: str, between: tuple[str, str], limit: int
+    ) -> list[tuple[str, Record]]:
+        after, before = between
         key: Any = RECORDS.c.id
         if before and self.connection.dialect.name == "postgresql":
             # Between two ids means by bytes, whatever the language of the database.
             key = collate(key, "C")
-        query = select(RECORDS.c.body).where(RECORDS.c.kind == kind.__name__, key > after)
+        query = select(RECORDS.c.id, RECORDS.c.body)
+        query = query.where(RECORDS.c.kind == kind.__name__, key > after)
         if before:
             query = query.where(key < before)
         if state:
             query = query.where(RECORDS.c.state == state)
         rows = await self.connection.execute(query.order_by(key).limit(limit))
-        return [msgspec.json.decode(body, type=kind) for body in rows.scalars()]
+        return [(name, msgspec.json.decode(body, type=kind)) for name, body in rows]
 
     async def owe(
         self, subject: str, message_id: str, body: Proto, headers: Mapping[str, str]
@@ -166,8 +182,10 @@ class Records:
     owed: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def create(self, application_id: int) -> None:
-        """Create the tables that are missing."""
+        """Create the tables that are missing, and add what older ones lack."""
         await create_tables(self.engine, METADATA, application_id)
+        async with self.engine.begin() as connection:
+            await connection.run_sync(grow)
 
     @asynccontextmanager
     async def work(self) -> AsyncIterator[Work]:
@@ -252,6 +270,12 @@ async def _publish(bus: Bus, row: Any, headers: Mapping[str, str]) -> int:
 def _insert(connection: AsyncConnection) -> Any:
     """Return the insert of the store in use: both stores know conflicts, each in its own words."""
     return postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+
+
+def _row(record: msgspec.Struct, record_id: str, state: str, due_at: str) -> dict[str, Any]:
+    body = msgspec.json.encode(record)
+    kind = type(record).__name__
+    return {"kind": kind, "id": record_id, "state": state, "body": body, "due_at": due_at}
 
 
 def _key(kind: type[msgspec.Struct], record_id: str) -> Any:
