@@ -18,6 +18,7 @@ from lending.collections.v1.recovery_service_pb2_grpc import add_RecoveryService
 from lending.collections.v1.work_service_pb2_grpc import add_WorkServiceServicer_to_server
 from lending.ledger.v1.ledger_service_pb2_grpc import LedgerServiceStub
 
+from services.collections import wire
 from services.collections.adapters.clocks import BusinessClock, WallClock
 from services.collections.adapters.local_outbox import LocalOutbox
 from services.collections.adapters.policy_files import read_policies
@@ -27,13 +28,14 @@ from services.collections.adapters.wording import Templates
 from services.collections.application.claiming import Claiming
 from services.collections.application.contacting import Contacting
 from services.collections.application.debtors import Debtors
+from services.collections.application.deciding import Deciding
 from services.collections.application.desk import Desk
 from services.collections.application.escalating import Escalating
 from services.collections.application.orders import Orders
 from services.collections.application.planning import Planning
 from services.collections.application.ports import Ledger, SendingChannel
 from services.collections.application.reporting import Reporting
-from services.collections.application.sending import Sending
+from services.collections.application.sending import Sending, carriers_of
 from services.collections.application.watching import Watching
 from services.collections.application.working import Working
 from services.collections.config import CollectionsSettings
@@ -46,8 +48,9 @@ from shared.runtime.bus import Bus
 from shared.runtime.database import open_database
 from shared.runtime.grpc_client import open_channel
 from shared.runtime.grpc_server import serve
-from shared.runtime.records import Records
+from shared.runtime.records import Records, Work
 from shared.runtime.telemetry import configure_logging, configure_tracing
+from shared.subscriber.event import Event
 from shared.subscriber.inbox import create_inbox
 from shared.subscriber.subscriber import Subscriber
 
@@ -108,18 +111,19 @@ def channels(settings: CollectionsSettings) -> dict[Channel, SendingChannel]:
 
 def build(settings: CollectionsSettings, records: Records, ledger: Ledger) -> House:
     """Wire the parts."""
-    contacting = Contacting(records, read_policies(settings.policy_folder))
     clock = WallClock() if settings.clock == "wall" else BusinessClock()
-    wording = Templates(settings.creditor)
-    sending = Sending(records, contacting, channels(settings), wording, clock)
-    desk = Desk(records, contacting, sending)
+    contacting = Contacting(records, read_policies(settings.policy_folder), clock)
+    ways = channels(settings)
+    deciding = Deciding(contacting, ways, Templates(settings.creditor), clock)
+    sending = Sending(records, contacting, deciding, carriers_of(ways), clock)
+    desk = Desk(records, contacting, sending, wire.case_changed)
     sending.told = desk.told_sent
     orders = Orders(records, ledger, {})
     planning = Planning(desk, orders, ledger)
     orders.settle["plan"] = planning.settle
     claiming = Claiming(desk, orders, ledger)
     orders.settle["claim"] = claiming.settle
-    escalating = Escalating(desk, claiming, ledger)
+    escalating = Escalating(desk, claiming, ledger, wire.case_evidence)
     debtors, watching = Debtors(desk, contacting), Watching(desk, orders, ledger)
     return House(desk, debtors, planning, watching, claiming, escalating)
 
@@ -140,6 +144,20 @@ def register(house: House, server: grpc.aio.Server) -> list[str]:
     ]
 
 
+def subscriber(settings: CollectionsSettings, house: House, bus: Bus) -> Subscriber[Work]:
+    """Return what follows the stream; in real life a new one takes history in without a word."""
+
+    async def hear(event: Event, work: Work) -> None:
+        await house.desk.hear(wire.heard(event.body), work, muted=event.replay)
+
+    muted = settings.mute_history == "yes" or (
+        settings.mute_history == "clock" and settings.clock == "wall"
+    )
+    return Subscriber(
+        bus, "collections", house.desk.records.work, hear, types=HEARD, mute_history=muted
+    )
+
+
 async def serve_collections(settings: CollectionsSettings) -> None:
     """Run collections until it is told to stop."""
     configure_logging("collections", settings.log_level)
@@ -157,8 +175,7 @@ async def serve_collections(settings: CollectionsSettings) -> None:
     async def hear(stop: asyncio.Event) -> None:
         bus = await Bus.connect_unless(stop, settings.nats_url, "collections")
         if bus is not None:
-            hears = house.desk.hear
-            await Subscriber(bus, "collections", records.work, hears, types=HEARD).run(stop)
+            await subscriber(settings, house, bus).run(stop)
             await bus.close()
 
     work = [relay, hear, house.desk.sending.run, house.watching.watch]

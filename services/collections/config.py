@@ -31,6 +31,11 @@ class CollectionsSettings(ServiceSettings):
         "business",
         description="Messages go out by the business date (a sample book), or by the wall's clock.",
     )
+    mute_history: Literal["clock", "yes", "no"] = Field(
+        "clock",
+        description="A new subscriber hears history without sending anything: yes, no, or by the "
+        "clock (yes with the wall's, where a lost database must not write to everybody again).",
+    )
     creditor: str = Field("Duebook Consumer Finance", description="Who writes, in every message.")
     outbox_folder: Path = Field(
         Path("data/outbox"), description="Where letters are written, and what has no carrier."

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from google.protobuf.json_format import MessageToDict
 from lending.collections.v1 import collections_service_pb2 as pb
+from lending.collections.v1 import events_pb2 as told_pb
 from lending.ledger.v1 import events_pb2
 
 from services.collections.domain.case import Episode, Heard
@@ -55,6 +57,8 @@ def heard(event: events_pb2.DelinquencyEvent) -> Heard:
         amount_minor=event.amount_minor,
         currency=event.currency,
         kinds=tuple(kind.upper() for kind in kinds if getattr(late, kind)),
+        log_version=event.log_version,
+        superseded=tuple(event.restated.superseded_log_versions),
     )
 
 
@@ -75,7 +79,7 @@ def promise(request: pb.RecordPromiseRequest, tolerance: tuple[int, int]) -> Pro
             parts=parts,
             tolerance_minor=min(tolerance[0], min(part.amount_minor for part in parts) - 1),
             tolerance_days=tolerance[1],
-            taken_by=request.taken_by[:64],
+            taken_by=request.taken_by[:64].strip(),
         )
     )
 
@@ -114,7 +118,7 @@ def plan(request: pb.ProposeHardshipPlanRequest) -> Plan:
         first_due_on=parse_date(request.first_due_on, field="first_due_on"),
         rate_annual=request.rate_annual,
         reason=a_text(request.reason, "reason"),
-        proposed_by=a_text(request.proposed_by, "proposed_by"),
+        proposed_by=a_text(request.proposed_by, "proposed_by").strip(),
         number=1,
         measure=Measure("RESCHEDULE" if measure == "UNSPECIFIED" else measure),
         circumstance=Circumstance("NOT_STATED" if cause == "UNSPECIFIED" else cause),
@@ -160,6 +164,16 @@ def case_message(view: View) -> pb.Case:
     if case.plan is not None:
         message.plan.CopyFrom(_plan_message(case.plan))
     return message
+
+
+def case_changed(view: View, happened: str) -> told_pb.CaseChanged:
+    """Return what is published of a case to which something happened."""
+    return told_pb.CaseChanged(event=happened, case=case_message(view))
+
+
+def case_evidence(view: View) -> dict[str, Any]:
+    """Return a case as it stands in the evidence."""
+    return MessageToDict(case_message(view))
 
 
 def _is_ours(attempt: Attempt) -> bool:

@@ -28,6 +28,8 @@ from shared.kernel.dates import parse_date
 from shared.kernel.errors import InvalidArgument
 from shared.runtime.requests import a_number, an_id, an_instant
 
+BY_PEOPLE = (Outcome.REACHED, Outcome.THIRD_PARTY, Outcome.NO_ANSWER, Outcome.BOUNCED)
+WRITTEN = (Channel.SMS, Channel.EMAIL, Channel.LETTER)
 Named = TypeVar("Named", bound=StrEnum)
 
 
@@ -46,15 +48,37 @@ def named(kind: type[Named], text: str, field: str, default: Named | None = None
     return kind[word]
 
 
+def ended(text: str) -> Outcome:
+    """Read how a person's attempt ended; what leaves by itself is not theirs to end."""
+    outcome = named(Outcome, text, "outcome")
+    if outcome not in BY_PEOPLE:
+        raise WordUnknown(f"{text[:40]!r}", field="outcome", expected=_words(BY_PEOPLE))
+    return outcome
+
+
+def _made(request: pb.RecordContactRequest, channel: Channel) -> Outcome:
+    """Read the outcome of a person's attempt; only what is written is sent."""
+    outcome = named(Outcome, request.outcome, "outcome")
+    known = (Outcome.IN_PROGRESS, *BY_PEOPLE, *((Outcome.SENT,) if channel in WRITTEN else ()))
+    if outcome not in known:
+        raise WordUnknown(f"{request.outcome[:40]!r}", field="outcome", expected=_words(known))
+    return outcome
+
+
+def _words(outcomes: Sequence[Outcome]) -> str:
+    return ", ".join(one.lower().replace("_", " ") for one in outcomes)
+
+
 def attempt(request: pb.RecordContactRequest, case: Case) -> Attempt:
     """Read an attempt about a case."""
+    channel = named(Channel, request.channel, "channel")
     return Attempt(
         attempt_id=an_id(request.request_id, "request_id"),
         borrower_ref=case.borrower_ref,
         loan_id=case.loan_id,
         at=an_instant(request.at, "at"),
-        channel=named(Channel, request.channel, "channel"),
-        outcome=named(Outcome, request.outcome, "outcome"),
+        channel=channel,
+        outcome=_made(request, channel),
         party=named(Party, request.party, "party", Party.DEBTOR),
         purpose=named(Purpose, request.purpose, "purpose", Purpose.COLLECT),
         staff=a_number(request.staff or 1, "staff", 1, 10),

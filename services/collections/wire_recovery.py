@@ -73,7 +73,7 @@ def taken(request: pb.ProposeLegalStepRequest) -> Taken:
     return Taken(
         step=Step(pb.LegalStep.Name(request.step).removeprefix("LEGAL_STEP_")),
         on=parse_date(request.on, field="on"),
-        proposed_by=a_text(request.proposed_by, "proposed_by"),
+        proposed_by=a_text(request.proposed_by, "proposed_by").strip(),
         cost_minor=cost,
     )
 

@@ -168,8 +168,18 @@ GUARANTOR = [
     (
         "Recovery.ApproveLegalStep",
         {**LOAN, "approvedBy": "officer-2"},
-        {"steps": [{"status": "APPROVED"}], "limitationOn": "2029-04-20"},
+        {"steps": [{"status": "APPROVED"}], "limitationOn": "2029-02-05"},
     ),
+    (
+        "Cases.RecordContact",
+        {
+            **call("2026-04-20T10:00:00", "sent"),
+            "channel": "letter",
+            "purpose": "legal notice",
+        },
+        None,
+    ),
+    ("Recovery.GetLegalMatter", LOAN, {"limitationOn": "2029-04-20"}),
     (
         "Recovery.ProposeLegalStep",
         {**DEMAND, "step": "LEGAL_STEP_FILING", "on": "2026-04-20"},

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
+RECORDED_WITHIN, CLOCKS_DIFFER = timedelta(minutes=15), timedelta(minutes=2)
 PERMIT_HOLDS = timedelta(minutes=10)
 
 
@@ -18,6 +19,19 @@ class WallClock:
     def has_come(self, planned_at: datetime) -> bool:
         """Say whether it is time."""
         return planned_at <= datetime.now(UTC)
+
+    def until(self) -> datetime:
+        """Return now."""
+        return datetime.now(UTC)
+
+    def is_now(self, at: datetime) -> bool:
+        """Let the last quarter of an hour pass, and two minutes of clock error."""
+        age = datetime.now(UTC) - at
+        return -CLOCKS_DIFFER <= age <= RECORDED_WITHIN
+
+    def known_on(self, planned_at: datetime) -> date:
+        """Let every fact count: what is known is known now."""
+        return date.max
 
     def moment(self, planned_at: datetime) -> datetime:
         """Return now."""
@@ -45,6 +59,18 @@ class BusinessClock:
     def has_come(self, planned_at: datetime) -> bool:
         """Say whether the book has reached the day."""
         return planned_at.date() <= self.on
+
+    def until(self) -> datetime:
+        """Return the end of the business date in the last zone to reach it."""
+        return datetime.combine(self.on, time.max, tzinfo=UTC) + timedelta(hours=14)
+
+    def is_now(self, at: datetime) -> bool:
+        """Let every instant pass: a sample book's days have no hours of their own."""
+        return True
+
+    def known_on(self, planned_at: datetime) -> date:
+        """Return the planned day: the book may be months ahead of what is sent."""
+        return planned_at.date()
 
     def moment(self, planned_at: datetime) -> datetime:
         """Return the planned instant."""

@@ -38,7 +38,10 @@ class SmtpChannel:
         return await asyncio.to_thread(self._send, letter)
 
     def _send(self, letter: Letter) -> str:
-        mail = self._mail(letter)
+        try:
+            mail = self._mail(letter)
+        except (ValueError, UnicodeError) as wrong:
+            raise ChannelRefused(f"no mail can be made of it: {wrong}") from None
         try:
             server = smtplib.SMTP(self.host, self.port, timeout=TIMEOUT_SECONDS)
         except (OSError, smtplib.SMTPException) as failure:

@@ -6,7 +6,7 @@ import hashlib
 import tomllib
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
 
 from services.collections.domain.message import Letter
 from shared.kernel.errors import LendingError
@@ -39,8 +39,17 @@ class Templates:
         Render a letter.
 
         Raises:
-            TemplateIncomplete: required.toml names something that the letter does not say.
+            TemplateIncomplete: required.toml names something that the letter does not say, or there
+            is no such template.
         """
+        try:
+            return self._letter(name, template, language, to, words)
+        except TemplateError as wrong:
+            raise TemplateIncomplete(f"{language}/{template}: {wrong}") from None
+
+    def _letter(
+        self, name: str, template: str, language: str, to: str, words: dict[str, object]
+    ) -> Letter:
         said = {**words, "creditor": self.creditor}
         path = f"{language}/{template}.txt"
         text = self._environment.get_template(path).render(said)

@@ -17,6 +17,7 @@ from services.collections.application.ports import Ledger
 from services.collections.domain import claims as domain
 from services.collections.domain.case import Case, CaseNotFound
 from services.collections.domain.claims import Claim
+from services.collections.domain.currency import same_currency
 from shared.runtime.records import Work
 
 UNDER_WAY = ("OPEN", "FILED", "PAYING")
@@ -46,11 +47,12 @@ class Claiming:
 
     async def of(self, work: Work, loan_id: str) -> list[Claim]:
         """Return the claims of a loan, by id."""
-        return await work.find(Claim, state=loan_id, limit=1000)
+        return [one async for one in work.every(Claim, state=loan_id)]
 
     async def open(self, work: Work, claim: Claim) -> Claim:
         """Open a claim; raise ClaimAlreadyOpen where one on the same stand-in is under way."""
-        await self.case(work, claim.loan_id)
+        case = await self.case(work, claim.loan_id)
+        same_currency(claim.currency, case.currency, "cover")
         for one in await self.of(work, claim.loan_id):
             if one.standin_ref == claim.standin_ref and one.status in UNDER_WAY:
                 raise domain.ClaimAlreadyOpen(f"claim {one.claim_id}", field="standin_ref")
@@ -72,6 +74,22 @@ class Claiming:
                 await self.desk.keep(work, case, [told[claim.status]], claim_id)
         return claim
 
+    async def file(
+        self, work: Work, claim_id: str, on: date, amount: money_pb2.Money, by: str, late: int
+    ) -> Claim:
+        """File a claim of up to what its stand-in has not paid for this loan already."""
+        claim = await self.claim(work, claim_id)
+        same_currency(amount.currency, claim.currency, "amount")
+        paid = sum(
+            one.paid_minor
+            for one in await self.of(work, claim.loan_id)
+            if (one.standin_ref, one.status) == (claim.standin_ref, "PAID")
+        )
+        minor = amount.amount_minor
+        return await self.change(
+            work, claim_id, lambda one: domain.filed(one, on, minor, by, late, paid)
+        )
+
     async def days_past_due(self, loan_id: str, on: date) -> int:
         """Return how late a loan is on a day, as the ledger says."""
         request = ledger_pb.GetLoanRequest(loan_id=loan_id, effective_on=on.isoformat())
@@ -79,19 +97,19 @@ class Claiming:
         return int(loan.delinquency.days_past_due)
 
     async def answer(
-        self, work: Work, claim_id: str, on: date, amount_minor: int, reason: str
+        self, work: Work, claim_id: str, on: date, amount: money_pb2.Money, reason: str
     ) -> Claim:
         """Take an answer in; what was paid is ordered into the ledger."""
+        same_currency(amount.currency, (await self.claim(work, claim_id)).currency, "amount")
         claim = await self.change(
-            work, claim_id, lambda one: domain.answered(one, amount_minor, reason)
+            work, claim_id, lambda one: domain.answered(one, amount.amount_minor, reason)
         )
         if claim.status == "PAYING":
-            money = money_pb2.Money(amount_minor=amount_minor, currency=claim.currency)
             request = ledger_pb.PostGuaranteePaymentRequest(
                 request_id=_order_id(claim),
                 loan_id=claim.loan_id,
                 value_on=on.isoformat(),
-                amount=money,
+                amount=amount,
                 guarantor_ref=claim.standin_ref,
             )
             await self.orders.place(work, "claim", claim_id, request)
@@ -119,7 +137,8 @@ class Claiming:
                 payers[claim.standin_ref] += claim.paid_minor
         loan = await self.ledger.GetLoan(ledger_pb.GetLoanRequest(loan_id=loan_id))
         own = max(0, loan.payoff_minor - loan.subrogated_minor)
-        return domain.share_recovery(amount_minor, own, payers)
+        left = max(0, loan.payoff_minor - own)
+        return domain.share_recovery(amount_minor, own, payers, left)
 
 
 def _order_id(claim: Claim) -> str:

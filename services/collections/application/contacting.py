@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import msgspec
 
 from services.collections.application import trail
-from services.collections.application.ports import Policies
+from services.collections.application.ports import Clock, Policies
 from services.collections.domain.case import Case
 from services.collections.domain.contact_gate import ContactRefused, check_contact
 from services.collections.domain.contact_rules import Channel, Outcome
-from services.collections.domain.debtor import Attempt, Debtor, DebtorNotFound
+from services.collections.domain.debtor import Attempt, ContactNotNow, Debtor, DebtorNotFound
 from services.collections.domain.permit import Permit
 from shared.runtime.records import Records, Work
 
@@ -22,6 +22,7 @@ class Contacting:
 
     records: Records
     policies: Policies
+    clock: Clock
 
     async def debtor(self, work: Work, borrower_ref: str) -> Debtor:
         """Return a debtor; raise DebtorNotFound."""
@@ -51,6 +52,7 @@ class Contacting:
             ContactRefused: by which rule not, and when the same would be allowed.
         """
         debtor = await self.debtor(work, attempt.borrower_ref)
+        attempt = _addressed(attempt, debtor)
         zone = debtor.zones(self.policies.rules_for(debtor, attempt.at.date()))[0]
         rules = self.policies.rules_for(debtor, attempt.at.astimezone(zone).date())
         past = await trail.attempts(work, attempt.borrower_ref, attempt.at)
@@ -59,20 +61,32 @@ class Contacting:
         return Permit(attempt, rules.version)
 
     async def permit(self, work: Work, attempt: Attempt) -> Permit:
-        """Let an attempt pass and remember it, in the caller's transaction."""
-        debtor = await self.debtor(work, attempt.borrower_ref)
-        address = attempt.address or debtor.address(attempt.channel)
-        permit = await self.ask(work, msgspec.structs.replace(attempt, address=address))
+        """
+        Let an attempt pass and remember it, in the caller's transaction.
+
+        Who asks about the same person elsewhere waits until that ends: never one too many.
+        """
+        await work.hold(attempt.borrower_ref)
+        permit = await self.ask(work, attempt)
         await trail.add_attempt(work, permit.attempt)
         await trail.write(work, _line(permit.attempt, "CONTACT", permit.rules_version))
         return permit
+
+    async def begin(self, work: Work, attempt: Attempt) -> None:
+        """Let a person's attempt of now pass; raise ContactNotNow for one of another time."""
+        if not self.clock.is_now(attempt.at):
+            raise ContactNotNow(
+                "an attempt is recorded when it is made", field="at", expected="now, or happened"
+            )
+        await self.permit(work, attempt)
 
     async def happened(self, work: Work, attempt: Attempt) -> Attempt:
         """Remember an attempt that was made, with the rule that it broke if it broke one."""
         try:
             return (await self.permit(work, attempt)).attempt
         except ContactRefused as refusal:
-            broke = msgspec.structs.replace(attempt, breach=refusal.rule)
+            debtor = await self.debtor(work, attempt.borrower_ref)
+            broke = msgspec.structs.replace(_addressed(attempt, debtor), breach=refusal.rule)
             await trail.add_attempt(work, broke)
             await trail.write(work, _line(broke, "BREACH", refusal.facts["policy"]))
             return broke
@@ -89,6 +103,12 @@ class Contacting:
         ended = await trail.finish_attempt(work, attempt_id, outcome)
         await trail.write(work, _line(ended, "CONTACT_ENDED", ""))
         return ended
+
+
+def _addressed(attempt: Attempt, debtor: Debtor) -> Attempt:
+    """Fill in where the debtor is reached, without which nothing counts per number."""
+    address = attempt.address or debtor.address(attempt.channel)
+    return msgspec.structs.replace(attempt, address=address)
 
 
 def _line(attempt: Attempt, what: str, policy: str) -> trail.Entry:

@@ -10,14 +10,19 @@ import msgspec
 
 from services.collections.application import trail
 from services.collections.application.contacting import Contacting
+from services.collections.application.deciding import moved
 from services.collections.application.desk import Desk, View
 from services.collections.application.tasks import open_task
+from services.collections.application.trail import AttemptNotFound
 from services.collections.domain.case import Case
-from services.collections.domain.contact_rules import ProtectionKind, rules_in_force
+from services.collections.domain.contact_rules import Outcome, ProtectionKind, rules_in_force
 from services.collections.domain.debtor import (
+    Attempt,
     Debtor,
     Protection,
+    a_phone,
     a_time_zone,
+    an_email,
     with_protection,
     without_protection,
 )
@@ -26,6 +31,7 @@ from shared.kernel.errors import InvalidArgument, NotFound, Refused
 from shared.runtime.records import Work
 
 ASKED = "asked-not-to-be-contacted"
+NOT_GONE = (MessageState.PLANNED, MessageState.READY, MessageState.CANCELLED)
 WANTS_ANSWER = (ProtectionKind.DISPUTE, ProtectionKind.COMPLAINT)
 
 
@@ -55,24 +61,30 @@ class Debtors:
 
     async def register(self, work: Work, request: Any) -> Debtor:
         """Tell how a borrower may be reached, before or after a first case."""
+        await work.hold(request.borrower_ref)
         known = await work.get(Debtor, request.borrower_ref)
         known = known or Debtor(borrower_ref=request.borrower_ref, jurisdiction="CN")
         zone = request.time_zone or known.time_zone
         return await self._reached(work, known, request, zone, "registered")
 
     async def set_preferences(self, work: Work, case: Case, request: Any) -> Debtor:
-        """Set what a debtor wishes; what is empty stays, but for the time zone."""
-        debtor = await self.contacting.debtor_of(work, case)
-        ceased = any(p.protection_id == ASKED and p.until_on is None for p in debtor.protections)
-        changed = msgspec.structs.replace(
-            debtor, lost=request.lost, hours_waived=request.hours_waived
-        )
-        if request.contact_ceased and not ceased:
-            asked = Protection(protection_id=ASKED, kind=ProtectionKind.CEASED, from_on=date.min)
-            changed = with_protection(changed, asked)
-        elif ceased and not request.contact_ceased:
-            changed = without_protection(changed, ASKED, date.min)
-        return await self._reached(work, changed, request, request.time_zone, request.loan_id)
+        """
+        Set what a debtor wishes; what is not stated stays.
+
+        Who asked not to be contacted stays shielded: only ending the protection lifts it.
+        """
+        await work.hold(case.borrower_ref)
+        changed = await self.contacting.debtor_of(work, case)
+        for wish in ("lost", "hours_waived"):
+            if request.HasField(wish):
+                changed = msgspec.structs.replace(changed, **{wish: getattr(request, wish)})
+        asked = any(p.protection_id == ASKED and p.until_on is None for p in changed.protections)
+        said = request.loan_id
+        if request.contact_ceased and not asked:
+            one = Protection(protection_id=ASKED, kind=ProtectionKind.CEASED, from_on=date.min)
+            changed, said = with_protection(changed, one), f"{said}: asked not to be contacted"
+        zone = request.time_zone or changed.time_zone
+        return await self._reached(work, changed, request, zone, said)
 
     async def _reached(
         self, work: Work, debtor: Debtor, request: Any, zone: str, said: str
@@ -81,7 +93,7 @@ class Debtors:
         Store how a debtor is reached.
 
         Raises:
-            LanguageUnknown, TimeZoneUnknown, RulesNotFound
+            LanguageUnknown, TimeZoneUnknown, RulesNotFound, EmailNotValid, PhoneNotValid
         """
         language = request.language or debtor.language
         if language not in ("zh", "en"):
@@ -95,8 +107,8 @@ class Debtors:
             debtor,
             language=language,
             time_zone=zone,
-            email=request.email[:254] or debtor.email,
-            phone=request.phone[:20] or debtor.phone,
+            email=an_email(request.email) if request.email else debtor.email,
+            phone=a_phone(request.phone) if request.phone else debtor.phone,
             region=request.region[:20] or debtor.region,
             jurisdiction=where,
         )
@@ -104,8 +116,15 @@ class Debtors:
         await self._note(work, changed, trail.noon(today), "PREFERENCES", said)
         return changed
 
+    async def finish(self, work: Work, attempt_id: str, outcome: Outcome) -> Attempt:
+        """Say how a person's attempt ended; those of messages end by themselves."""
+        if (await trail.attempt(work, attempt_id)).by == "collections":
+            raise AttemptNotFound(f"no attempt {attempt_id[:64]!r}", field="attempt_id")
+        return await self.contacting.finish(work, attempt_id, outcome)
+
     async def protect(self, work: Work, borrower_ref: str, one: Protection) -> Debtor:
         """Shield a debtor; who disputes or complains gets an answer within the rules' days."""
+        await work.hold(borrower_ref)
         debtor = with_protection(await self.contacting.debtor(work, borrower_ref), one)
         await work.put(debtor, borrower_ref)
         said = f"{one.kind} {one.note}".strip()
@@ -122,6 +141,7 @@ class Debtors:
         self, work: Work, borrower_ref: str, protection_id: str, last_on: date
     ) -> Debtor:
         """End a protection after a day."""
+        await work.hold(borrower_ref)
         before = await self.contacting.debtor(work, borrower_ref)
         debtor = without_protection(before, protection_id, last_on)
         await work.put(debtor, borrower_ref)
@@ -140,12 +160,11 @@ class Debtors:
         message = await work.get(Message, name)
         if message is None:
             raise MessageNotFound(f"no message {name[:80]!r}", field="message_name")
-        if message.state in (MessageState.PLANNED, MessageState.CANCELLED):
+        if message.state in NOT_GONE:
             said = f"the message is {message.state.lower()}"
             raise MessageNotSent(said, field="message_name")
         state = MessageState.DELIVERED if delivered else MessageState.BOUNCED
-        done = msgspec.structs.replace(message, state=state, why=note[:200])
-        await work.put(done, name, state)
+        done = await moved(work, message, state=state, why=note[:200])
         case = await work.get(Case, message.loan_id)
         debtor = await self.contacting.debtor(work, message.borrower_ref)
         await self._note(work, debtor, at, state, f"{name} {note}"[:200])

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
 
 import msgspec
-from lending.collections.v1 import events_pb2
+from google.protobuf.message import Message as Proto
 
-from services.collections import wire
 from services.collections.application import trail
 from services.collections.application.contacting import Contacting
+from services.collections.application.deciding import Overtaken, moved, plan
 from services.collections.application.sending import Sending
 from services.collections.application.tasks import cancel_tasks, open_task
-from services.collections.domain.case import Case, follow, require_open, see_date
+from services.collections.domain.case import Case, Heard, follow, require_open, see_date
 from services.collections.domain.contact_rules import ProtectionKind
 from services.collections.domain.debtor import Attempt, Debtor
 from services.collections.domain.hardship import probation
@@ -22,9 +23,9 @@ from services.collections.domain.message import Message, MessageState
 from services.collections.domain.promises import PromiseStatus
 from services.collections.domain.treatment import Doing, Due, arm_of, steps_due
 from shared.runtime.records import Records, Work
-from shared.subscriber.event import Event
 
-PAGE = 1000
+PAGE = 100
+HISTORY = "heard as history"
 FAILED_PROMISES = ("promise_broken", "promise_part_kept")
 
 
@@ -40,41 +41,40 @@ class View:
 
 @dataclass(slots=True)
 class Desk:
-    """Cases by loan; `known` are loans that have one, so that healthy loans cost nothing."""
+    """
+    Cases by loan; `known` are loans that have one, so that healthy loans cost nothing.
+
+    `told` renders what is published of a case: the case and what happened.
+    """
 
     records: Records
     contacting: Contacting
     sending: Sending
+    told: Callable[[View, str], Proto]
     known: set[str] = field(default_factory=set)
 
     async def load(self) -> None:
         """Learn which loans have a case; once, before the first event."""
-        after = ""
-        while True:
-            async with self.records.work() as work:
-                page = await work.find(Case, after=after, limit=PAGE)
-            self.known |= {case.loan_id for case in page}
-            if len(page) < PAGE:
-                return
-            after = page[-1].loan_id
+        async with self.records.work() as work:
+            self.known |= {case.loan_id async for case in work.every(Case)}
 
-    async def hear(self, event: Event, work: Work) -> None:
+    async def hear(self, heard: Heard, work: Work, *, muted: bool = False) -> None:
         """Take one delinquency event in, within the transaction that remembers it."""
-        heard = wire.heard(event.body)
         self.sending.clock.see(heard.effective_on)
         if heard.loan_id not in self.known and heard.days_past_due == 0:
             return
+        await work.hold(heard.borrower_ref)
         before = await work.get(Case, heard.loan_id)
         case, happened = follow(before, heard)
         if case is None or case is before:
             return
-        await self._after(work, case, happened, heard.effective_on, muted=event.replay)
+        await self._after(work, case, happened, heard.effective_on, muted=muted)
         self.known.add(heard.loan_id)
 
     async def _after(
         self, work: Work, case: Case, happened: list[str], on: date, *, muted: bool = False
     ) -> None:
-        """Do what follows from what happened to a case; muted, plan nothing and tell nobody."""
+        """Do what follows from what happened to a case; muted, tell nobody and send nothing."""
         case, more = watched(case, on)
         happened = [*happened, *more]
         debtor = await self.contacting.debtor_of(work, case)
@@ -82,7 +82,8 @@ class Desk:
             arm = arm_of(self.contacting.policies.strategy(on), case.borrower_ref)
             case = msgspec.structs.replace(case, arm=arm)
         if muted:
-            return await self.keep(work, case, [])
+            await self.keep(work, case, [])
+            return await self.plan_steps(work, case, debtor, on, muted=True)
         for event in happened:
             if event in FAILED_PROMISES:
                 await open_task(work, case, event.upper(), on, 2)
@@ -91,25 +92,48 @@ class Desk:
         await self.keep(work, case, happened)
         await self.plan_steps(work, case, debtor, on)
 
-    async def plan_steps(self, work: Work, case: Case, debtor: Debtor, on: date) -> None:
+    async def plan_steps(
+        self, work: Work, case: Case, debtor: Debtor, on: date, *, muted: bool = False
+    ) -> None:
         """Plan the steps that are due for a case and were not planned before; ask the gate."""
         strategy = self.contacting.policies.strategy(on)
         vulnerable = debtor.protected_by(ProtectionKind.VULNERABLE, on)
         due_now = steps_due(strategy, case, on, vulnerable=vulnerable)
+        if due_now:
+            await work.hold(case.borrower_ref)
         before = await messages_of(work, case.loan_id) if due_now else []
         for due in due_now:
+            same = next((one for one in before if _is_same(one, due, case)), None)
             if due.step.doing is not Doing.MESSAGE:
                 kind = due.step.doing.value
                 await open_task(work, case, kind, due.since_on, due.step.sla_days, due.name)
-            elif not any(_is_same(message, due, case) for message in before):
-                message = self._message(case, debtor, due)
-                await work.put(message, message.name, message.state)
-                await self.sending.decide(work, message)
+            elif same is None:
+                await self._plan(work, self._message(case, debtor, due), muted=muted)
+            elif same.state is MessageState.CANCELLED and same.repairable and not muted:
+                await self._plan_again(work, same, debtor, on)
+
+    async def _plan(self, work: Work, message: Message, *, muted: bool) -> None:
+        """Plan a message; of history it is only remembered, since it may have been sent then."""
+        if muted:
+            gone = MessageState.CANCELLED
+            return await plan(work, msgspec.structs.replace(message, state=gone, why=HISTORY))
+        await plan(work, message)
+        await self._decide(work, message)
+
+    async def _plan_again(self, work: Work, message: Message, debtor: Debtor, on: date) -> None:
+        """Ask again about a message that had no address, or no way through the gate."""
+        planned_at = self._planned_at(debtor, on)
+        if planned_at.date() > message.planned_at.date():
+            again = {"state": MessageState.PLANNED, "planned_at": planned_at}
+            await self._decide(work, await moved(work, message, **again))
+
+    async def _decide(self, work: Work, message: Message) -> None:
+        with suppress(Overtaken):
+            if await self.sending.deciding.decide(work, message):
+                self.sending.wanted.set()
 
     def _message(self, case: Case, debtor: Debtor, due: Due) -> Message:
         strategy = self.contacting.policies.strategy(due.since_on)
-        rules = self.contacting.policies.rules_for(debtor, due.since_on)
-        hour = time(strategy.reminder_hour, tzinfo=debtor.zones(rules)[0])
         return Message(
             name=due.name,
             borrower_ref=case.borrower_ref,
@@ -118,11 +142,17 @@ class Desk:
             step=due.step.id,
             template=due.step.template,
             channel=due.step.channel,
-            planned_at=datetime.combine(due.since_on, hour),
+            planned_at=self._planned_at(debtor, due.since_on),
             because_on=due.since_on,
             strategy=strategy.version,
             arm=case.arm,
         )
+
+    def _planned_at(self, debtor: Debtor, on: date) -> datetime:
+        strategy = self.contacting.policies.strategy(on)
+        rules = self.contacting.policies.rules_for(debtor, on)
+        hour = time(strategy.reminder_hour, tzinfo=debtor.zones(rules)[0])
+        return datetime.combine(on, hour)
 
     async def keep(self, work: Work, case: Case, happened: list[str], about: str = "") -> None:
         """Store a case and owe a message for each thing that happened, once per `about`."""
@@ -132,9 +162,9 @@ class Desk:
             await work.put(watch, case.loan_id, "ON" if is_watched(case) else "OVER")
         if not happened:
             return
-        shown = wire.case_message(await self.view(work, case))
+        view = View(case, await work.get(Debtor, case.borrower_ref))
         for number, name in enumerate(happened):
-            body = events_pb2.CaseChanged(event=name, case=shown)
+            body = self.told(view, name)
             subject = f"lending.v1.collections.{name}.{case.loan_id}"
             seen = case.seen_on or case.last.effective_on
             count = about or f"{case.last.sequence}.{len(case.facts)}.{seen}.{len(case.promises)}"
@@ -144,44 +174,49 @@ class Desk:
 
     async def told_sent(self, work: Work, message: Message, case: Case) -> None:
         """Publish that a reminder was sent."""
-        shown = wire.case_message(await self.view(work, case))
+        view = View(case, await work.get(Debtor, case.borrower_ref), messages=[message])
         subject = f"lending.v1.collections.reminder_sent.{case.loan_id}"
         headers = {"ce-type": "lending.collections.v1.reminder_sent", "ce-subject": case.loan_id}
-        body = events_pb2.CaseChanged(event="reminder_sent", case=shown)
+        body = self.told(view, "reminder_sent")
         await work.owe(subject, f"collections/sent/{message.name}", body, headers)
 
-    async def view(self, work: Work, case: Case) -> View:
-        """Return a case with its debtor, attempts and messages."""
+    async def view(self, work: Work, case: Case, *, attempts: bool = True) -> View:
+        """Return a case with its debtor, messages, and attempts if asked."""
         debtor = await work.get(Debtor, case.borrower_ref)
-        made = await trail.attempts(work, case.borrower_ref)
+        made = await trail.attempts(work, case.borrower_ref) if attempts else []
         mine = [one for one in made if one.loan_id == case.loan_id]
         return View(case, debtor, mine, await messages_of(work, case.loan_id))
 
+    async def case(self, work: Work, loan_id: str) -> Case | None:
+        """Return a case to be changed: nobody else changes its borrower's until the end."""
+        found = await work.get(Case, loan_id)
+        if found is None:
+            return None
+        await work.hold(found.borrower_ref)
+        return await work.get(Case, loan_id)
+
     async def change(self, work: Work, loan_id: str, step: Callable[[Case], Case]) -> Case:
         """Change an open case within the caller's transaction."""
-        case = step(require_open(await work.get(Case, loan_id), loan_id))
+        case = step(require_open(await self.case(work, loan_id), loan_id))
         await self.keep(work, case, [])
         return case
 
     async def see(self, on: date) -> None:
         """Let every open case know the business date, and plan what has become due."""
         self.sending.clock.see(on)
-        after = ""
-        while True:
-            async with self.records.work() as work:
-                page = await work.find(Case, state="OPEN", after=after, limit=100)
-                for case in page:
-                    await self._see(work, case, on)
-            if len(page) < 100:
-                break
-            after = page[-1].loan_id
-        async with self.records.work() as work:
-            for watch in await work.find(Watch, state="ON", limit=PAGE):
-                closed = await work.get(Case, watch.loan_id)
-                if closed is not None and not closed.open:
-                    await self._see(work, closed, on)
+        for kind, state in ((Case, "OPEN"), (Watch, "ON")):
+            after, more = "", True
+            while more:
+                async with self.records.work() as work:
+                    page = await work.find(kind, state=state, after=after, limit=PAGE)
+                    for one in page:
+                        await self._see(work, one.loan_id, on, is_open=kind is Case)
+                after, more = (page[-1].loan_id, True) if len(page) == PAGE else ("", False)
 
-    async def _see(self, work: Work, case: Case, on: date) -> None:
+    async def _see(self, work: Work, loan_id: str, on: date, *, is_open: bool) -> None:
+        case = await self.case(work, loan_id)
+        if case is None or case.open is not is_open:
+            return
         after, happened = see_date(case, on) if case.promises or case.plan else (case, [])
         if happened or watched(after, on)[1]:
             await self._after(work, after, happened, on)
@@ -227,8 +262,10 @@ def _is_same(message: Message, due: Due, case: Case) -> bool:
 
 async def messages_of(work: Work, loan_id: str) -> list[Message]:
     """Return the messages of a loan, by the time for which they were planned."""
-    found = await work.find(Message, after=f"{loan_id}.", before=f"{loan_id}/", limit=PAGE)
-    return sorted(found, key=lambda message: (message.because_on, message.name))
+    found = work.every(Message, after=f"{loan_id}.", before=f"{loan_id}/")
+    # An id may contain dots: L-1.2 begins like the messages of L-1.
+    ours = [message async for message in found if message.loan_id == loan_id]
+    return sorted(ours, key=lambda message: (message.because_on, message.name))
 
 
 def was_sent(message: Message) -> bool:

@@ -4,94 +4,139 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Any
 
 import msgspec
-from google.protobuf.json_format import MessageToDict
 from lending.ledger.v1 import ledger_service_pb2 as ledger_pb
 
-from services.collections import wire
 from services.collections.application import trail
 from services.collections.application.claiming import Claiming
 from services.collections.application.desk import Desk, View, messages_of, was_sent
 from services.collections.application.ports import Ledger
 from services.collections.domain import legal as domain
 from services.collections.domain.case import Case, require_open
-from services.collections.domain.contact_rules import Outcome
+from services.collections.domain.contact_rules import Outcome, Purpose
 from services.collections.domain.debtor import Debtor
-from services.collections.domain.legal import Matter, Taken, Tried
+from services.collections.domain.legal import (
+    Grounds,
+    LegalPolicy,
+    LegalPolicyNotFound,
+    Matter,
+    Taken,
+    Tried,
+)
 from shared.runtime.records import Work
+
+ARRIVED = (Outcome.SENT, Outcome.REACHED)
 
 
 @dataclass(slots=True)
 class Escalating:
-    """Legal matters by loan."""
+    """Legal matters by loan and episode; `shown` renders a case for the evidence."""
 
     desk: Desk
     claiming: Claiming
     ledger: Ledger
+    shown: Callable[[View], dict[str, Any]]
 
     async def matter(self, work: Work, case: Case) -> Matter:
-        """Return the matter of a case, new where there is none."""
-        found = await work.get(Matter, case.loan_id)
+        """Return the matter of a case's last episode, new where there is none."""
+        return await self._matter(work, await self.desk.view(work, case))
+
+    async def _matter(self, work: Work, view: View) -> Matter:
+        case = view.case
         due_on = case.episodes[-1].opened_on - timedelta(days=1)
-        return found or Matter(loan_id=case.loan_id, due_on=due_on)
+        found = await work.get(Matter, _key(case))
+        if found is None:
+            # Before matters were kept by episode, there was one for all of a loan's.
+            older = await work.get(Matter, case.loan_id)
+            found = older if older is not None and older.due_on == due_on else None
+        found = found or Matter(loan_id=case.loan_id, due_on=due_on)
+        return msgspec.structs.replace(found, due_on=due_on, notices=self._notices(view))
 
     async def check(
         self, work: Work, loan_id: str, on: date, by: str, note: str, *, may_go_on: bool
     ) -> Matter:
         """Record that somebody looked at hardship, vulnerability and disaster."""
-        case = require_open(await work.get(Case, loan_id), loan_id)
+        case = require_open(await self.desk.case(work, loan_id), loan_id)
         before = await self.matter(work, case)
         matter = msgspec.structs.replace(before, checked_on=on, may_go_on=may_go_on)
         said = f"{'may go on' if may_go_on else 'must wait'}: {note}"
-        loan = (case.borrower_ref, loan_id)
-        await trail.decided(work, loan, on, "PERSON_CHECKED", by, said)
-        await work.put(matter, loan_id)
+        await trail.decided(work, (case.borrower_ref, loan_id), on, "PERSON_CHECKED", by, said)
+        await work.put(matter, _key(case))
         return matter
 
     async def propose(self, work: Work, loan_id: str, taken: Taken) -> Matter:
         """Propose a step through every gate."""
-        case, matter, debtor, tried = await self._before(work, loan_id, taken.on)
-        policy = self.desk.contacting.policies.legal_on(taken.on)
-        matter = domain.proposed(matter, taken, policy, case, debtor, tried)
-        said = f"{taken.step} on {taken.on}"
-        loan = (case.borrower_ref, loan_id)
-        by = taken.proposed_by
-        await trail.decided(work, loan, taken.on, "LEGAL_PROPOSED", by, said, policy.version)
-        await work.put(matter, loan_id)
+        matter, grounds = await self._before(work, loan_id)
+        matter = domain.proposed(matter, taken, grounds)
+        await self._write(work, matter, taken, ("LEGAL_PROPOSED", taken.proposed_by), grounds)
         return matter
 
     async def approve(self, work: Work, loan_id: str, by: str) -> Matter:
-        """Approve the step that waits, through every gate again."""
-        case = require_open(await work.get(Case, loan_id), loan_id)
-        waiting = (await self.matter(work, case)).waiting
-        on = waiting.on if waiting else case.last.effective_on
-        case, matter, debtor, tried = await self._before(work, loan_id, on)
-        policy = self.desk.contacting.policies.legal_on(on)
-        matter = domain.approved(matter, by, policy, case, debtor, tried)
-        step = matter.steps[-1].step
-        loan = (case.borrower_ref, loan_id)
-        await trail.decided(work, loan, on, "LEGAL_APPROVED", by, f"{step} on {on}", policy.version)
-        await work.put(matter, loan_id)
-        await self.desk.keep(work, case, ["legal_step_approved"], f"legal.{step}.{on}")
+        """Approve the step that waits, through every gate as they are today."""
+        matter, grounds = await self._before(work, loan_id)
+        matter = domain.approved(matter, by, grounds)
+        taken = matter.steps[-1]
+        await self._write(work, matter, taken, ("LEGAL_APPROVED", by), grounds)
+        about = f"legal.{len(matter.steps)}.{taken.step}.{taken.on}"
+        await self.desk.keep(work, grounds.case, ["legal_step_approved"], about)
         return matter
 
-    async def _before(
-        self, work: Work, loan_id: str, on: date
-    ) -> tuple[Case, Matter, Debtor, Tried]:
-        case = require_open(await work.get(Case, loan_id), loan_id)
+    async def withdraw(self, work: Work, loan_id: str, by: str) -> Matter:
+        """Take back the step that waits; another may be proposed."""
+        matter, grounds = await self._before(work, loan_id)
+        taken, matter = matter.waiting, domain.withdrawn(matter)
+        assert taken is not None
+        await self._write(work, matter, taken, ("LEGAL_WITHDRAWN", by), grounds)
+        return matter
+
+    async def _write(
+        self, work: Work, matter: Matter, taken: Taken, what: tuple[str, str], grounds: Grounds
+    ) -> None:
+        loan, said = (grounds.case.borrower_ref, matter.loan_id), f"{taken.step} on {taken.on}"
+        version = grounds.policy.version
+        await trail.decided(work, loan, taken.on, what[0], what[1], said, version)
+        await work.put(matter, _key(grounds.case))
+
+    async def _before(self, work: Work, loan_id: str) -> tuple[Matter, Grounds]:
+        case = require_open(await self.desk.case(work, loan_id), loan_id)
         view = await self.desk.view(work, case)
         assert view.debtor is not None
-        tried = self._tried(view, on)
-        return case, await self.matter(work, case), view.debtor, tried
+        policies, today = self.desk.contacting.policies, self.desk.sending.clock.today()
+        policy = policies.legal_on(view.debtor, today)
+        shields = policies.rules_for(view.debtor, today).shields
+        tried = _tried(view, policy)
+        grounds = Grounds(policy, case, view.debtor, tried, today, shields)
+        return await self._matter(work, view), grounds
 
-    def _tried(self, view: View, on: date) -> Tried:
-        made = [one for one in view.attempts if one.outcome is not Outcome.NOT_SENT]
-        helps = self.desk.contacting.policies.legal_on(on).help_templates
-        offered = any(was_sent(one) and one.template in helps for one in view.messages)
-        return Tried(attempts=len(made), help_offered=offered or view.case.plan is not None)
+    def _notices(self, view: View) -> tuple[date, ...]:
+        """Return the days on which a demand left the house in this episode, oldest first."""
+        if view.debtor is None:
+            return ()
+        opened_on, templates = view.case.episodes[-1].opened_on, ()
+        with suppress(LegalPolicyNotFound):
+            templates = self.policy(view.debtor, opened_on).notice_templates
+        sent = [
+            one.sent_at.date()
+            for one in view.messages
+            if was_sent(one) and one.sent_at and one.template in templates
+        ]
+        given = [
+            one.at.date()
+            for one in view.attempts
+            if one.purpose is Purpose.LEGAL_NOTICE
+            and one.outcome in (Outcome.SENT, Outcome.REACHED)
+        ]
+        return tuple(sorted({day for day in (*sent, *given) if day >= opened_on}))
+
+    def policy(self, debtor: Debtor, on: date) -> LegalPolicy:
+        """Return the legal policy of a debtor; raise LegalPolicyNotFound."""
+        return self.desk.contacting.policies.legal_on(debtor, on)
 
     async def evidence(self, loan_id: str) -> tuple[str, str]:
         """Return everything about a loan as canonical JSON, and its SHA-256."""
@@ -99,9 +144,9 @@ class Escalating:
         async with self.desk.records.work() as work:
             case = await self.claiming.case(work, loan_id)
             view = await self.desk.view(work, case)
-            matter = await self.matter(work, case)
+            matter = await self._matter(work, view)
             gathered = {
-                "case": MessageToDict(wire.case_message(view)),
+                "case": self.shown(view),
                 "claims": msgspec.to_builtins(await self.claiming.of(work, loan_id)),
                 "legal": msgspec.to_builtins(matter),
                 "messages": msgspec.to_builtins(await messages_of(work, loan_id)),
@@ -113,3 +158,25 @@ class Escalating:
             }
         text = json.dumps(gathered, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
         return text, hashlib.sha256(text.encode()).hexdigest()
+
+
+def _key(case: Case) -> str:
+    """Return the key of the matter of a case's last episode; each has its own."""
+    return f"{case.loan_id}/{len(case.episodes)}"
+
+
+def _tried(view: View, policy: LegalPolicy) -> Tried:
+    """Say what was tried in this episode; what was tried in an earlier one does not count."""
+    opened_on, plan = view.case.episodes[-1].opened_on, view.case.plan
+    made = [
+        one
+        for one in view.attempts
+        if one.outcome is not Outcome.NOT_SENT and one.at.date() >= opened_on
+    ]
+    offered = any(
+        was_sent(one) and one.template in policy.help_templates and one.because_on >= opened_on
+        for one in view.messages
+    )
+    planned_on = (plan.effective_on or plan.proposed_on) if plan is not None else None
+    planned = planned_on is not None and planned_on >= opened_on
+    return Tried(attempts=len(made), help_offered=offered or planned)

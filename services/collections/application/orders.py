@@ -18,7 +18,6 @@ REQUESTS: Mapping[str, type[Any]] = {
     "RestructureLoan": ledger_pb.RestructureLoanRequest,
     "PostGuaranteePayment": ledger_pb.PostGuaranteePaymentRequest,
 }
-PAGE = 500
 Settle = Callable[[Work, str, str], Awaitable[None]]
 
 
@@ -58,7 +57,7 @@ class Orders:
     async def carry_out_due(self) -> None:
         """Carry out what is due, oldest id first."""
         async with self.records.work() as work:
-            due = await work.find(Order, state="DUE", limit=PAGE)
+            due = [order async for order in work.every(Order, state="DUE")]
         for order in due:
             await self.carry_out(order.order_id)
 
@@ -84,5 +83,6 @@ class Orders:
         async with self.records.work() as work:
             state = "REFUSED" if refusal else "DONE"
             done = msgspec.structs.replace(order, state=state, refusal=refusal)
-            await work.put(done, order_id, state)
+            if not await work.move(done, order_id, ("DUE", state)):
+                return
             await self.settle[order.subject](work, order.subject_id, refusal)

@@ -24,6 +24,7 @@ from services.collections.domain.hardship import (
     PlanAlreadyOpen,
     affordability,
     approved,
+    withdrawn,
 )
 from shared.kernel.errors import LendingError
 from shared.runtime.records import Work
@@ -104,6 +105,7 @@ class Planning:
             plan,
             instalment_minor=option.instalment_minor,
             affordable=can,
+            proposed_on=date.fromisoformat(today.on),
             probation_months=strategy.probation_months,
         )
 
@@ -120,6 +122,14 @@ class Planning:
         await self._note(work, case, "PLAN_PROPOSED", plan.proposed_by)
         return case
 
+    async def withdraw(self, work: Work, loan_id: str, by: str) -> Case:
+        """Withdraw the plan that waits for approval; another may be proposed."""
+        case = await self.desk.change(
+            work, loan_id, lambda case: msgspec.structs.replace(case, plan=withdrawn(case.plan))
+        )
+        await self._note(work, case, "PLAN_WITHDRAWN", by)
+        return case
+
     async def approve(self, work: Work, loan_id: str, approved_by: str, effective_on: date) -> Case:
         """Approve a plan and order it from the ledger."""
 
@@ -132,7 +142,7 @@ class Planning:
         assert case.plan is not None
         await self._note(work, case, "PLAN_APPROVED", approved_by)
         request = _order(loan_id, case.plan, effective_on.isoformat())
-        await self.orders.place(work, "plan", loan_id, request)
+        await self.orders.place(work, "plan", f"{loan_id}/{case.plan.number}", request)
         return case
 
     async def carry_out(self, loan_id: str) -> None:
@@ -142,11 +152,14 @@ class Planning:
         if case is not None and case.plan is not None and case.plan.status == "APPROVING":
             await self.orders.carry_out(f"plan-{loan_id}-{case.plan.number}")
 
-    async def settle(self, work: Work, loan_id: str, refusal: str) -> None:
-        """Write down what the ledger did with an approved plan."""
-        case = await work.get(Case, loan_id)
+    async def settle(self, work: Work, plan_id: str, refusal: str) -> None:
+        """Write down what the ledger did with an approved plan, named by loan and number."""
+        loan_id, _, number = plan_id.partition("/")
+        case = await self.desk.case(work, loan_id)
         if case is None or case.plan is None:
             raise CaseNotFound(f"loan {loan_id} has no plan", field="loan_id")
+        if case.plan.status != "APPROVING" or number not in ("", str(case.plan.number)):
+            return
         status = "REFUSED" if refusal else "APPROVED"
         plan = msgspec.structs.replace(case.plan, status=status, refusal=refusal)
         done = msgspec.structs.replace(case, plan=plan)

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from services.collections.domain.contact_rules import Rules, rules_in_force
 from services.collections.domain.debtor import Debtor
-from services.collections.domain.legal import LegalPolicy
+from services.collections.domain.legal import LegalPolicy, legal_in_force
 from services.collections.domain.message import Letter
 from services.collections.domain.permit import Permit
 from services.collections.domain.treatment import Strategy, strategy_in_force
@@ -67,6 +67,15 @@ class Clock(Protocol):
     def has_come(self, planned_at: datetime) -> bool:
         """Say whether it is time."""
 
+    def until(self) -> datetime:
+        """Return an instant behind which nothing has come."""
+
+    def is_now(self, at: datetime) -> bool:
+        """Say whether somebody who acts now may say that it is this instant."""
+
+    def known_on(self, planned_at: datetime) -> date:
+        """Return the last day whose facts count when something planned takes place."""
+
     def moment(self, planned_at: datetime) -> datetime:
         """Return the instant at which something planned takes place if done now."""
 
@@ -89,10 +98,9 @@ class Policies:
         """Return the contact rules of a debtor's jurisdiction on a date."""
         return rules_in_force(self.rules, debtor.jurisdiction, on)
 
-    def legal_on(self, on: date) -> LegalPolicy:
-        """Return the newest legal policy in force on a date, or the oldest there is."""
-        begun = [row for row in self.legal if row.effective_from <= on]
-        return max(begun or self.legal, key=lambda row: row.effective_from)
+    def legal_on(self, debtor: Debtor, on: date) -> LegalPolicy:
+        """Return the legal policy of a debtor's jurisdiction on a date."""
+        return legal_in_force(self.legal, debtor.jurisdiction, on)
 
     def strategy(self, on: date) -> Strategy:
         """Return the strategy in force on a date."""

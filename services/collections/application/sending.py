@@ -1,41 +1,66 @@
-"""The one place that sends: planned once by name, asked at the gate, sent once."""
+"""The one place that sends: what the gate let pass leaves once, each carrier at its own pace."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
+from time import monotonic
 
-import msgspec
 import structlog
 
 from services.collections.application import trail
 from services.collections.application.contacting import Contacting
+from services.collections.application.deciding import (
+    Deciding,
+    Overtaken,
+    due_until,
+    look_at,
+    moved,
+)
 from services.collections.application.ports import (
     ChannelAway,
     ChannelRefused,
     ChannelUncertain,
     Clock,
     SendingChannel,
-    Wording,
 )
 from services.collections.domain.case import Case
-from services.collections.domain.contact_gate import ContactOptedOut, ContactRefused, next_allowed
 from services.collections.domain.contact_rules import Channel, Outcome
-from services.collections.domain.debtor import Attempt, Debtor
 from services.collections.domain.message import Letter, Message, MessageState
 from services.collections.domain.permit import Permit
-from services.collections.domain.task import Task
-from shared.kernel.money import format_amount
+from shared.runtime import locks
 from shared.runtime.records import Records, Work
 
-FALLBACKS = (Channel.EMAIL, Channel.SMS, Channel.LETTER)
-RETRY = timedelta(minutes=5)
-PAGE = 500
+RETRY, AT_ONCE = timedelta(minutes=5), timedelta(0)
+PAGE = 200
 LOOK_SECONDS = 1.0
+FAILURES_FREE, REST_SECONDS_MAX = 2, 60.0
 Told = Callable[[Work, Message, Case], Awaitable[None]]
+
+
+@dataclass(slots=True)
+class Carrier:
+    """One way out of the house; after two failures in a row it rests, longer each time."""
+
+    channel: SendingChannel
+    carries: frozenset[Channel]
+    failures: int = 0
+    rests_until: float = 0.0
+
+    @property
+    def role(self) -> str:
+        """The role of who sends by it; one process at a time has it."""
+        return f"collections-sending-{min(self.carries)}"
+
+    def ended(self, *, well: bool) -> None:
+        """Learn how the last send ended."""
+        self.failures = 0 if well else self.failures + 1
+        if self.failures > FAILURES_FREE:
+            rest = min(REST_SECONDS_MAX, 2.0 ** (self.failures - FAILURES_FREE))
+            self.rests_until = monotonic() + rest
 
 
 @dataclass(slots=True)
@@ -44,230 +69,172 @@ class Sending:
 
     records: Records
     contacting: Contacting
-    channels: Mapping[Channel, SendingChannel]
-    wording: Wording
+    deciding: Deciding
+    carriers: list[Carrier]
     clock: Clock
     told: Told | None = None
     wanted: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Send what is ready, and ask again about what waits, until told to stop."""
+        """Decide, and send by each carrier, until told to stop; none waits for another."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._until(stop, self.decide_due))
+            for carrier in self.carriers:
+                group.create_task(self._until(stop, lambda one=carrier: self.deliver_due(one)))
+
+    async def _until(self, stop: asyncio.Event, step: Callable[[], Awaitable[None]]) -> None:
         while not stop.is_set():
             self.wanted.clear()
-            await self.send_due()
+            await step()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self.wanted.wait(), LOOK_SECONDS)
 
-    async def resume(self) -> None:
-        """What was begun and whose end was not seen: repeat it, or hand it to a person."""
-        async with self.records.work() as work:
-            begun = await work.find(Message, state=MessageState.SENDING, limit=PAGE)
-        for message in begun:
-            if self.channels[message.channel].repeatable:
-                await self._deliver(message)
-            else:
-                await self._ended(message, MessageState.UNCERTAIN, "stopped while sending")
-
     async def send_due(self) -> None:
-        """Ask the gate about what is planned and has come; send what is ready."""
-        await self.resume()
+        """Decide about what has come, and send what is ready, once."""
+        await self.decide_due()
+        await asyncio.gather(*(self.deliver_due(carrier) for carrier in self.carriers))
+
+    async def decide_due(self) -> None:
+        """Ask the gate about every message that has come, each in a transaction of its own."""
+        until, place, more = due_until(self.clock), ("", ""), True
+        while more:
+            async with self.records.work() as work:
+                page = await work.due(Message, MessageState.PLANNED, until, place, PAGE)
+            for _, message in page:
+                if self.clock.has_come(message.planned_at):
+                    await self.decide(message.name)
+            place, more = (page[-1][0], True) if len(page) == PAGE else (place, False)
+
+    async def decide(self, name: str) -> None:
+        """Ask the gate about one message."""
+        with suppress(Overtaken):
+            async with self.records.work() as work:
+                message = await work.get(Message, name)
+                if message is None or message.state is not MessageState.PLANNED:
+                    return
+                ready = await self.deciding.decide(work, message)
+            if ready:
+                self.wanted.set()
+
+    async def deliver_due(self, carrier: Carrier) -> None:
+        """Send what is ready for a carrier; what was begun and not seen to end comes first."""
+        if monotonic() < carrier.rests_until:
+            return
+        async with locks.sole(self.records.engine, carrier.role) as ours:
+            if not ours:
+                return
+            for state, begin in (
+                (MessageState.SENDING, self._begin_again),
+                (MessageState.READY, self._begin),
+            ):
+                for name in await self._names(state, carrier):
+                    begun = await begin(name, carrier)
+                    if begun is not None and not await self._deliver(begun, carrier):
+                        return
+
+    async def _names(self, state: MessageState, carrier: Carrier) -> list[str]:
         async with self.records.work() as work:
-            for message in await work.find(Message, state=MessageState.PLANNED, limit=PAGE):
-                await self.decide(work, message)
-            ready = await work.find(Message, state=MessageState.READY, limit=PAGE)
-        for message in ready:
-            await self._send(message)
+            found = [one async for one in work.every(Message, state=state)]
+        return [one.name for one in found if one.channel in carrier.carries]
 
-    async def _send(self, message: Message) -> None:
-        """Write down that sending begins, then send; what was permitted long ago is asked again."""
-        assert message.sent_at is not None
-        fresh = self.clock.is_fresh(message.sent_at)
+    async def _begin(self, name: str, carrier: Carrier) -> Message | None:
+        """Write down that sending begins, if the message is still right; else plan it again."""
+        with suppress(Overtaken):
+            async with self.records.work() as work:
+                message = await work.get(Message, name)
+                if message is None or message.state is not MessageState.READY:
+                    return None
+                why_not = await self.deciding.still_right(work, message, as_of_now=False)
+                if not why_not:
+                    return await moved(work, message, state=MessageState.SENDING)
+                await self.deciding.not_sent(work, message, why_not, AT_ONCE)
+        return None
+
+    async def _begin_again(self, name: str, carrier: Carrier) -> Message | None:
+        """Repeat what was begun only where that is safe and still right; else a person looks."""
         async with self.records.work() as work:
-            state = MessageState.SENDING if fresh else MessageState.PLANNED
-            begun = await _store(work, message, state=state)
-            if not fresh:
-                await self.contacting.finish(work, message.attempt_id, Outcome.NOT_SENT)
-        if fresh:
-            await self._deliver(begun)
+            message = await work.get(Message, name)
+            if message is None or message.state is not MessageState.SENDING:
+                return None
+            why_not = "stopped while sending"
+            if carrier.channel.repeatable:
+                why_not = await self.deciding.still_right(work, message, as_of_now=True)
+        if not why_not:
+            return message
+        await self._ended(message, MessageState.UNCERTAIN, why_not)
+        return None
 
-    async def decide(self, work: Work, message: Message) -> None:
-        """Ask the gate about a planned message whose time has come, and write the answer down."""
-        if not self.clock.has_come(message.planned_at):
-            return
-        case = await work.get(Case, message.loan_id)
-        assert case is not None
-        debtor = await self.contacting.debtor_of(work, case)
-        why_not = self._outdated(message, case)
-        if why_not:
-            await _store(work, message, state=MessageState.CANCELLED, why=why_not)
-            return
-        refusal: ContactRefused | None = None
-        for channel in self._reachable(message, debtor):
-            attempt = self._attempt(message, channel, debtor)
-            try:
-                permit = await self.contacting.permit(work, attempt)
-            except ContactOptedOut as refused:
-                refusal = refused
-                continue
-            except ContactRefused as refused:
-                refusal = refused
-                break
-            await self._written(work, message, permit, case, debtor)
-            self.wanted.set()
-            return
-        await self._put_off(work, message, debtor, refusal)
-
-    def _outdated(self, message: Message, case: Case) -> str:
-        strategy = self.contacting.policies.strategy(message.because_on)
-        age = self.clock.moment(message.planned_at).date() - message.because_on
-        if not case.open:
-            return "the case is closed"
-        if case.episodes[-1].stage != message.stage:
-            return f"the case is in {case.episodes[-1].stage}"
-        return f"{age.days} days late" if age.days > strategy.stale_days else ""
-
-    def _reachable(self, message: Message, debtor: Debtor) -> list[Channel]:
-        """Return the message's channel and those that may stand in for it."""
-        wanted = [message.channel, *(c for c in FALLBACKS if c is not message.channel)]
-        return [
-            channel
-            for channel in wanted
-            if not self.channels[channel].needs_address or debtor.address(channel)
-        ]
-
-    def _attempt(self, message: Message, channel: Channel, debtor: Debtor) -> Attempt:
-        return Attempt(
-            attempt_id=f"m.{trail.key_of(message.name)}.{message.tries}",
-            borrower_ref=message.borrower_ref,
-            loan_id=message.loan_id,
-            at=self.clock.moment(message.planned_at),
-            channel=channel,
-            address=debtor.address(channel),
-            by="collections",
-        )
-
-    async def _written(
-        self, work: Work, message: Message, permit: Permit, case: Case, debtor: Debtor
-    ) -> None:
-        letter = self._letter(message, permit.attempt.channel, case, debtor)
-        await _store(
-            work,
-            message,
-            state=MessageState.READY,
-            channel=permit.attempt.channel,
-            attempt_id=permit.attempt.attempt_id,
-            rules=permit.rules_version,
-            language=debtor.language,
-            sent_at=permit.attempt.at,
-            tries=message.tries + 1,
-            wording=letter.wording,
-            subject=letter.subject,
-            text=letter.text,
-        )
-
-    def _letter(self, message: Message, channel: Channel, case: Case, debtor: Debtor) -> Letter:
-        words = {
-            "loan_id": case.loan_id,
-            "borrower_ref": case.borrower_ref,
-            "days_past_due": case.last.days_past_due,
-            "arrears": format_amount(case.last.arrears_minor, case.currency),
-            "currency": case.currency,
-            "sent_on": message.because_on.isoformat(),
-        }
-        to = debtor.address(channel)
-        return self.wording.letter(message.name, message.template, debtor.language, to, words)
-
-    async def _put_off(
-        self, work: Work, message: Message, debtor: Debtor, refusal: ContactRefused | None
-    ) -> None:
-        """Plan a refused message for when the gate opens; give it up when that has no end."""
-        if refusal is None:
-            await _store(work, message, state=MessageState.CANCELLED, why="no address is known")
-            return
-        attempt = self._attempt(message, message.channel, debtor)
-        rules = self.contacting.policies.rules_for(debtor, attempt.at.date())
-        past = await trail.attempts(work, message.borrower_ref, attempt.at)
-        opens = next_allowed(rules, attempt, debtor, past)
-        if opens is None or opens <= attempt.at:
-            await _store(work, message, state=MessageState.CANCELLED, why=refusal.rule)
-        else:
-            await _store(work, message, planned_at=opens, why=refusal.rule)
-
-    async def _deliver(self, message: Message) -> None:
-        """Hand a begun message to its channel and write down how that ended."""
+    async def _deliver(self, message: Message, carrier: Carrier) -> bool:
+        """Hand a begun message to its carrier and write down how that ended; False: it failed."""
         async with self.records.work() as work:
             attempt = await trail.attempt(work, message.attempt_id)
-        letter = Letter(
-            message.name,
-            attempt.address,
-            message.language,
-            message.wording,
-            message.subject,
-            message.text,
-        )
+        said = (message.wording, message.subject, message.text)
+        letter = Letter(message.name, attempt.address, message.language, *said)
+        log, well = structlog.get_logger(), True
         try:
-            channel = self.channels[message.channel]
-            reference = await channel.send(Permit(attempt, message.rules), letter)
+            reference = await carrier.channel.send(Permit(attempt, message.rules), letter)
         except ChannelAway as away:
-            structlog.get_logger().warning("channel away", channel=message.channel, why=str(away))
+            log.warning("channel away", channel=message.channel, why=str(away))
+            well = False
             await self._ended(message, MessageState.PLANNED, str(away))
         except ChannelRefused as refused:
             await self._ended(message, MessageState.BOUNCED, str(refused))
         except ChannelUncertain as lost:
-            if not self.channels[message.channel].repeatable:
+            well = False
+            if not carrier.channel.repeatable:
                 await self._ended(message, MessageState.UNCERTAIN, str(lost))
+        except Exception as failure:  # A channel's own mistake: nobody knows, the others go on.
+            log.error("channel failed", message=message.name, why=repr(failure))
+            await self._ended(message, MessageState.UNCERTAIN, repr(failure))
         else:
             await self._ended(message, MessageState.SENT, "", reference)
+        carrier.ended(well=well)
+        return well
 
     async def _ended(
         self, message: Message, state: MessageState, why: str, reference: str = ""
     ) -> None:
-        outcome = _OUTCOMES[state]
-        planned_at = message.planned_at
+        with suppress(Overtaken):
+            async with self.records.work() as work:
+                now = await work.get(Message, message.name)
+                assert now is not None
+                if now.state is MessageState.SENDING:
+                    await self._end(work, now, state, why, reference)
+                elif reference:
+                    # The carrier's receipt was faster than we: it stays, with its reference.
+                    await moved(work, now, carrier_ref=reference)
+                    await self._finished(work, now, Outcome.SENT)
+
+    async def _end(
+        self, work: Work, message: Message, state: MessageState, why: str, reference: str
+    ) -> None:
         if state is MessageState.PLANNED:
-            planned_at = self.clock.moment(planned_at) + RETRY
-        async with self.records.work() as work:
-            ended = await _store(
-                work,
-                message,
-                state=state,
-                why=why[:200],
-                carrier_ref=reference,
-                planned_at=planned_at,
-            )
+            return await self.deciding.not_sent(work, message, why, RETRY)
+        ended = await moved(work, message, state=state, why=why[:200], carrier_ref=reference)
+        await self._finished(work, message, _OUTCOMES[state])
+        if state is not MessageState.SENT:
+            await look_at(work, ended, self.clock)
+        elif self.told is not None:
+            case = await work.get(Case, message.loan_id)
+            assert case is not None
+            await self.told(work, ended, case)
+
+    async def _finished(self, work: Work, message: Message, outcome: Outcome) -> None:
+        attempt = await trail.attempt(work, message.attempt_id)
+        if attempt.outcome is Outcome.IN_PROGRESS:
             await self.contacting.finish(work, message.attempt_id, outcome)
-            if state is MessageState.SENT and self.told is not None:
-                case = await work.get(Case, message.loan_id)
-                assert case is not None
-                await self.told(work, ended, case)
-            elif state is not MessageState.PLANNED:
-                await work.put(_check_task(ended, self.clock), f"{ended.name}.check", "OPEN")
 
 
 _OUTCOMES = {
     MessageState.SENT: Outcome.SENT,
-    MessageState.PLANNED: Outcome.NOT_SENT,
     MessageState.BOUNCED: Outcome.BOUNCED,
     MessageState.UNCERTAIN: Outcome.SENT,
 }
 
 
-async def _store(work: Work, message: Message, **changes: object) -> Message:
-    changed = msgspec.structs.replace(message, **changes)
-    await work.put(changed, changed.name, changed.state)
-    return changed
-
-
-def _check_task(message: Message, clock: Clock) -> Task:
-    """Somebody looks whether the message arrived, or finds a better address."""
-    today = clock.today()
-    return Task(
-        task_id=f"{message.name}.check",
-        kind="CHECK_MESSAGE",
-        queue=message.stage,
-        borrower_ref=message.borrower_ref,
-        loan_id=message.loan_id,
-        created_on=today,
-        due_on=today + timedelta(days=2),
-        note=f"{message.state}: {message.why}"[:200],
-    )
+def carriers_of(channels: dict[Channel, SendingChannel]) -> list[Carrier]:
+    """Return each way out once, with all that it carries."""
+    ways: dict[int, tuple[SendingChannel, set[Channel]]] = {}
+    for channel, way in channels.items():
+        ways.setdefault(id(way), (way, set()))[1].add(channel)
+    return [Carrier(way, frozenset(carries)) for way, carries in ways.values()]

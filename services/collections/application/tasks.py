@@ -43,4 +43,5 @@ async def cancel_tasks(work: Work, loan_id: str) -> None:
 
 async def tasks_of(work: Work, loan_id: str) -> list[Task]:
     """Return the tasks about a loan, by id."""
-    return await work.find(Task, after=f"{loan_id}.", before=f"{loan_id}/", limit=1000)
+    found = work.every(Task, after=f"{loan_id}.", before=f"{loan_id}/")
+    return [task async for task in found if task.loan_id == loan_id]

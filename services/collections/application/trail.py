@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta
 import msgspec
 
 from services.collections.domain.contact_rules import Outcome
-from services.collections.domain.debtor import Attempt
+from services.collections.domain.debtor import Attempt, AttemptHasEnded
 from shared.kernel.errors import NotFound
 from shared.runtime.records import Work
 
@@ -51,8 +51,8 @@ async def write(work: Work, entry: Entry) -> None:
 async def read(work: Work, borrower_ref: str, loan_id: str = "") -> list[Entry]:
     """Return the trail of a borrower, or of one loan, oldest first."""
     key = key_of(borrower_ref)
-    found = await work.find(Entry, after=f"{key}.", before=f"{key}/", limit=100_000)
-    return [entry for entry in found if not loan_id or entry.loan_id == loan_id]
+    found = work.every(Entry, after=f"{key}.", before=f"{key}/")
+    return [entry async for entry in found if not loan_id or entry.loan_id == loan_id]
 
 
 async def add_attempt(work: Work, made: Attempt) -> None:
@@ -74,8 +74,12 @@ async def finish_attempt(work: Work, attempt_id: str, outcome: Outcome) -> Attem
 
     Raises:
         AttemptNotFound: nothing was begun under this id.
+        AttemptHasEnded: it is not in progress.
     """
     begun = await attempt(work, attempt_id)
+    if begun.outcome is not Outcome.IN_PROGRESS:
+        said = f"it ended: {begun.outcome.lower().replace('_', ' ')}"
+        raise AttemptHasEnded(said, field="attempt_id")
     ended = msgspec.structs.replace(begun, outcome=outcome)
     await add_attempt(work, ended)
     return ended
@@ -97,7 +101,7 @@ async def attempts(work: Work, borrower_ref: str, around: datetime | None = None
     if around is not None:
         after = f"{key}.{around.astimezone(UTC) - LOOK_BACK:%Y%m%dT%H%M%S%f}"
         before = f"{key}.{around.astimezone(UTC) + LOOK_BACK:%Y%m%dT%H%M%S%f}"
-    return await work.find(Attempt, after=after, before=before, limit=10_000)
+    return [one async for one in work.every(Attempt, after=after, before=before)]
 
 
 def noon(day: date) -> datetime:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import date
 from enum import StrEnum
+from functools import lru_cache
 
 import msgspec
 
+from services.collections.domain.currency import same_currency
 from services.collections.domain.hardship import Plan
 from services.collections.domain.promises import Money, Promise, PromiseStatus, Standing, standings
 from shared.kernel.errors import NotFound, Refused
@@ -45,10 +46,17 @@ class Heard(msgspec.Struct, frozen=True, kw_only=True):
     amount_minor: int = 0
     currency: str = "CNY"
     kinds: tuple[str, ...] = ()
+    log_version: int = 0
+    superseded: tuple[int, ...] = ()
 
 
 class Fact(msgspec.Struct, frozen=True, array_like=True):
-    """What a case keeps of an event it heard."""
+    """
+    What a case keeps of an event it heard.
+
+    `log_version` names the ledger's fact behind it; `superseded` are those that a restated
+    timeline says no longer hold.
+    """
 
     sequence: int
     type: str
@@ -58,6 +66,8 @@ class Fact(msgspec.Struct, frozen=True, array_like=True):
     arrears_minor: int
     amount_minor: int
     kinds: tuple[str, ...] = ()
+    log_version: int = 0
+    superseded: tuple[int, ...] = ()
 
 
 class Episode(msgspec.Struct, frozen=True):
@@ -71,7 +81,7 @@ class Episode(msgspec.Struct, frozen=True):
 
     @property
     def stage(self) -> str:
-        """The worst stage so far."""
+        """The worst stage so far; empty when all that was said of it no longer holds."""
         return self.stages[-1][0] if self.stages else ""
 
     @property
@@ -121,6 +131,9 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _STAGES = ("GRACE", "M1", "M2", "M3", "M4", "M5", "M6", "M7")
+_ECHOES = ("TIMELINE_RESTATED", "REPAYMENT_POSTED", "REPAYMENT_REVERSED", "RECOVERY_POSTED")
+"""They repeat how late the loan was before; what they changed follows in another event."""
+
 _PAID = {"REPAYMENT_POSTED": 1, "RECOVERY_POSTED": 1, "REPAYMENT_REVERSED": -1}
 
 
@@ -162,6 +175,8 @@ def follow(case: Case | None, heard: Heard) -> tuple[Case | None, list[str]]:
         heard.arrears_minor,
         heard.amount_minor,
         heard.kinds,
+        heard.log_version,
+        heard.superseded,
     )
     facts = tuple(sorted((*before.facts, fact), key=lambda one: one.sequence))
     after = msgspec.structs.replace(before, facts=facts)
@@ -183,8 +198,8 @@ def changes_between(before: Case, after: Case) -> list[str]:
     happened += _promise_changes(before, after)
     was = old[-1] if old else None
     now = new[-1] if new else None
-    entered = now is not None and now.is_open and now.stages != (was.stages if was else ())
-    if entered and now is not None and (was is None or now.stage != was.stage or not was.is_open):
+    known = was.stages if was is not None and was.is_open else ()
+    if now is not None and now.is_open and now.stages and now.stages[-1] not in known:
         happened.append("stage_entered")
     if after.facts and after.last.type == "TIMELINE_RESTATED" and after.last not in before.facts:
         happened.append("history_restated")
@@ -204,8 +219,14 @@ def _promise_changes(before: Case, after: Case) -> list[str]:
     ]
 
 
-def _episodes(facts: Sequence[Fact]) -> tuple[Episode, ...]:
-    """Fold facts, oldest first, into episodes."""
+@lru_cache(maxsize=4096)
+def _episodes(facts: tuple[Fact, ...]) -> tuple[Episode, ...]:
+    """
+    Fold facts, oldest first, into episodes.
+
+    What a restated timeline supersedes entered no stage; that the case was open stays true.
+    """
+    gone = {version for fact in facts for version in fact.superseded}
     done: list[Episode] = []
     episode: Episode | None = None
     for place, fact in enumerate(facts):
@@ -216,7 +237,8 @@ def _episodes(facts: Sequence[Fact]) -> tuple[Episode, ...]:
             continue
         off = episode.charged_off or fact.type == "CHARGED_OFF"
         stages = episode.stages
-        if late and stage_rank(fact.stage) > stage_rank(episode.stage):
+        holds = fact.type not in _ECHOES and fact.log_version not in gone
+        if late and holds and stage_rank(fact.stage) > stage_rank(episode.stage):
             stages = (*stages, (fact.stage, fact.effective_on))
         episode = msgspec.structs.replace(episode, stages=stages, charged_off=off)
         if fact.type == "SETTLED" or not (late or off):
@@ -236,12 +258,25 @@ def _ending(fact: Fact, before: Fact | None) -> Ending:
     return Ending.RESTATED if "TIMELINE_RESTATED" in causes else Ending.CURED
 
 
+def case_on(case: Case, day: date) -> Case:
+    """Return a case as it was on a day; as it is where it has not been late by then."""
+    facts = tuple(fact for fact in case.facts if fact.effective_on <= day)
+    before = msgspec.structs.replace(case, facts=facts)
+    return before if before.episodes else case
+
+
 def see_date(case: Case, on: date) -> tuple[Case, list[str]]:
     """Let a case know how far the book has come; a promise whose date went by may be broken."""
     if case.seen_on is not None and case.seen_on >= on:
         return case, []
     after = msgspec.structs.replace(case, seen_on=on)
     return after, _promise_changes(case, after)
+
+
+def with_promise(case: Case, promise: Promise, currency: str) -> Case:
+    """Add a promise; raise AmountCurrencyDiffers."""
+    same_currency(currency or case.currency, case.currency, "amount")
+    return msgspec.structs.replace(case, promises=(*case.promises, promise))
 
 
 def require_open(case: Case | None, loan_id: str) -> Case:

@@ -41,7 +41,11 @@ class ClaimDocumentsMissing(Refused):
 
 
 class ClaimAboveCover(Refused):
-    """More than the cover."""
+    """More than what is left of the cover."""
+
+
+class ClaimAboveClaimed(Refused):
+    """More than was claimed."""
 
 
 class Standin(StrEnum):
@@ -88,16 +92,19 @@ def with_document(claim: Claim, document: Document) -> Claim:
     return msgspec.structs.replace(claim, documents=(*others, document))
 
 
-def filed(claim: Claim, on: date, amount_minor: int, by: str, days_past_due: int) -> Claim:
+def filed(
+    claim: Claim, on: date, amount_minor: int, by: str, days_past_due: int, paid_minor: int = 0
+) -> Claim:
     """
     File a claim.
 
     Args:
         claim: Being prepared.
         on: Day of filing.
-        amount_minor: Asked for; up to the cover.
+        amount_minor: Asked for; up to what is left of the cover.
         by: Who files it.
         days_past_due: Of the loan.
+        paid_minor: What the same stand-in paid for this loan before.
     Raises:
         ClaimNotOpen, ClaimWaitingPeriod, ClaimCoverEnded, ClaimDocumentsMissing, ClaimAboveCover
     """
@@ -112,16 +119,23 @@ def filed(claim: Claim, on: date, amount_minor: int, by: str, days_past_due: int
     missing = [kind for kind in claim.documents_wanted if kind not in there]
     if missing:
         raise ClaimDocumentsMissing(", ".join(missing), field="claim_id", expected="these first")
-    _within_cover(claim, amount_minor)
+    left = max(0, claim.cover_minor - paid_minor)
+    if amount_minor > left:
+        raise ClaimAboveCover(f"{amount_minor} is too much", field="amount", expected=f"{left}")
     return msgspec.structs.replace(
         claim, status="FILED", filed_on=on, filed_by=by, claimed_minor=amount_minor
     )
 
 
 def answered(claim: Claim, amount_minor: int, reason: str) -> Claim:
-    """Take the answer in: PAYING with an amount, REFUSED without."""
+    """Take the answer in, of up to what was claimed: PAYING with an amount, REFUSED without."""
     _require(claim, "FILED", ClaimNotFiled)
-    _within_cover(claim, amount_minor)
+    if amount_minor > claim.claimed_minor:
+        raise ClaimAboveClaimed(
+            f"{amount_minor} is above what was claimed",
+            field="amount",
+            expected=f"{claim.claimed_minor}",
+        )
     if not amount_minor:
         return msgspec.structs.replace(claim, status="REFUSED", refusal=reason)
     return msgspec.structs.replace(
@@ -136,20 +150,16 @@ def settled(claim: Claim, refusal: str) -> Claim:
     return msgspec.structs.replace(claim, status="PAID", refusal="")
 
 
-def _within_cover(claim: Claim, amount_minor: int) -> None:
-    if amount_minor > claim.cover_minor:
-        raise ClaimAboveCover(
-            f"{amount_minor} is above the cover", field="amount", expected=f"{claim.cover_minor}"
-        )
-
-
 def _require(claim: Claim, status: str, refusal: type[Refused]) -> None:
     if claim.status != status:
         raise refusal(f"the claim is {claim.status.lower()}", field="claim_id")
 
 
 def share_recovery(
-    amount_minor: int, lender_owed_minor: int, payers: Mapping[str, int]
+    amount_minor: int,
+    lender_owed_minor: int,
+    payers: Mapping[str, int],
+    owed_most_minor: int | None = None,
 ) -> list[tuple[str, int, int]]:
     """
     Share what a borrower paid: the lender's own part first, then those who paid, in proportion.
@@ -157,7 +167,8 @@ def share_recovery(
     Args:
         amount_minor: What came.
         lender_owed_minor: What the lender is still owed itself.
-        payers: What each of those who paid a claim is owed.
+        payers: What each of those who paid a claim paid.
+        owed_most_minor: What the borrower still owes them in all; None: all that they paid.
     Returns:
         Creditor, owed, share; sums to the amount or to all that is owed, the smaller. What
         rounding leaves goes to the first payers by name.
@@ -165,10 +176,20 @@ def share_recovery(
         Civil Code (CN) art. 700: recourse must not harm the creditor's interest.
     """
     first = min(amount_minor, lender_owed_minor)
-    owed = sum(payers.values())
-    rest = min(amount_minor - first, owed)
-    parts = {name: int(Fraction(rest * payers[name], owed)) for name in payers} if owed else {}
-    for name in sorted(parts)[: rest - sum(parts.values())]:
-        parts[name] += 1
-    rows: Sequence[tuple[str, int, int]] = [(n, payers[n], parts.get(n, 0)) for n in sorted(payers)]
+    paid = sum(payers.values())
+    owed = _in_proportion(paid if owed_most_minor is None else min(paid, owed_most_minor), payers)
+    parts = _in_proportion(min(amount_minor - first, sum(owed.values())), owed)
+    rows: Sequence[tuple[str, int, int]] = [(n, owed[n], parts[n]) for n in sorted(payers)]
     return [("lender", lender_owed_minor, first), *rows]
+
+
+def _in_proportion(amount_minor: int, weights: Mapping[str, int]) -> dict[str, int]:
+    """Split an amount of up to the sum of the weights; none gets more than its weight."""
+    whole = sum(weights.values())
+    if not whole:
+        return dict.fromkeys(weights, 0)
+    parts = {name: int(Fraction(amount_minor * part, whole)) for name, part in weights.items()}
+    missing = amount_minor - sum(parts.values())
+    for name in sorted(name for name in parts if parts[name] < weights[name])[:missing]:
+        parts[name] += 1
+    return parts

@@ -12,7 +12,7 @@ from shared.kernel.errors import InvalidArgument
 
 
 class RulesNotFound(InvalidArgument):
-    """No contact rules are in force for this jurisdiction on this date."""
+    """This jurisdiction has no contact rules."""
 
 
 class Channel(StrEnum):
@@ -175,16 +175,19 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 def rules_in_force(rows: Sequence[Rules], jurisdiction: str, on: date) -> Rules:
     """
-    Return the newest rules of a jurisdiction that are in force on a date.
+    Return the newest rules of a jurisdiction in force on a date; the oldest before any is.
 
     Raises:
-        RulesNotFound: there are none.
+        RulesNotFound: the jurisdiction has none.
     """
-    found = [r for r in rows if r.jurisdiction == jurisdiction and r.effective_from <= on]
+    found = [r for r in rows if r.jurisdiction == jurisdiction]
     if not found:
         raise RulesNotFound(
             f"no contact rules for {jurisdiction[:20]!r} on {on}",
             field="jurisdiction",
             expected=", ".join(sorted({r.jurisdiction for r in rows})),
         )
-    return max(found, key=lambda rules: rules.effective_from)
+    begun = [r for r in found if r.effective_from <= on]
+    if not begun:
+        return min(found, key=lambda rules: rules.effective_from)
+    return max(begun, key=lambda rules: rules.effective_from)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -18,7 +19,10 @@ from services.collections.domain.contact_rules import (
     Rules,
     Shield,
 )
-from shared.kernel.errors import InvalidArgument, NotFound
+from shared.kernel.errors import InvalidArgument, NotFound, Refused
+
+_EMAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
+_PHONE = re.compile(r"\+[1-9][0-9]{4,14}")
 
 
 class TimeZoneUnknown(InvalidArgument):
@@ -31,6 +35,22 @@ class DebtorNotFound(NotFound):
 
 class ProtectionNotFound(NotFound):
     """The debtor has no such protection in force."""
+
+
+class EmailNotValid(InvalidArgument):
+    """No mail can be sent to this address."""
+
+
+class PhoneNotValid(InvalidArgument):
+    """A phone number is a plus sign and 5 to 15 digits."""
+
+
+class ContactNotNow(InvalidArgument):
+    """An attempt that did not happen already is recorded as it is made, not for another time."""
+
+
+class AttemptHasEnded(Refused):
+    """How the attempt ended was said already."""
 
 
 class Protection(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,6 +104,16 @@ class Debtor(msgspec.Struct, frozen=True, kw_only=True):
             for p in self.protections
         )
 
+    def shielded_on(self, kind: ProtectionKind, on: date, shields: Sequence[Shield]) -> bool:
+        """Say whether a protection shields on a date, for as long as the rules say it lasts."""
+        rows = [shield for shield in shields if shield.kind is kind]
+        for one in self.protections:
+            if one.kind is kind and one.from_on <= on:
+                ends = [one.last_day(row) for row in rows] or [one.until_on]
+                if any(last is None or on <= last for last in ends):
+                    return True
+        return False
+
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     """One attempt to reach somebody about a debt, made or wished for."""
@@ -115,6 +145,20 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
                 return self.outcome in (Outcome.IN_PROGRESS, Outcome.REACHED)
             case Counted.CONNECTED:
                 return self.outcome not in (Outcome.NO_ANSWER, Outcome.BOUNCED)
+
+
+def an_email(text: str) -> str:
+    """Return an e-mail address that a mail can be sent to, or raise EmailNotValid."""
+    if len(text) > 254 or not _EMAIL.fullmatch(text):
+        raise EmailNotValid(f"{text[:40]!r}", field="email", expected="such as li@example.com")
+    return text
+
+
+def a_phone(text: str) -> str:
+    """Return a phone number in E.164, or raise PhoneNotValid."""
+    if not _PHONE.fullmatch(text):
+        raise PhoneNotValid(f"{text[:20]!r}", field="phone", expected="such as +8613800000000")
+    return text
 
 
 def a_time_zone(name: str) -> ZoneInfo:

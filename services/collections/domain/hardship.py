@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import date
 from enum import StrEnum
 from fractions import Fraction
+from unicodedata import normalize
 
 import msgspec
 
@@ -86,6 +87,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     probation_months: int = 0
     refusal: str = ""
     approved_by: str = ""
+    proposed_on: date | None = None
     effective_on: date | None = None
 
     @property
@@ -107,11 +109,24 @@ def affordability(budget: Budget, instalment_minor: int, share_most: str) -> boo
     return instalment_minor <= Fraction(share_most) * budget.left_minor
 
 
+def same_person(one: str, other: str) -> bool:
+    """Say whether two names are the same but for blanks around them, case and width."""
+    first, second = (normalize("NFKC", name).strip().casefold() for name in (one, other))
+    return first == second
+
+
+def withdrawn(plan: Plan | None) -> Plan:
+    """Withdraw a plan that waits for approval; raise PlanNotFound."""
+    if plan is None or plan.status != "PROPOSED":
+        raise PlanNotFound("no plan waits for approval", field="loan_id")
+    return msgspec.structs.replace(plan, status="WITHDRAWN")
+
+
 def approved(plan: Plan | None, approved_by: str, effective_on: date) -> Plan:
     """Approve a plan; raise PlanNotFound, ApproverIsProposer or PlanNotAffordable."""
     if plan is None or plan.status != "PROPOSED":
         raise PlanNotFound("no plan waits for approval", field="loan_id")
-    if plan.proposed_by == approved_by:
+    if same_person(plan.proposed_by, approved_by):
         raise ApproverIsProposer("another person approves", field="approved_by")
     if plan.affordable is False:
         raise PlanNotAffordable(

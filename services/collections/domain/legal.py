@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 from enum import StrEnum
 from fractions import Fraction
+from typing import NamedTuple
 
 import msgspec
 
 from services.collections.domain.case import Case
-from services.collections.domain.contact_rules import ProtectionKind
+from services.collections.domain.contact_rules import ProtectionKind, Shield
 from services.collections.domain.debtor import Debtor
-from services.collections.domain.hardship import ApproverIsProposer
+from services.collections.domain.hardship import ApproverIsProposer, same_person
 from shared.kernel.dates import add_months
-from shared.kernel.errors import NotFound, Refused
+from shared.kernel.errors import InvalidArgument, NotFound, Refused
 
 
 class LegalStepNotFound(NotFound):
@@ -22,6 +24,14 @@ class LegalStepNotFound(NotFound):
 
 class LegalStepAlreadyOpen(Refused):
     """A legal step waits for approval."""
+
+
+class LegalPolicyNotFound(Refused):
+    """The debtor's jurisdiction has no legal policy."""
+
+
+class LegalDateTooFar(InvalidArgument):
+    """The day of a legal step is too far from today."""
 
 
 class LegalStepOutOfOrder(Refused):
@@ -61,9 +71,15 @@ class Step(StrEnum):
 
 
 class LegalPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One version of the gates; `after` names the step before each, `days` how long ago."""
+    """
+    One version of the gates of a jurisdiction.
+
+    `after` names the step before each, `days` how long ago it must be; a step is for a day from
+    `days_back_most` before today to `days_ahead_most` after it; `notice_templates` demand payment.
+    """
 
     version: str
+    jurisdiction: str
     effective_from: date
     sources: tuple[str, ...]
     after: dict[Step, Step]
@@ -74,6 +90,9 @@ class LegalPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     cost_share_most: str
     limitation_months: int
     enforcement_months: int
+    days_back_most: int
+    days_ahead_most: int
+    notice_templates: tuple[str, ...]
     protections: tuple[ProtectionKind, ...]
 
 
@@ -88,17 +107,29 @@ class Taken(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Matter(msgspec.Struct, frozen=True, kw_only=True):
-    """How far a loan is on the ladder."""
+    """
+    How far a loan is on the ladder in one episode of being late.
+
+    `notices` are the days on which a demand left the house, in writing.
+    """
 
     loan_id: str
     due_on: date
     steps: tuple[Taken, ...] = ()
     checked_on: date | None = None
     may_go_on: bool = False
+    notices: tuple[date, ...] = ()
 
     def taken(self, step: Step) -> Taken | None:
         """Return the last approved step of a kind."""
         return next((t for t in reversed(self.steps) if t.step is step and t.approved_by), None)
+
+    def done_on(self, step: Step) -> date | None:
+        """Return when the last approved step of a kind was done; a demand when it was sent."""
+        taken = self.taken(step)
+        if taken is None or step is not Step.DEMAND:
+            return taken.on if taken else None
+        return min((day for day in self.notices if day >= taken.on), default=None)
 
     @property
     def waiting(self) -> Taken | None:
@@ -106,9 +137,14 @@ class Matter(msgspec.Struct, frozen=True, kw_only=True):
         return next((t for t in self.steps if not t.approved_by), None)
 
     def limitation_on(self, policy: LegalPolicy) -> date:
-        """Return the last day to sue; a demand starts the period anew."""
-        demand = self.taken(Step.DEMAND)
-        return add_months(demand.on if demand else self.due_on, policy.limitation_months)
+        """Return the last day to sue; a demand that was sent before it starts the period anew."""
+        last = add_months(self.due_on, policy.limitation_months)
+        for taken in self.steps:
+            if taken.step is Step.DEMAND and taken.approved_by:
+                sent = min((day for day in self.notices if day >= taken.on), default=None)
+                if sent is not None and sent <= last:
+                    last = add_months(sent, policy.limitation_months)
+        return last
 
     def enforcement_until(self, policy: LegalPolicy) -> date | None:
         """Return the last day to apply for enforcement; None before judgment."""
@@ -123,44 +159,81 @@ class Tried(msgspec.Struct, frozen=True, kw_only=True):
     help_offered: bool
 
 
-def proposed(
-    matter: Matter, taken: Taken, policy: LegalPolicy, case: Case, debtor: Debtor, tried: Tried
-) -> Matter:
-    """Propose a step through every gate; raise what stands in the way."""
+class Grounds(NamedTuple):
+    """By what a step is judged; `shields` are the contact rules' of the debtor's jurisdiction."""
+
+    policy: LegalPolicy
+    case: Case
+    debtor: Debtor
+    tried: Tried
+    today: date
+    shields: tuple[Shield, ...] = ()
+
+
+def legal_in_force(rows: Sequence[LegalPolicy], jurisdiction: str, on: date) -> LegalPolicy:
+    """
+    Return the newest legal policy of a jurisdiction on a date, or the oldest it has.
+
+    Raises:
+        LegalPolicyNotFound: it has none: no step may be taken there.
+    """
+    ours = [row for row in rows if row.jurisdiction == jurisdiction]
+    if not ours:
+        raise LegalPolicyNotFound(f"none for {jurisdiction[:20]!r}", field="loan_id")
+    begun = [row for row in ours if row.effective_from <= on]
+    return max(begun or ours, key=lambda row: row.effective_from)
+
+
+def proposed(matter: Matter, taken: Taken, grounds: Grounds) -> Matter:
+    """Propose a step for a day about today through every gate; raise what stands in the way."""
     if matter.waiting is not None:
         raise LegalStepAlreadyOpen(f"{matter.waiting.step} waits", field="step")
-    check_gates(matter, taken, policy, case, debtor, tried)
+    policy, today = grounds.policy, grounds.today
+    first = today - timedelta(days=policy.days_back_most)
+    last = today + timedelta(days=policy.days_ahead_most)
+    if not first <= taken.on <= last:
+        raise LegalDateTooFar(f"{taken.on}", field="on", expected=f"{first} to {last}")
+    check_gates(matter, taken, grounds)
     return msgspec.structs.replace(matter, steps=(*matter.steps, taken))
 
 
-def approved(
-    matter: Matter, by: str, policy: LegalPolicy, case: Case, debtor: Debtor, tried: Tried
-) -> Matter:
-    """Approve the step that waits, by another person, through every gate again."""
-    waiting = matter.waiting
-    if waiting is None:
-        raise LegalStepNotFound("no step waits for approval", field="loan_id")
-    if waiting.proposed_by == by:
+def approved(matter: Matter, by: str, grounds: Grounds) -> Matter:
+    """Approve the step that waits, by another person, through every gate as they are today."""
+    waiting = _waiting(matter)
+    if same_person(waiting.proposed_by, by):
         raise ApproverIsProposer("another person approves", field="approved_by")
-    check_gates(matter, waiting, policy, case, debtor, tried)
-    done = msgspec.structs.replace(waiting, approved_by=by)
+    done = msgspec.structs.replace(waiting, on=max(waiting.on, grounds.today), approved_by=by)
+    check_gates(matter, done, grounds)
     return msgspec.structs.replace(matter, steps=(*matter.steps[:-1], done))
 
 
-def check_gates(
-    matter: Matter, taken: Taken, policy: LegalPolicy, case: Case, debtor: Debtor, tried: Tried
-) -> None:
+def withdrawn(matter: Matter) -> Matter:
+    """Take back the step that waits; raise LegalStepNotFound."""
+    waiting = _waiting(matter)
+    return msgspec.structs.replace(matter, steps=tuple(t for t in matter.steps if t != waiting))
+
+
+def _waiting(matter: Matter) -> Taken:
+    if matter.waiting is None:
+        raise LegalStepNotFound("no step waits for approval", field="loan_id")
+    return matter.waiting
+
+
+def check_gates(matter: Matter, taken: Taken, grounds: Grounds) -> None:
     """
-    Let a step pass, or say what stands in the way.
+    Let a step pass, or say what stands in the way, on its day or today, whichever is later.
 
     Raises:
         LegalPersonProtected, LegalPersonNotChecked, LegalNotTried, LegalStepOutOfOrder,
         LegalTooLate, LegalTooSmall: in this order.
     """
-    shields = [kind for kind in policy.protections if debtor.protected_by(kind, taken.on)]
-    if shields:
-        raise LegalPersonProtected(", ".join(shields).lower(), field="loan_id")
-    oldest = taken.on - timedelta(days=policy.check_days_most)
+    policy, case, debtor, tried, today, shields = grounds
+    on = max(taken.on, today)
+    kinds = policy.protections
+    shielded = [kind for kind in kinds if debtor.shielded_on(kind, on, shields)]
+    if shielded:
+        raise LegalPersonProtected(", ".join(shielded).lower(), field="loan_id")
+    oldest = on - timedelta(days=policy.check_days_most)
     if matter.checked_on is None or matter.checked_on < oldest or not matter.may_go_on:
         raise LegalPersonNotChecked("not checked", field="loan_id", expected=f"since {oldest}")
     if tried.attempts < policy.attempts_least or not tried.help_offered:
@@ -170,7 +243,7 @@ def check_gates(
             expected=f"{policy.attempts_least} attempts and an offer of help",
         )
     _check_order(matter, taken, policy)
-    _check_dates(matter, taken, policy)
+    _check_dates(matter, taken, on, policy)
     if taken.cost_minor > Fraction(policy.cost_share_most) * case.last.arrears_minor:
         raise LegalTooSmall(
             f"{taken.cost_minor} for {case.last.arrears_minor}",
@@ -183,18 +256,16 @@ def _check_order(matter: Matter, taken: Taken, policy: LegalPolicy) -> None:
     before = policy.after.get(taken.step)
     if before is None:
         return
-    last, days = matter.taken(before), policy.days.get(taken.step, 0)
-    if last is None or taken.on < last.on + timedelta(days=days):
+    last, days = matter.done_on(before), policy.days.get(taken.step, 0)
+    if last is None or taken.on < last + timedelta(days=days):
         raise LegalStepOutOfOrder(
             f"{taken.step} too early", field="step", expected=f"{days} days after {before}"
         )
 
 
-def _check_dates(matter: Matter, taken: Taken, policy: LegalPolicy) -> None:
-    limits = {
-        Step.FILING: matter.limitation_on(policy),
-        Step.ENFORCEMENT: matter.enforcement_until(policy),
-    }
-    last = limits.get(taken.step)
-    if last is not None and taken.on > last:
-        raise LegalTooLate(f"{taken.on} is after {last}", field="on", expected=f"until {last}")
+def _check_dates(matter: Matter, taken: Taken, on: date, policy: LegalPolicy) -> None:
+    limits = dict.fromkeys((Step.DEMAND, Step.MEDIATION, Step.FILING), matter.limitation_on(policy))
+    until = matter.enforcement_until(policy)
+    last = until if taken.step is Step.ENFORCEMENT else limits.get(taken.step)
+    if last is not None and on > last:
+        raise LegalTooLate(f"{on} is after {last}", field="on", expected=f"until {last}")

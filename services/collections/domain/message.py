@@ -25,7 +25,11 @@ class MessageState(StrEnum):
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
-    """One message; `name` is unique for ever and decides what is the same message."""
+    """
+    One message; `name` is unique for ever and decides what is the same message.
+
+    `repairable`: cancelled for a reason that may end, such as no address or a shield.
+    """
 
     name: str
     borrower_ref: str
@@ -46,6 +50,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     why: str = ""
     carrier_ref: str = ""
     tries: int = 0
+    repairable: bool = False
     wording: str = ""
     subject: str = ""
     text: str = ""

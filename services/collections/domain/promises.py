@@ -90,29 +90,45 @@ def standings(
         money: All that came and was taken back, by value date.
         seen_on: How far the book has come; None before anything was seen.
     Returns:
-        One per promise, in the same order. Money counts once: for the promise that is due first.
+        One per promise, in the same order. Money counts once: for the part that is due first.
     """
     left: dict[date, int] = defaultdict(int)
     for one in money:
         left[one.value_on] += one.amount_minor
     judged: dict[str, Standing] = {}
-    for promise in sorted(promises, key=lambda p: (p.due_on, p.made_on, p.promise_id)):
-        counted = _take(promise, left)
-        status = _status(promise, counted, seen_on)
-        judged[promise.promise_id] = Standing(promise.promise_id, status, sum(counted.values()))
+    wanted = [
+        (part.due_on, promise.made_on, promise.promise_id, part.amount_minor, promise)
+        for promise in promises
+        for part in promise.parts
+    ]
+    counted: dict[str, dict[date, int]] = defaultdict(lambda: defaultdict(int))
+    late = []
+    for due_on, made_on, name, amount, promise in sorted(wanted, key=lambda row: row[:3]):
+        last = due_on + timedelta(days=promise.tolerance_days)
+        missing = amount - _take(left, made_on, last, amount, counted[name])
+        late.append((promise, missing))
+    for promise, missing in late:
+        # Too late for its part, but paid before the promise ends: it counts as paid.
+        _take(left, promise.made_on, promise.last_on, missing, counted[promise.promise_id])
+    for promise in promises:
+        taken = counted[promise.promise_id]
+        status = _status(promise, taken, seen_on)
+        judged[promise.promise_id] = Standing(promise.promise_id, status, sum(taken.values()))
     return tuple(judged[promise.promise_id] for promise in promises)
 
 
-def _take(promise: Promise, left: dict[date, int]) -> dict[date, int]:
-    """Take what a promise needs from the money between its making and its last day."""
-    counted: dict[date, int] = {}
-    missing = promise.amount_minor
+def _take(
+    left: dict[date, int], from_on: date, last_on: date, missing: int, counted: dict[date, int]
+) -> int:
+    """Take what is missing from the money between two days; return how much there was."""
+    found = 0
     for day in sorted(left):
-        if promise.made_on <= day <= promise.last_on and left[day] > 0 and missing > 0:
-            counted[day] = min(left[day], missing)
-            left[day] -= counted[day]
-            missing -= counted[day]
-    return counted
+        if from_on <= day <= last_on and left[day] > 0 and found < missing:
+            part = min(left[day], missing - found)
+            counted[day] += part
+            left[day] -= part
+            found += part
+    return found
 
 
 def _status(promise: Promise, counted: dict[date, int], seen_on: date | None) -> PromiseStatus:

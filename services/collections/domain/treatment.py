@@ -138,23 +138,33 @@ def steps_due(strategy: Strategy, case: Case, on: date, *, vulnerable: bool) -> 
     """
     Return the steps of a case's present stage that are due on a day, in the strategy's order.
 
+    While a promise is open or a plan waits for its answer, nobody is reminded.
+
     Args:
         strategy: The version in force.
         case: The case; a closed one has none.
         on: The day.
         vulnerable: Whether the debtor is known to be.
     """
-    if not case.open:
+    if not case.open or not case.episodes[-1].stages:
         return []
     episode = case.episodes[-1]
     stage, entered_on = episode.stages[-1]
     found = []
     for step in strategy.steps:
+        if step.doing is Doing.MESSAGE and has_word(case):
+            continue
         since = entered_on + timedelta(days=step.after_days)
         if stage in step.stages and since <= on and _concerns(step.when, case, vulnerable):
             name = f"{case.loan_id}.{episode.opened_on}.{stage}.{step.id}"
             found.append(Due(name=name, step=step, stage=stage, since_on=since))
     return found
+
+
+def has_word(case: Case) -> bool:
+    """Say whether a promise is open, or a plan waits for its answer."""
+    promised = any(one.status is PromiseStatus.OPEN for one in case.promise_standings())
+    return promised or (case.plan is not None and case.plan.waits)
 
 
 def _concerns(when: When, case: Case, vulnerable: bool) -> bool:

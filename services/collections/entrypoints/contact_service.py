@@ -12,7 +12,6 @@ from services.collections import wire, wire_contact
 from services.collections.application import trail
 from services.collections.application.debtors import Debtors
 from services.collections.application.desk import messages_of
-from services.collections.domain.contact_rules import Outcome
 from shared.kernel.dates import parse_date
 from shared.runtime.records import Work
 from shared.runtime.requests import a_text, an_id, an_instant
@@ -44,11 +43,11 @@ class ContactService(ContactServiceServicer):
     async def FinishContact(self, request: Any, context: Any) -> pb.Contact:
         """Say how an attempt ended."""
         an_id(request.request_id, "request_id")
-        outcome = wire_contact.named(Outcome, request.outcome, "outcome")
+        outcome = wire_contact.ended(request.outcome)
 
         async def act(work: Work) -> pb.Contact:
-            contacting = self.debtors.contacting
-            return wire.contact_message(await contacting.finish(work, request.attempt_id, outcome))
+            ended = await self.debtors.finish(work, request.attempt_id, outcome)
+            return wire.contact_message(ended)
 
         return await self.records.answer_once(request, pb.Contact, act)
 

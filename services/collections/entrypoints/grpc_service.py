@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import msgspec
 from lending.collections.v1 import collections_service_pb2 as pb
 from lending.collections.v1.collections_service_pb2_grpc import CollectionsServiceServicer
 
@@ -13,7 +12,7 @@ from services.collections import wire, wire_contact
 from services.collections.application.debtors import Debtors
 from services.collections.application.desk import Desk
 from services.collections.application.planning import Planning
-from services.collections.domain.case import Case, CaseNotFound, require_open
+from services.collections.domain.case import Case, CaseNotFound, require_open, with_promise
 from services.collections.domain.contact_gate import ContactRefused
 from services.collections.domain.hardship import Budget
 from shared.kernel.dates import parse_date
@@ -55,7 +54,10 @@ class CollectionsService(CollectionsServiceServicer):
             found = await work.find(
                 Case, state=state.get(request.status, ""), after=request.page.token, limit=size
             )
-            shown = [wire.case_message(await self.desk.view(work, case)) for case in found]
+            shown = [
+                wire.case_message(await self.desk.view(work, case, attempts=False))
+                for case in found
+            ]
         token = found[-1].loan_id if len(found) == size else ""
         return pb.ListCasesResponse(cases=shown, next_page_token=token)
 
@@ -84,7 +86,7 @@ class CollectionsService(CollectionsServiceServicer):
             elif request.happened:
                 await contacting.happened(work, attempt)
             else:
-                await contacting.permit(work, attempt)
+                await contacting.begin(work, attempt)
             return wire.case_message(await self.desk.view(work, case))
 
         try:
@@ -110,7 +112,7 @@ class CollectionsService(CollectionsServiceServicer):
         promise = wire.promise(request, tolerance)
         return await self._change(
             request,
-            lambda case: msgspec.structs.replace(case, promises=(*case.promises, promise)),
+            lambda case: with_promise(case, promise, request.amount.currency),
         )
 
     async def PreviewHardshipOptions(
@@ -138,11 +140,23 @@ class CollectionsService(CollectionsServiceServicer):
 
         return await self.desk.records.answer_once(request, pb.Case, act)
 
+    async def WithdrawHardshipPlan(self, request: Any, context: Any) -> pb.Case:
+        """Withdraw a hardship plan that waits for approval."""
+        an_id(request.request_id, "request_id")
+        loan_id = an_id(request.loan_id, "loan_id")
+        by = a_text(request.withdrawn_by, "withdrawn_by").strip()
+
+        async def act(work: Work) -> pb.Case:
+            case = await self.planning.withdraw(work, loan_id, by)
+            return wire.case_message(await self.desk.view(work, case))
+
+        return await self.desk.records.answer_once(request, pb.Case, act)
+
     async def ApproveHardshipPlan(self, request: Any, context: Any) -> pb.Case:
         """Approve a hardship plan and restructure the loan."""
         an_id(request.request_id, "request_id")
         loan_id = an_id(request.loan_id, "loan_id")
-        approved_by = a_text(request.approved_by, "approved_by")
+        approved_by = a_text(request.approved_by, "approved_by").strip()
         effective_on = parse_date(request.effective_on, field="effective_on")
 
         async def act(work: Work) -> pb.Case:

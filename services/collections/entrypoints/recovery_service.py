@@ -52,16 +52,14 @@ class RecoveryService(RecoveryServiceServicer):
     async def FileClaim(self, request: Any, context: Any) -> pb.Claim:
         """File a claim with who stands in."""
         on = parse_date(request.filed_on, field="filed_on")
-        amount = an_amount(request.amount, "amount")
+        an_amount(request.amount, "amount")
         by = a_text(request.filed_by, "filed_by")
         async with self.records.work() as work:
             known = await self.claiming.claim(work, request.claim_id)
         late = await self.claiming.days_past_due(known.loan_id, on)
         return await self._claim(
             request,
-            lambda work: self.claiming.change(
-                work, request.claim_id, lambda one: claims.filed(one, on, amount, by, late)
-            ),
+            lambda work: self.claiming.file(work, request.claim_id, on, request.amount, by, late),
         )
 
     async def AnswerClaim(self, request: Any, context: Any) -> pb.Claim:
@@ -71,7 +69,7 @@ class RecoveryService(RecoveryServiceServicer):
         reason = "" if amount else a_text(request.reason, "reason")
         await self._claim(
             request,
-            lambda work: self.claiming.answer(work, request.claim_id, on, amount, reason),
+            lambda work: self.claiming.answer(work, request.claim_id, on, request.amount, reason),
         )
         await self.claiming.carry_out(request.claim_id)
         async with self.records.work() as work:
@@ -100,14 +98,15 @@ class RecoveryService(RecoveryServiceServicer):
         an_id(request.loan_id, "loan_id")
 
         async def act(work: Work) -> pb.LegalMatter:
-            return self._shown(await step(work))
+            return await self._shown(work, await step(work))
 
         return await self.records.answer_once(request, pb.LegalMatter, act)
 
-    def _shown(self, matter: Matter) -> pb.LegalMatter:
-        policies = self.claiming.desk.contacting.policies
+    async def _shown(self, work: Work, matter: Matter) -> pb.LegalMatter:
+        case = await self.claiming.case(work, matter.loan_id)
+        debtor = await self.claiming.desk.contacting.debtor_of(work, case)
         last = matter.steps[-1].on if matter.steps else matter.due_on
-        return wire.matter_message(matter, policies.legal_on(last))
+        return wire.matter_message(matter, self.escalating.policy(debtor, last))
 
     async def ProposeLegalStep(self, request: Any, context: Any) -> pb.LegalMatter:
         """Propose the next legal step."""
@@ -118,9 +117,16 @@ class RecoveryService(RecoveryServiceServicer):
 
     async def ApproveLegalStep(self, request: Any, context: Any) -> pb.LegalMatter:
         """Approve it, by another person."""
-        by = a_text(request.approved_by, "approved_by")
+        by = a_text(request.approved_by, "approved_by").strip()
         return await self._matter(
             request, lambda work: self.escalating.approve(work, request.loan_id, by)
+        )
+
+    async def WithdrawLegalStep(self, request: Any, context: Any) -> pb.LegalMatter:
+        """Take back the step that waits."""
+        by = a_text(request.withdrawn_by, "withdrawn_by").strip()
+        return await self._matter(
+            request, lambda work: self.escalating.withdraw(work, request.loan_id, by)
         )
 
     async def RecordPersonCheck(self, request: Any, context: Any) -> pb.LegalMatter:
@@ -138,7 +144,7 @@ class RecoveryService(RecoveryServiceServicer):
         """Return the legal matter of a loan."""
         async with self.records.work() as work:
             case = await self.claiming.case(work, an_id(request.loan_id, "loan_id"))
-            return self._shown(await self.escalating.matter(work, case))
+            return await self._shown(work, await self.escalating.matter(work, case))
 
     async def GetEvidence(self, request: Any, context: Any) -> pb.Evidence:
         """Gather the evidence of a loan."""

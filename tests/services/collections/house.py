@@ -11,6 +11,7 @@ from typing import Any
 
 from lending.ledger.v1 import events_pb2, ledger_service_pb2, loan_pb2
 
+from services.collections import wire
 from services.collections.compose import APPLICATION_ID, House, build
 from services.collections.config import CollectionsSettings
 from shared.kernel.errors import LendingError
@@ -122,5 +123,5 @@ async def hear(house: House, *said: events_pb2.DelinquencyEvent, replay: bool = 
             replay=replay,
         )
         async with house.desk.records.work() as work:
-            await house.desk.hear(heard, work)
+            await house.desk.hear(wire.heard(heard.body), work, muted=heard.replay)
         await house.desk.sending.send_due()

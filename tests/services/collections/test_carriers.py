@@ -208,6 +208,7 @@ async def test_killed_while_sending_nothing_goes_out_twice_and_nothing_is_lost(
     assert lost == []
     assert set(taken) <= sent | uncertain
     assert not (tmp_path / "outbox").exists()
-    assert len(uncertain) <= KILLS
-    assert {n for n in uncertain if int(n[2:5]) % 2 == 0} == set()
+    by_sms = [one for one in found if one.name in uncertain and int(one.name[2:5]) % 2 == 0]
+    assert max(len(by_sms), len(uncertain) - len(by_sms)) <= KILLS  # One under way per carrier.
+    assert {one.why for one in by_sms} <= {"the case is in M1"}
     assert all(one.why == "the case is in M1" for one in found if one.name not in sent | uncertain)

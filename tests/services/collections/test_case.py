@@ -180,3 +180,53 @@ def test_money_keeps_one_promise() -> None:
         ("q", "BROKEN"),
         ("p", "KEPT"),
     ]
+
+
+def test_overlapping_promises_take_money_part_by_part() -> None:
+    """Money of February keeps the part of March, not a later promise that is due before June."""
+    parts = Promise(
+        promise_id="p1",
+        made_on=date(2026, 2, 10),
+        parts=(Part(date(2026, 3, 1), 100), Part(date(2026, 6, 1), 100)),
+    )
+    other = Promise(
+        promise_id="p2", made_on=date(2026, 2, 11), parts=(Part(date(2026, 4, 1), 100),)
+    )
+    case: Case | None = msgspec.structs.replace(LATE, promises=(parts, other))
+    for sequence, on in enumerate(("2026-02-28", "2026-03-30", "2026-05-30"), start=2):
+        case, _ = follow(case, heard(sequence, "REPAYMENT_POSTED", on, 10, "M1", 100))
+    assert case is not None
+
+    case, _ = see_date(case, date(2026, 6, 2))
+
+    assert [one[1:] for one in case.promise_standings()] == [("KEPT", 200), ("KEPT", 100)]
+
+
+RESTATED = [
+    # sequence, event, date, days past due, bucket, log version | what it supersedes
+    ((1, "GRACE_ENTERED", "2026-02-06", 1, "M1", 3), ()),
+    ((2, "GRACE_EXPIRED", "2026-02-09", 4, "M1", 4), ()),
+    ((3, "BUCKET_CHANGED", "2026-03-08", 31, "M2", 5), ()),
+    ((4, "REPAYMENT_POSTED", "2026-03-01", 31, "M2", 6), ()),
+    ((5, "TIMELINE_RESTATED", "2026-03-01", 31, "M2", 7), (5,)),
+    ((6, "BUCKET_CHANGED", "2026-03-10", 5, "M1", 8), ()),
+]
+
+
+def test_a_stage_that_no_longer_holds_is_left() -> None:
+    """Money found later says that M2 was never entered: the case is in M1, in any order heard."""
+    events = [
+        msgspec.structs.replace(heard(*row[:5]), log_version=row[5], superseded=gone)
+        for row, gone in RESTATED
+    ]
+    case: Case | None = None
+    for event in events:
+        case, happened = follow(case, event)
+    shuffled: Case | None = None
+    for event in [*events[:1], *reversed(events[1:])]:
+        shuffled, _ = follow(shuffled, event)
+
+    assert case is not None and shuffled is not None
+    assert happened == []
+    assert [stage for stage, _ in case.episodes[-1].stages] == ["GRACE", "M1"]
+    assert shuffled.episodes == case.episodes

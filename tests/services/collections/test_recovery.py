@@ -12,12 +12,34 @@ from hypothesis import strategies as st
 from services.collections.adapters.policy_files import read_policies
 from services.collections.config import HERE
 from services.collections.domain.case import Case, follow
-from services.collections.domain.claims import share_recovery
+from services.collections.domain.claims import (
+    Claim,
+    ClaimAboveClaimed,
+    Standin,
+    answered,
+    filed,
+    share_recovery,
+)
 from services.collections.domain.contact_rules import ProtectionKind
+from services.collections.domain.currency import AmountCurrencyDiffers, same_currency
 from services.collections.domain.debtor import Debtor, Protection
 from services.collections.domain.hardship import ApproverIsProposer
-from services.collections.domain.legal import Matter, Step, Taken, Tried, approved, proposed
+from services.collections.domain.legal import (
+    Grounds,
+    LegalDateTooFar,
+    LegalPersonNotChecked,
+    LegalPolicyNotFound,
+    Matter,
+    Step,
+    Taken,
+    Tried,
+    approved,
+    legal_in_force,
+    proposed,
+    withdrawn,
+)
 from shared.kernel.errors import LendingError
+from tests.services.collections.people import rules
 from tests.services.collections.test_case import heard
 
 (POLICY,) = read_policies(HERE / "policies").legal
@@ -83,7 +105,12 @@ def test_what_must_have_been_before_the_law(
     known = {**FINE, **more}
     checked = date.fromisoformat(str(known["checked"])) if known["checked"] else None
     matter = Matter(
-        loan_id="L-1", due_on=date(2026, 2, 5), steps=steps, checked_on=checked, may_go_on=True
+        loan_id="L-1",
+        due_on=date(2026, 2, 5),
+        steps=steps,
+        checked_on=checked,
+        may_go_on=True,
+        notices=(date(2026, 4, 21),) if steps else (),
     )
     person = DEBTOR
     if known["shield"]:
@@ -91,12 +118,13 @@ def test_what_must_have_been_before_the_law(
             protection_id="p", kind=ProtectionKind(known["shield"]), from_on=date(2026, 4, 1)
         )
         person = msgspec.structs.replace(DEBTOR, protections=(shield,))
+    grounds = Grounds(POLICY, CASE, person, known["tried"], date.fromisoformat(on))
     taken = Taken(
         step=Step(step), on=date.fromisoformat(on), proposed_by="o-1", cost_minor=known["cost"]
     )
 
     try:
-        after = proposed(matter, taken, POLICY, CASE, person, known["tried"])
+        after = proposed(matter, taken, grounds)
         refused = ""
     except LendingError as refusal:
         refused = refusal.reason
@@ -105,8 +133,8 @@ def test_what_must_have_been_before_the_law(
     if not reason:
         assert after.waiting == taken
         with pytest.raises(ApproverIsProposer):
-            approved(after, "o-1", POLICY, CASE, person, known["tried"])
-        assert approved(after, "o-2", POLICY, CASE, person, known["tried"]).waiting is None
+            approved(after, " O-1", grounds)
+        assert approved(after, "o-2", grounds).waiting is None
 
 
 SHARES = [
@@ -127,6 +155,22 @@ def test_the_lenders_own_part_comes_first(
     assert [share for _, _, share in share_recovery(came, own, payers)] == wanted
 
 
+OWED = [
+    # recovered | own | those who paid | still owed to them | owed, shares
+    (60, 0, {"G": 60}, 30, [(30, 30)]),
+    (100, 10, {"G": 60, "H": 30}, 45, [(30, 30), (15, 15)]),
+    (31, 0, {"G": 50, "H": 50}, 31, [(16, 16), (15, 15)]),
+]
+
+
+@pytest.mark.parametrize(("came", "own", "payers", "left", "wanted"), OWED)
+def test_nobody_gets_what_the_borrower_no_longer_owes(
+    came: int, own: int, payers: dict[str, int], left: int, wanted: list[tuple[int, int]]
+) -> None:
+    """Once recoveries have paid a guarantor back in part, only the rest is still owed."""
+    assert [row[1:] for row in share_recovery(came, own, payers, left)[1:]] == wanted
+
+
 @settings(max_examples=100, deadline=None)
 @given(
     st.integers(0, 10**9),
@@ -139,3 +183,113 @@ def test_a_recovery_is_shared_to_the_last_cent(came: int, own: int, payers: dict
 
     assert sum(share for _, _, share in rows) == min(came, own + sum(payers.values()))
     assert all(0 <= share <= owed for _, owed, share in rows)
+
+
+CLAIM = Claim(
+    claim_id="c-1",
+    loan_id="L-1",
+    standin=Standin.GUARANTOR,
+    standin_ref="G-1",
+    currency="CNY",
+    cover_minor=300,
+    valid_until=date(2026, 12, 31),
+)
+FILED = [
+    # claimed | paid before | refused by
+    (300, 0, ""),
+    (301, 0, "CLAIM_ABOVE_COVER"),
+    (100, 200, ""),
+    (101, 200, "CLAIM_ABOVE_COVER"),
+    (1, 400, "CLAIM_ABOVE_COVER"),
+]
+
+
+@pytest.mark.parametrize(("claimed", "before", "reason"), FILED)
+def test_a_stand_in_pays_its_cover_once(claimed: int, before: int, reason: str) -> None:
+    """What a stand-in paid for the loan before is no longer there to claim."""
+    on = date(2026, 4, 20)
+    try:
+        filed(CLAIM, on, claimed, "ann", 90, before)
+        refused = ""
+    except LendingError as refusal:
+        refused = refusal.reason
+    assert refused == reason
+
+
+def test_an_answer_is_of_what_was_claimed() -> None:
+    """Nobody pays more than was asked for."""
+    claim = filed(CLAIM, date(2026, 4, 20), 100, "ann", 90)
+    with pytest.raises(ClaimAboveClaimed):
+        answered(claim, 101, "")
+    assert answered(claim, 100, "").status == "PAYING"
+
+
+def test_other_money_answers_no_claim() -> None:
+    """Dollars are no answer to a claim in yuan."""
+    same_currency("CNY", "CNY", "amount")
+    with pytest.raises(AmountCurrencyDiffers):
+        same_currency("USD", "CNY", "amount")
+
+
+MATTER = Matter(
+    loan_id="L-1", due_on=date(2026, 2, 5), checked_on=date(2026, 4, 20), may_go_on=True
+)
+
+
+def test_a_demand_that_was_not_sent_starts_nothing_anew() -> None:
+    """Neither a demand in the drawer nor one after the end revives the period."""
+    drawer = msgspec.structs.replace(MATTER, steps=LADDER[:1])
+    sent = msgspec.structs.replace(drawer, notices=(date(2026, 4, 25),))
+    late = msgspec.structs.replace(
+        MATTER, steps=(done("DEMAND", "2029-03-01"),), notices=(date(2029, 3, 2),)
+    )
+    assert drawer.limitation_on(POLICY) == date(2029, 2, 5)
+    assert sent.limitation_on(POLICY) == date(2029, 4, 25)
+    assert late.limitation_on(POLICY) == date(2029, 2, 5)
+
+
+def test_an_approval_is_judged_today() -> None:
+    """Proposed in time, approved after the shield or the check ran out: it does not pass."""
+    step = Taken(step=Step.DEMAND, on=date(2026, 4, 21), proposed_by="o-1")
+    then = Grounds(POLICY, CASE, DEBTOR, ENOUGH, date(2026, 4, 21))
+    waits = proposed(MATTER, step, then)
+
+    with pytest.raises(LegalPersonNotChecked):
+        approved(waits, "o-2", then._replace(today=date(2026, 5, 21)))
+    assert approved(waits, "o-2", then._replace(today=date(2026, 5, 1))).steps[0].on == date(
+        2026, 5, 1
+    )
+    with pytest.raises(LegalDateTooFar):
+        proposed(MATTER, step, then._replace(today=date(2026, 5, 1)))
+    assert withdrawn(waits).steps == ()
+
+
+SHIELDED = [
+    # kind, until | on the day | shielded
+    ("HEALTH_CRISIS", "2026-04-01", "2026-05-01", True),
+    ("HEALTH_CRISIS", "2026-04-01", "2026-05-02", False),
+    ("BREATHING_SPACE", None, "2026-04-01", True),
+    ("VULNERABLE", None, "2030-01-01", True),
+]
+
+
+@pytest.mark.parametrize(("kind", "until", "on", "wanted"), SHIELDED)
+def test_a_shield_lasts_as_long_as_the_rules_say(
+    kind: str, until: str | None, on: str, wanted: bool
+) -> None:
+    """Thirty days after a health crisis there is still no legal step."""
+    one = Protection(
+        protection_id="p",
+        kind=ProtectionKind(kind),
+        from_on=date(2026, 3, 20),
+        until_on=date.fromisoformat(until) if until else None,
+    )
+    person = msgspec.structs.replace(DEBTOR, protections=(one,))
+    shields = rules("UK").shields
+    assert person.shielded_on(one.kind, date.fromisoformat(on), shields) is wanted
+
+
+def test_no_policy_no_step() -> None:
+    """A debtor whose jurisdiction has no legal policy is not judged by another's."""
+    with pytest.raises(LegalPolicyNotFound):
+        legal_in_force([POLICY], "UK", date(2026, 4, 20))
