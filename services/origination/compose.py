@@ -29,6 +29,7 @@ from services.origination.application.disbursing import Disbursing
 from services.origination.application.disclosing import Disclosing
 from services.origination.application.offering import sweep
 from services.origination.application.ports import Payouts
+from services.origination.application.redirecting import Redirecting
 from services.origination.application.securing import Securing
 from services.origination.config import OriginationSettings
 from services.origination.entrypoints.grpc_service import OriginationService, Rooms
@@ -84,18 +85,20 @@ def build(settings: OriginationSettings, records: Records, ledger: Any, risk: An
     """Put the use cases together."""
     policies, back = read_policies(settings.policies_file), settings.applied_days_back_max
     desk = Desk(records, ledger, policies, applied_days_back_max=back)
+    deciding = Deciding(desk, risk, CHECKERS)
     disclosing = Disclosing(desk, settings.reading_seconds_min)
     payouts: Payouts = FolderPayouts(settings.payout_folder)
     if settings.payout_url:
         payouts = HttpPayouts(settings.payout_url)
     return Rooms(
         desk=desk,
-        deciding=Deciding(desk, risk, CHECKERS),
+        deciding=deciding,
         disclosing=disclosing,
         contracting=Contracting(desk, disclosing),
         disbursing=Disbursing(desk, payouts),
         cancelling=Cancelling(desk),
         securing=Securing(desk),
+        redirecting=Redirecting(desk, deciding),
     )
 
 

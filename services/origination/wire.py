@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -34,6 +35,7 @@ from shared.runtime.requests import (
 )
 
 CO_BORROWERS_MAX, APPLICATION_ID_MAX = 5, 38
+_KEY = re.compile(r"[0-9a-f]{64}")
 
 
 def application(request: pb.SubmitApplicationRequest, policies: Policies) -> Application:
@@ -73,6 +75,7 @@ def application(request: pb.SubmitApplicationRequest, policies: Policies) -> App
         region=a_text(request.region, "region") if request.region else "",
         partner_ref=an_id(request.partner_ref, "partner_ref") if request.partner_ref else "",
         income=wire_risk.confirmed_income(request),
+        public_key=a_key(request.public_key, "public_key"),
     )
 
 
@@ -85,6 +88,13 @@ def _application_id(text: str) -> str:
             expected=f"3 to {APPLICATION_ID_MAX} of A-Z a-z 0-9 . _ : -",
         )
     return text
+
+
+def a_key(text: str, field: str) -> str:
+    """Return an Ed25519 public key as lower-case hexadecimal; empty where none is given."""
+    if text and not _KEY.fullmatch(text.lower()):
+        raise FieldMissing(f"{field} is no key", field=field, expected="64 hexadecimal digits")
+    return text.lower()
 
 
 def _one_currency(request: pb.SubmitApplicationRequest) -> None:
@@ -108,6 +118,7 @@ def _co_borrowers(request: pb.SubmitApplicationRequest) -> tuple[CoBorrower, ...
             identity_number=a_text(
                 person.identity_number, f"co_borrowers[{place}].identity_number"
             ),
+            public_key=a_key(person.public_key, f"co_borrowers[{place}].public_key"),
         )
         for place, person in enumerate(request.co_borrowers)
     )

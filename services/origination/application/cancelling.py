@@ -1,23 +1,34 @@
-"""The cooling-off period: a loan given back without a reason, and closed in the ledger."""
+"""Loans given back, by the borrower in the cooling-off days or by the bank, and closed."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
+import msgspec
 from lending.ledger.v1 import ledger_service_pb2 as ledger_pb
 from lending.origination.v1 import origination_service_pb2 as pb
 
 from services.origination.application.desk import APPLICANT, SERVICE, Desk
 from services.origination.application.disbursing import money
-from services.origination.domain.application import Application, stepped
+from services.origination.domain.application import Application, Payout, noted, stepped
+from services.origination.domain.proposals import is_seconded, proposal
 from services.origination.domain.state_machine import Status, Step, require
-from shared.kernel.errors import InvalidArgument, Refused
-from shared.runtime.requests import an_amount, an_id
+from shared.kernel.errors import InvalidArgument, NotFound, Refused
+from shared.runtime.identity import actor
+from shared.runtime.requests import a_number, a_text, an_amount, an_id, an_identity
+
+REASON_MAX = 100
+UNDER_WAY = {Status.CANCELLING, Status.CANCELLED}
 
 
 class CoolingOffIsOver(Refused):
     """The days in which the loan may be given back have passed."""
+
+
+class PayoutNotFound(NotFound):
+    """The application has no such payout."""
 
 
 class AmountNotOwed(InvalidArgument):
@@ -82,6 +93,48 @@ class Cancelling:
         )
         return max(0, int(loan.principal_outstanding_minor) - beside)
 
+    async def give_back(self, request: pb.ReturnPayoutRequest) -> Application:
+        """
+        Take in that the bank has sent a payout back after it had paid.
+
+        Raises:
+            PayoutNotFound, ProposerIsTheSame, StepOutOfOrder
+        """
+        application_id = an_id(request.application_id, "application_id")
+        named = an_identity(request.returned_by, "returned_by") if request.returned_by else ""
+        by, why = actor(named, field="returned_by"), a_text(request.reason[:101], "reason")
+        a_number(len(why), "reason", 1, REASON_MAX)
+
+        async def intend(found: Application) -> Application:
+            last = found.payouts[-1] if found.payouts else None
+            if last is None or last.payout_id != request.payout_id:
+                raise PayoutNotFound(f"no payout {request.payout_id[:64]!r}", field="payout_id")
+            if found.status in (Status.CANCELLED, Status.CANCELLING) and last.returned:
+                return found
+            return await self._intend_return(found, last, why, by)
+
+        found = await self.desk.carry(application_id, intend)
+        return await self.finish(application_id) if found.status in UNDER_WAY else found
+
+    async def _intend_return(
+        self, found: Application, payout: Payout, why: str, by: str
+    ) -> Application:
+        if found.status is not Status.DISBURSED:
+            require(found.status, Step.CANCEL)
+        stamp, said = self.desk.stamp(by), f"{payout.payout_id}: {why}"
+        if not is_seconded(found, Step.RETURN, said, by):
+            waits = proposal(Step.RETURN, said, stamp)
+            after = noted(found, "propose-return", stamp, payout.payout_id, proposal=waits)
+            return await self.desk.swap(found, after)
+        assert found.proposal is not None
+        back = msgspec.structs.replace(payout, returned=why)
+        changes: dict[str, Any] = {"payouts": (*found.payouts[:-1], back), "proposal": None}
+        changes |= {"cancelled_on": await self.desk.today(found)}
+        changes |= {"cancelled_minor": payout.amount_minor}
+        changes |= {"cancelled_by": f"{found.proposal.by}, {by}"}
+        after = stepped(found, Step.RETURN, Status.CANCELLING, stamp, why, **changes)
+        return await self.desk.swap(found, after)
+
     async def finish(self, application_id: str) -> Application:
         """
         Carry a cancellation to its end; what the ledger refuses leads back to the loan.
@@ -99,7 +152,9 @@ class Cancelling:
             await self.desk.ledger.SettleLoan(_settle(found))
         except (Refused, InvalidArgument) as refusal:
             note = f"ledger: {refusal.reason}"
-            after = stepped(found, Step.REOPEN, Status.DISBURSED, stamp, note)
+            last = msgspec.structs.replace(found.payouts[-1], returned="")
+            changes = {"payouts": (*found.payouts[:-1], last), "cancelled_by": ""}
+            after = stepped(found, Step.REOPEN, Status.DISBURSED, stamp, note, **changes)
             await self.desk.swap(found, after)
             raise
         return await self.desk.swap(found, stepped(found, Step.SETTLE, Status.CANCELLED, stamp))
@@ -112,12 +167,14 @@ class Cancelling:
 def _settle(found: Application) -> ledger_pb.SettleLoanRequest:
     """Return what closes the loan; each cancellation has an id of its own."""
     assert found.cancelled_on is not None
-    times = sum(line.step == Step.CANCEL for line in found.trail)
+    ends = (Step.CANCEL, Step.RETURN)
+    times = sum(line.step in ends and line.status == Status.CANCELLING for line in found.trail)
+    by_bank = bool(found.payouts and found.payouts[-1].returned)
     return ledger_pb.SettleLoanRequest(
         request_id=f"cancel-{found.application_id}" + (f"-{times}" if times > 1 else ""),
         loan_id=found.loan_id,
         value_on=found.cancelled_on.isoformat(),
         amount=money(found.cancelled_minor, found.currency),
-        reason="given back in the cooling-off period",
-        approved_by=found.policy_version,
+        reason="sent back by the bank" if by_bank else "given back in the cooling-off period",
+        approved_by=found.cancelled_by or found.policy_version,
     )

@@ -99,10 +99,11 @@ class Deciding:
     async def check(self, application: Application, product: Product) -> tuple[Check, ...]:
         """Return what every check of the product answered, in its order; silence is an answer."""
         return tuple(
-            await asyncio.gather(*(self._check(name, application) for name in product.checks))
+            await asyncio.gather(*(self.check_one(name, application) for name in product.checks))
         )
 
-    async def _check(self, name: str, application: Application) -> Check:
+    async def check_one(self, name: str, application: Application) -> Check:
+        """Return what one check answered."""
         try:
             async with asyncio.timeout(self.check_seconds_max):
                 return await self.checkers[name].check(application)

@@ -15,7 +15,7 @@ from lending.ledger.v1 import ledger_service_pb2 as ledger_pb
 from lending.origination.v1 import events_pb2
 from lending.origination.v1 import origination_service_pb2 as pb
 
-from services.origination import wire
+from services.origination import wire, wire_events
 from services.origination.application.writing import Written, adverse_action
 from services.origination.domain.application import (
     Application,
@@ -200,7 +200,7 @@ class Desk:
             await self._let_guarantors_go(work, application)
         name, status = application.application_id, str(application.status)
         await work.put(application, name, status)
-        body = events_pb2.ApplicationChanged(application=wire.application_message(application))
+        body = events_pb2.ApplicationChanged(application=wire_events.told(application))
         subject = f"lending.v1.origination.application_{status.lower()}.{name}"
         marks = hashlib.sha256(body.SerializeToString(deterministic=True)).hexdigest()[:12]
         headers = {"ce-type": "lending.origination.v1.ApplicationChanged", "ce-subject": name}

@@ -20,7 +20,7 @@ from services.origination.domain.securities import Guarantee
 from shared.kernel.money import Rounding, format_amount, round_minor
 
 DISCLOSURE_VERSION = "disclosure/2026-08"
-CONTRACT_VERSION = "contract/2026-08"
+CONTRACT_VERSION = "contract/2026-11"
 NOTICE_VERSION = "adverse-action/2026-08"
 REASONS_MAX = 4
 LATE_EXAMPLE_DAYS = 30
@@ -106,6 +106,10 @@ def contract(application: Application, product: Product, terms: Any) -> Written:
         },
         securities=[_worded(g) for g in application.guarantees],
         cooling_off_days=product.cooling_off_days,
+        signers=[
+            {"ref": person.borrower_ref, "public_key": person.public_key}
+            for person in (application, *application.co_borrowers)
+        ],
         amount=lambda minor: format_amount(minor, terms.currency),
     )
 

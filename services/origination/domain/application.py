@@ -94,6 +94,7 @@ class CoBorrower(msgspec.Struct, frozen=True, kw_only=True):
     borrower_ref: str
     name: str
     identity_number: str
+    public_key: str = ""
 
 
 class ConfirmedIncome(msgspec.Struct, frozen=True, kw_only=True):
@@ -129,6 +130,15 @@ class Payout(msgspec.Struct, frozen=True, kw_only=True):
     sent: bool = False
     reference: str = ""
     returned: str = ""
+
+
+class Proposal(msgspec.Struct, frozen=True, kw_only=True):
+    """What one person proposes that a second is to say too."""
+
+    what: str
+    value: str
+    by: str
+    at: datetime
 
 
 class Application(msgspec.Struct, frozen=True, kw_only=True):
@@ -178,6 +188,9 @@ class Application(msgspec.Struct, frozen=True, kw_only=True):
     cooling_off_until_on: date | None = None
     cancelled_on: date | None = None
     cancelled_minor: int = 0
+    cancelled_by: str = ""
+    proposal: Proposal | None = None
+    public_key: str = ""
     trail: tuple[TrailEntry, ...] = ()
 
     @property

@@ -30,6 +30,10 @@ class SignatureNotValid(InvalidArgument):
     """The signature was not made over this hash with this key."""
 
 
+class KeyNotRegistered(InvalidArgument):
+    """A party that registered a key signs with that one."""
+
+
 SIGNABLE = {Status.CONFIRMED, Status.CONTRACTED, Status.PAYOUT_RETURNED}
 
 
@@ -45,6 +49,7 @@ def signed(
         ContractDiffers: another text was signed.
         PartyUnknown: the signer is neither borrower nor co-borrower.
         ContractAlreadyAccepted: this party has signed it.
+        KeyNotRegistered: it registered another key than the one it signed with.
     """
     if now.status not in SIGNABLE:
         require(now.status, Step.ACCEPT)
@@ -52,12 +57,20 @@ def signed(
         raise ContractDiffers(
             "another contract was signed", field="contract_sha256", expected=contract_sha256
         )
-    parties = [now.borrower_ref, *(c.borrower_ref for c in now.co_borrowers)]
+    parties = {now.borrower_ref: now.public_key}
+    parties |= {c.borrower_ref: c.public_key for c in now.co_borrowers}
     if signature.party_ref not in parties:
         raise PartyUnknown(
             f"{signature.party_ref} is not a party",
             field="party_ref",
             expected=" or ".join(parties),
+        )
+    registered = parties[signature.party_ref]
+    if registered and signature.public_key.lower() != registered:
+        raise KeyNotRegistered(
+            f"{signature.party_ref} signs with the key that it registered",
+            field="public_key",
+            expected=registered,
         )
     if any(s.party_ref == signature.party_ref for s in now.signatures):
         raise ContractAlreadyAccepted(

@@ -43,6 +43,7 @@ class Step(StrEnum):
     CANCEL = "cancel"
     SETTLE = "settle"
     REOPEN = "reopen"
+    REDIRECT = "redirect"
     WITHDRAW = "withdraw"
     EXPIRE = "expire"
 
@@ -57,7 +58,7 @@ _OFFER: Mapping[Step, tuple[Status, ...]] = {
     Step.CHOOSE: (_S.OFFERED,),
     Step.SECURE: (_S.OFFERED,),
 }
-ALLOWED: Mapping[Status, Mapping[Step, tuple[Status, ...]]] = {
+_ALLOWED: Mapping[Status, Mapping[Step, tuple[Status, ...]]] = {
     _S.SUBMITTED: {
         **_OPEN,
         Step.DECIDE: (_S.OFFERED, _S.REFERRED, _S.DECLINED),
@@ -74,12 +75,16 @@ ALLOWED: Mapping[Status, Mapping[Step, tuple[Status, ...]]] = {
     _S.CONTRACTED: {**_OPEN, Step.CHOOSE: (_S.OFFERED,), Step.DISBURSE: (_S.DISBURSING,)},
     _S.DISBURSING: {Step.PAY: (_S.DISBURSED,), Step.RETURN: (_S.PAYOUT_RETURNED,)},
     _S.PAYOUT_RETURNED: {**_OPEN, Step.DISBURSE: (_S.DISBURSING,)},
-    _S.DISBURSED: {Step.CANCEL: (_S.CANCELLING,)},
+    _S.DISBURSED: {Step.CANCEL: (_S.CANCELLING,), Step.RETURN: (_S.CANCELLING,)},
     _S.CANCELLING: {Step.SETTLE: (_S.CANCELLED,), Step.REOPEN: (_S.DISBURSED,)},
     _S.CANCELLED: {},
     _S.DECLINED: {},
     _S.WITHDRAWN: {},
     _S.EXPIRED: {},
+}
+ALLOWED: Mapping[Status, Mapping[Step, tuple[Status, ...]]] = {
+    status: {**steps, Step.REDIRECT: (status,)} if Step.EXPIRE in steps else steps
+    for status, steps in _ALLOWED.items()
 }
 """Status after each step that may be taken; where there are several, the outcome chooses."""
 

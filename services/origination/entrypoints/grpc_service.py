@@ -19,6 +19,7 @@ from services.origination.application.desk import Desk
 from services.origination.application.disbursing import Disbursing
 from services.origination.application.disclosing import Disclosing
 from services.origination.application.offering import choose, lapse, submit, withdraw
+from services.origination.application.redirecting import Redirecting
 from services.origination.application.securing import Securing
 from services.origination.application.writing import Written
 from services.origination.domain.application import Application
@@ -55,6 +56,7 @@ class Rooms:
     disbursing: Disbursing
     cancelling: Cancelling
     securing: Securing
+    redirecting: Redirecting
 
 
 class OriginationService(OriginationServiceServicer):
@@ -101,6 +103,14 @@ class OriginationService(OriginationServiceServicer):
         """Pay the loan out, exactly once."""
         application_id = an_id(request.application_id, "application_id")
         return wire.application_message(await self.rooms.disbursing.disburse(application_id))
+
+    async def ChangeAccount(self, request: Any, context: Any) -> pb.Application:
+        """Have the money paid to another account."""
+        return await self.rooms.redirecting.change_account(request)
+
+    async def ReturnPayout(self, request: Any, context: Any) -> pb.Application:
+        """Take in that a payout came back."""
+        return wire.application_message(await self.rooms.cancelling.give_back(request))
 
     async def CancelLoan(self, request: Any, context: Any) -> pb.Application:
         """Take a loan back in its cooling-off days."""

@@ -15,6 +15,7 @@ from lending.common.v1 import money_pb2
 from lending.ledger.v1 import ledger_service_pb2 as ledger_pb
 from lending.ledger.v1 import loan_pb2
 from lending.origination.v1 import origination_service_pb2 as pb
+from lending.origination.v1.events_pb2 import ApplicationChanged
 from lending.risk.v1 import risk_service_pb2 as risk_pb
 
 from services.origination import wire
@@ -26,11 +27,12 @@ from services.origination.application.disclosing import Disclosing
 from services.origination.application.ports import PayoutAnswer, PayoutOrder
 from services.origination.application.securing import Securing
 from services.origination.compose import APPLICATION_ID
-from services.origination.domain.application import Application
+from services.origination.domain.application import Application, Payout, Review
+from services.origination.domain.securities import Collateral, Guarantee
 from services.origination.domain.state_machine import ApplicationIsExpired, Status
 from shared.kernel.errors import LendingError, Refused
 from shared.runtime.database import open_database
-from shared.runtime.records import Records
+from shared.runtime.records import OUTBOX, Records
 from tests.services.origination.killing import NOW, POLICIES, TODAY, Bank, FakeLedger, contracted
 
 
@@ -224,11 +226,18 @@ async def test_every_application_has_its_turn(desk: Desk) -> None:
     assert found == names
 
 
+PAYOUT = Payout(payout_id="P", account_ref="", amount_minor=100, value_on=TODAY, reference="R")
+
+
 async def test_what_the_ledger_refuses_ends_a_cancellation(desk: Desk) -> None:
     """The loan stands as paid out, the trail says why, and nothing is tried for ever."""
     at = datetime(2026, 1, 6, 9, tzinfo=UTC)
     paid = msgspec.structs.replace(
-        contracted(), status=Status.CANCELLING, cancelled_on=at.date(), cancelled_minor=100
+        contracted(),
+        status=Status.CANCELLING,
+        cancelled_on=at.date(),
+        cancelled_minor=100,
+        payouts=(PAYOUT,),
     )
     await store(desk, paid)
 
@@ -239,3 +248,32 @@ async def test_what_the_ledger_refuses_ends_a_cancellation(desk: Desk) -> None:
     found = await desk.load("A-1")
     assert found.status is Status.DISBURSED
     assert found.trail[-1].note == "ledger: LOAN_IS_SETTLED"
+
+
+async def test_what_people_wrote_stays_in_the_service(desk: Desk) -> None:
+    """Neither the thing, nor a reviewer's words, nor who acted goes out; ids and codes do."""
+    words = ("a red car, plate 12345", "his wife called", "officer-1", "N-77")
+    thing = Collateral(
+        description=words[0],
+        value_minor=1,
+        valued_on=TODAY,
+        prior_liens_minor=0,
+        registration_number=words[3],
+    )
+    given = Guarantee(
+        guarantee_id="Car-1",
+        kind="GUARANTEE_KIND_COLLATERAL",
+        provider_ref="Car-1",
+        amount_minor=5,
+        collateral=thing,
+    )
+    review = Review(reviewer_ref=words[2], approves=False, reason=words[1], at=NOW)
+    await store(desk, submitted(guarantees=(given,), reviews=(review,)))
+
+    async with desk.records.engine.connect() as connection:
+        rows = (await connection.execute(OUTBOX.select())).mappings().all()
+    told = ApplicationChanged.FromString(rows[-1]["body"]).application
+
+    assert not any(word.encode() in rows[-1]["body"] for word in words)
+    assert (told.application_id, told.guarantees[0].amount_minor) == ("A-1", 5)
+    assert told.status == pb.APPLICATION_STATUS_SUBMITTED

@@ -75,7 +75,10 @@ STOPPED = {
         "payout_under_way",
         {Step.PAY: "DISBURSED", Step.RETURN: "PAYOUT_RETURNED"},
     ),
-    Status.DISBURSED: ("loan_is_paid_out", {Step.CANCEL: "CANCELLING"}),
+    Status.DISBURSED: (
+        "loan_is_paid_out",
+        {Step.CANCEL: "CANCELLING", Step.RETURN: "CANCELLING"},
+    ),
     Status.CANCELLING: (
         "cancellation_under_way",
         {Step.SETTLE: "CANCELLED", Step.REOPEN: "DISBURSED"},
@@ -95,6 +98,8 @@ INNER = {
 
 def expected(status: Status, step: Step) -> str:
     """Return the statuses a step may lead to, else the reason of its refusal."""
+    if status in LIVES and step is Step.REDIRECT:
+        return status
     if status in LIVES:
         rows = (line.split("|") for line in LIVES[status].splitlines() if line.strip())
         return {name.strip(): said.strip() for name, said in rows}[step]

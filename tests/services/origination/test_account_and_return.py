@@ -1,0 +1,104 @@
+"""Another account, money that the bank sends back, and keys of one's own: through the API."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from tests.services.origination.paying import Place, reason_of
+from tests.services.origination.test_review_and_disclosure import GRADED, document
+from tests.services.origination.test_security_and_time import later
+from tests.system.processes import CallRefused
+
+CLOSED, OPEN = "4111111111111111", "5555555555554444"
+
+
+def change(place: Place, name: str, account: str, by: str) -> dict[str, Any]:
+    body = {"accountRef": account, "changedBy": by, "requestId": f"{name}-{account[-4:]}-{by}"}
+    return place.ask("ChangeAccount", name, **body)
+
+
+def test_money_that_came_back_goes_to_another_account(place: Place) -> None:
+    """The account is checked again, and two persons say the same before money goes there."""
+    name = "redirected"
+    place.bank.closed.add(CLOSED)
+    place.contract(name, **{**GRADED, "accountRef": CLOSED})
+    back = place.ask("DisburseApplication", name)
+
+    with pytest.raises(CallRefused) as invalid:
+        change(place, name, "5555555555554445", "officer-1")
+    change(place, name, OPEN, "officer-1")
+    alone = place.ask("DisburseApplication", name, requestId=f"{name}-alone")
+    changed = change(place, name, OPEN, "officer-2")
+    paid = place.ask("DisburseApplication", name, requestId=f"{name}-last")
+
+    assert back["status"] == alone["status"] == "APPLICATION_STATUS_PAYOUT_RETURNED"
+    assert reason_of(invalid.value) == "ACCOUNT_NOT_VALID"
+    assert OPEN not in str(changed)
+    assert paid["status"] == "APPLICATION_STATUS_DISBURSED"
+    assert place.bank.paid[f"payout-{name}-3"]["account_ref"] == OPEN
+
+
+def test_the_applicant_changes_the_account_before_the_contract(place: Place) -> None:
+    """Nothing is signed yet: one word is enough, and the decision goes on with the new account."""
+    name = "early"
+    place.offer(name, **{**GRADED, "accountRef": CLOSED})
+    changed = change(place, name, OPEN, "applicant-1")
+
+    assert changed["status"] == "APPLICATION_STATUS_OFFERED"
+    assert changed["trail"][-1]["step"] == "redirect"
+
+
+def test_a_payout_that_the_bank_sends_back_later(place: Place) -> None:
+    """Two persons say so; the ledger is settled with what came back, and the loan is cancelled."""
+    name = "sent-back"
+    place.contract(name)
+    place.ask("DisburseApplication", name)
+    place.advance(later(place, 4))
+    said = {"payoutId": f"payout-{name}-1", "reason": "account closed"}
+
+    def by(person: str) -> dict[str, Any]:
+        request = {"requestId": f"back-{person}", "returnedBy": person}
+        return place.ask("ReturnPayout", name, **said, **request)
+
+    place.refused("PAYOUT_NOT_FOUND", "ReturnPayout", name, **{**said, "payoutId": "payout-x"})
+    first = by("officer-1")
+    with pytest.raises(CallRefused) as same:
+        by("officer-1")
+    second = by("officer-2")
+    loan = place.suite.call("ledger", "GetLoan", loanId=f"L-{name}")
+
+    assert first["status"] == "APPLICATION_STATUS_DISBURSED"
+    assert reason_of(same.value) == "PROPOSER_IS_THE_SAME"
+    assert second["status"] == by("officer-2")["status"] == "APPLICATION_STATUS_CANCELLED"
+    assert second["payouts"][-1]["returned"] == "account closed"
+    assert loan["status"] == "LOAN_STATUS_SETTLED"
+
+
+def test_who_registered_a_key_signs_with_it(place: Place) -> None:
+    """Neither another key nor a click will do, and the contract says which key it is."""
+    name, key, other = "keyed", Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
+    public = key.public_key().public_bytes_raw().hex()
+    place.offer(name, publicKey=public)
+    place.confirm(name)
+    zh, en = (document(place, name, "CONTRACT", "TEXT", lang) for lang in ("zh", "en"))
+    sha256 = hashlib.sha256(zh + b"\0" + en).hexdigest()
+
+    def proof(by: Ed25519PrivateKey) -> dict[str, Any]:
+        return {
+            "partyRef": f"B-{name}",
+            "contractSha256": sha256,
+            "publicKey": by.public_key().public_bytes_raw().hex(),
+            "signature": by.sign(sha256.encode()).hex(),
+        }
+
+    place.refused("KEY_NOT_REGISTERED", "AcceptContract", name)
+    place.refused("KEY_NOT_REGISTERED", "SignContract", name, **proof(other))
+    signed = place.ask("SignContract", name, **proof(key))
+
+    assert public.encode() in en
+    assert public.encode() in zh
+    assert signed["status"] == "APPLICATION_STATUS_CONTRACTED"
