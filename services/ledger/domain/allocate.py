@@ -16,6 +16,12 @@ from services.ledger.domain.timeline import (
     interest_earned,
 )
 from services.ledger.domain.waterfall import (
+    DUE,
+    IN_ADVANCE,
+    INTEREST,
+    PAST_DUE,
+    PENALTY,
+    PRINCIPAL,
     Component,
     DueBucket,
     FutureRule,
@@ -23,6 +29,9 @@ from services.ledger.domain.waterfall import (
     Stage,
 )
 from shared.kernel.money import round_minor
+
+OF_EVERY_ROW = (INTEREST, PRINCIPAL)
+"""What an instalment may owe that bears neither charges nor penalty."""
 
 
 class Payment:
@@ -47,7 +56,7 @@ class Payment:
                 return
             self._loan_charges(stage)
             rows: Iterable[Row] = _touched(self.line, stage, together=self.together)
-            if DueBucket.IN_ADVANCE in stage.buckets and self.rule is not FutureRule.NEXT:
+            if IN_ADVANCE in stage.buckets and self.rule is not FutureRule.NEXT:
                 self._ahead(list(rows), stage)
             elif self.vertical:
                 rows = list(rows)
@@ -69,10 +78,10 @@ class Payment:
         interest = self._take(owed)
         first.interest_paid += interest
         if interest:
-            self._note(first.number, Component.INTEREST, interest)
+            self._note(first.number, INTEREST, interest)
             first.paid_in_advance += interest
         for row in coming:
-            self._pay(row, Component.PRINCIPAL, (DueBucket.IN_ADVANCE,))
+            self._pay(row, PRINCIPAL, (IN_ADVANCE,))
 
     def _ahead(self, rows: list[Row], stage: Stage) -> None:
         """Pay what is due in order, and coming instalments from the last or in equal parts."""
@@ -94,8 +103,12 @@ class Payment:
         """Pay one row up to a limit, component by component."""
         kept = self.left - limit
         self.left = limit
+        plain = not row.charges and row.penalty_exact is NO_PENALTY
         for component in stage.components:
-            self._pay(row, component, stage.buckets)
+            if self.left <= 0:
+                break
+            if not plain or component in OF_EVERY_ROW:
+                self._pay(row, component, stage.buckets)
         self.left += kept
 
     def _pay(self, row: Row, component: Component, buckets: tuple[DueBucket, ...]) -> None:
@@ -108,21 +121,21 @@ class Payment:
             together = row.due_on if self.together else None
             paid = self._pay_charges(row.charges, component, buckets, together)
         if standing in buckets:
-            if component is Component.PENALTY and standing is DueBucket.PAST_DUE:
+            if component is PENALTY and standing is PAST_DUE:
                 owed = max(0, self.line.penalty_due(row) - row.penalty_paid)
                 row.penalty_paid += (penalty := self._take(owed))
                 paid += penalty
-            elif component is Component.INTEREST:
+            elif component is INTEREST:
                 row.interest_paid += (interest := self._take(row.interest_due - row.interest_paid))
                 paid += interest
-            elif component is Component.PRINCIPAL:
+            elif component is PRINCIPAL:
                 row.principal_paid += (principal := self._take(row.principal_unpaid))
                 paid += principal
         if paid:
             self._note(row.number, component, paid)
-            if standing is DueBucket.PAST_DUE:
+            if standing is PAST_DUE:
                 row.paid_late += paid
-            elif standing is DueBucket.IN_ADVANCE:
+            elif standing is IN_ADVANCE:
                 row.paid_in_advance += paid
             self._close(row)
 
@@ -173,8 +186,8 @@ def _touched(line: Timeline, stage: Stage, *, together: bool) -> Iterator[Row]:
     One by one, since the money is mostly gone before the last: paying a row touches no other.
     """
     on, buckets = line.on, stage.buckets
-    late, now = DueBucket.PAST_DUE in buckets, DueBucket.DUE in buckets
-    coming = DueBucket.IN_ADVANCE in buckets
+    late, now = PAST_DUE in buckets, DUE in buckets
+    coming = IN_ADVANCE in buckets
     for row in line.rows:
         due_on = row.due_on
         stands = coming if due_on > on else late if due_on < on else now

@@ -20,19 +20,34 @@ KEPT_BYTES_MAX = 128 << 20
 LINE_BYTES, ROW_BYTES, SLOTS_BYTES = 2_000, 160, 150
 
 
+class _Past(NamedTuple):
+    """Where one loan stood on an earlier date that was looked at, and what had counted by then."""
+
+    facts: Trail[MoneyFact]
+    line: Timeline
+
+
 class _Kept(NamedTuple):
-    """Where one loan stood after its last fact, and on the date that was looked at last."""
+    """
+    Where one loan stood after its last fact, and on the date that was looked at last.
+
+    `past` is the last look back: what counts earlier than facts known before is mostly posted right
+    after a look at its date.
+    """
 
     terms: Terms
     disbursed: tuple[date, int | None]
     facts: Trail[MoneyFact]
     line: Timeline
     seen: Timeline
+    past: _Past | None = None
 
 
 def size_of(kept: _Kept) -> int:
     """Return about how many bytes keeping one loan takes; a test holds it against the truth."""
-    lines = (kept.line,) if kept.seen is kept.line else (kept.line, kept.seen)
+    lines = [kept.line] if kept.seen is kept.line else [kept.line, kept.seen]
+    if kept.past is not None:
+        lines.append(kept.past.line)
     rows = sum(LINE_BYTES + ROW_BYTES * len(line.rows) for line in lines)
     return rows + SLOTS_BYTES * len(kept.line.allocations)
 
@@ -75,11 +90,15 @@ class Keeper:
             if kept.terms is terms and kept.disbursed == disbursed:
                 return kept.seen
         if kept is None or not _goes_on(kept, terms, disbursed, counting, on):
-            line, done = begin(terms, *disbursed), 0
             if kept is not None and kept.line.on > on:
                 # A look back: what was kept stays, for the next posting.
-                proceed(line, counting, on)
-                return at(line, on)
+                line, done = _start(kept, terms, disbursed, counting, on)
+                proceed(line, counting[done:], on)
+                at(line, on)
+                if _is_of(kept, terms, disbursed):
+                    self.lines.put(loan_id, kept._replace(past=_Past(counting, line)))
+                return line
+            line, done = begin(terms, *disbursed), 0
         elif len(kept.facts) == len(counting):
             return self._later(loan_id, kept._replace(facts=counting), on)
         else:
@@ -99,7 +118,7 @@ class Keeper:
         on: date,
     ) -> tuple[int, Timeline]:
         """
-        Walk once from the beginning, and look at days past due on the way.
+        Walk once from the beginning or the last look back; look at days past due on the way.
 
         Args:
             loan_id: Names what is kept; the next three are as in `timeline`.
@@ -111,8 +130,9 @@ class Keeper:
         Returns:
             The most days past due on any of the days, and the loan on the date arrived at.
         """
-        line, stood = begin(terms, *disbursed), None
-        coming, wanted, most = deque(counting), set(days), 0
+        stood, kept = None, self.lines.get(loan_id)
+        line, done = _start(kept, terms, disbursed, counting, min((*days, on)))
+        coming, wanted, most = deque(counting[done:]), set(days), 0
         for day in sorted({*wanted, on}):
             while coming and coming[0].effective_on <= day:
                 proceed(line, (coming.popleft(),), day)
@@ -121,7 +141,8 @@ class Keeper:
             if day in wanted:
                 most = max(most, line.days_past_due)
         if stood is not None:
-            self.lines.put(loan_id, _Kept(terms, disbursed, counting, stood, line))
+            past = kept.past if kept is not None and _is_of(kept, terms, disbursed) else None
+            self.lines.put(loan_id, _Kept(terms, disbursed, counting, stood, line, past))
         return most, line
 
     def _later(self, loan_id: str, kept: _Kept, on: date) -> Timeline:
@@ -133,6 +154,27 @@ class Keeper:
         return kept.seen
 
 
+def _start(
+    kept: _Kept | None,
+    terms: Terms,
+    disbursed: tuple[date, int | None],
+    counting: Trail[MoneyFact],
+    on: date,
+) -> tuple[Timeline, int]:
+    """Return a line to go on from up to a date, and how many facts it has counted."""
+    past = kept.past if kept is not None and _is_of(kept, terms, disbursed) else None
+    if past is None or past.line.on > on or not counting.begins_with(past.facts):
+        return begin(terms, *disbursed), 0
+    done = len(past.facts)
+    if done < len(counting) and counting[done].effective_on < past.line.on:
+        return begin(terms, *disbursed), 0
+    return past.line.copied(), done
+
+
+def _is_of(kept: _Kept, terms: Terms, disbursed: tuple[date, int | None]) -> bool:
+    return (kept.terms is terms or kept.terms == terms) and kept.disbursed == disbursed
+
+
 def _goes_on(
     kept: _Kept,
     terms: Terms,
@@ -142,10 +184,7 @@ def _goes_on(
 ) -> bool:
     """Say whether the facts asked for begin with those that were counted."""
     return (
-        (kept.terms is terms or kept.terms == terms)
-        and kept.disbursed == disbursed
-        and kept.line.on <= on
-        and counting.begins_with(kept.facts)
+        _is_of(kept, terms, disbursed) and kept.line.on <= on and counting.begins_with(kept.facts)
     )
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from copy import copy
 from datetime import date, datetime
 from enum import StrEnum
 from functools import singledispatch
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -16,7 +18,6 @@ from services.ledger.domain import events as ev
 from services.ledger.domain.delinquency import Standing
 from services.ledger.domain.facts import FactKind, MoneyFact
 from services.ledger.domain.kept import KEEPER
-from services.ledger.domain.replay import in_order
 from services.ledger.domain.terms import Terms
 from services.ledger.domain.timeline import Timeline
 from services.ledger.domain.trail import Trail
@@ -148,7 +149,8 @@ def _with_fact(
     if latest is None or on >= latest:
         counting, latest = account.counting.grown(fact), on
     else:
-        counting = Trail(in_order([*account.counting, fact]))
+        place = bisect_right(account.counting, on, key=attrgetter("effective_on"))
+        counting = Trail([*account.counting[:place], fact, *account.counting[place:]])
     return {"facts": account.facts.grown(fact), "counting": counting, "latest_on": latest}
 
 

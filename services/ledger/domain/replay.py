@@ -137,7 +137,8 @@ def _receive(line: Timeline, fact: MoneyFact) -> None:
         book(line, chart.UNALLOCATED, line.unallocated, chart.CASH)
     credit = line.unallocated if line.terms.overpayment is Overpayment.CREDIT else 0
     fees = line.terms.prepayment_fee_rate and fact.source is PaymentSource.BORROWER
-    waived = 0 if fees else line.prepayment_fee(line.principal_ahead)
+    free = not fees and line.terms.prepayment_fee_rate
+    waived = line.prepayment_fee(line.principal_ahead) if free else 0
     pays_off = not line.owes(money + 1 - credit + waived)
     if pays_off:
         if fees:
@@ -145,7 +146,8 @@ def _receive(line: Timeline, fact: MoneyFact) -> None:
         changes.forgive_unearned_interest(line)
     due_on = {row.number: row.due_on for row in line.rows} if fees else {}
     payment = Payment(line, money, fact.source)
-    stages = line.terms.waterfall.stages_at(line.days_past_due)
+    waterfall = line.terms.waterfall
+    stages = waterfall.stages_at(line.days_past_due if waterfall.late_from_days else 0)
     line.unallocated = 0
     if line.terms.prepayment is Prepayment.HOLD or pays_off:
         payment.run(stages)

@@ -13,7 +13,7 @@ from services.ledger.domain.periods import Period
 from services.ledger.domain.schedule import Plan, schedule_of
 from services.ledger.domain.terms import Terms
 from services.ledger.domain.trail import Trail
-from services.ledger.domain.waterfall import Component, DueBucket
+from services.ledger.domain.waterfall import DUE, IN_ADVANCE, PAST_DUE, Component, DueBucket
 from shared.kernel.money import round_minor
 
 
@@ -266,8 +266,8 @@ class Timeline(msgspec.Struct, gc=False):
 def bucket_of_due(due_on: date, on: date) -> DueBucket:
     """Say where a debt due on one date stands on another."""
     if due_on < on:
-        return DueBucket.PAST_DUE
-    return DueBucket.DUE if due_on == on else DueBucket.IN_ADVANCE
+        return PAST_DUE
+    return DUE if due_on == on else IN_ADVANCE
 
 
 def interest_earned(row: Row, on: date, terms: Terms) -> int:

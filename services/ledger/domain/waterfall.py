@@ -25,6 +25,11 @@ class DueBucket(StrEnum):
     IN_ADVANCE = "IN_ADVANCE"
 
 
+COST, PENALTY, FEE, INTEREST, PRINCIPAL = Component
+PAST_DUE, DUE, IN_ADVANCE = DueBucket
+# By these names every payment asks: a member of its enum takes nine times as long to look up.
+
+
 class FutureRule(StrEnum):
     """Which coming instalments money in advance goes to."""
 
@@ -71,6 +76,8 @@ class Waterfall(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
     def rule_for(self, source: PaymentSource) -> FutureRule:
         """Return where money in advance from this source goes."""
+        if not self.future_by_source:
+            return self.future
         return dict(self.future_by_source).get(source, self.future)
 
     def stages_at(self, days_past_due: int) -> tuple[Stage, ...]:
@@ -79,15 +86,14 @@ class Waterfall(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
         return self.late_stages if late else self.stages
 
 
-_C, _B = Component, DueBucket
-_NOW = (_B.PAST_DUE, _B.DUE)
+_NOW = (PAST_DUE, DUE)
 
 OLDEST_FIRST = Waterfall(
     "oldest-first/1",
     (
-        Stage(_NOW, (_C.PENALTY, _C.INTEREST, _C.PRINCIPAL)),
-        Stage(_NOW, (_C.COST, _C.FEE)),
-        Stage((_B.IN_ADVANCE,), (_C.COST, _C.PENALTY, _C.FEE, _C.INTEREST, _C.PRINCIPAL)),
+        Stage(_NOW, (PENALTY, INTEREST, PRINCIPAL)),
+        Stage(_NOW, (COST, FEE)),
+        Stage((IN_ADVANCE,), (COST, PENALTY, FEE, INTEREST, PRINCIPAL)),
     ),
 )
 """Oldest instalment first: penalty, interest, principal; then charges; then what is to come."""
@@ -95,8 +101,8 @@ OLDEST_FIRST = Waterfall(
 CIVIL_CODE_561 = Waterfall(
     "cn-civil-561/1",
     (
-        Stage(_NOW, (_C.COST, _C.PENALTY, _C.FEE, _C.INTEREST, _C.PRINCIPAL)),
-        Stage((_B.IN_ADVANCE,), (_C.COST, _C.PENALTY, _C.FEE, _C.INTEREST, _C.PRINCIPAL)),
+        Stage(_NOW, (COST, PENALTY, FEE, INTEREST, PRINCIPAL)),
+        Stage((IN_ADVANCE,), (COST, PENALTY, FEE, INTEREST, PRINCIPAL)),
     ),
     vertical=True,
 )
@@ -108,8 +114,8 @@ PRINCIPAL_FIRST_AFTER_90 = Waterfall(
     vertical=True,
     late_from_days=91,
     late_stages=(
-        Stage(_NOW, (_C.PRINCIPAL, _C.COST, _C.INTEREST, _C.PENALTY, _C.FEE)),
-        Stage((_B.IN_ADVANCE,), (_C.PRINCIPAL, _C.COST, _C.INTEREST, _C.PENALTY, _C.FEE)),
+        Stage(_NOW, (PRINCIPAL, COST, INTEREST, PENALTY, FEE)),
+        Stage((IN_ADVANCE,), (PRINCIPAL, COST, INTEREST, PENALTY, FEE)),
     ),
 )
 """Up to 90 days past due as art. 561, later principal first: a practice, not a rule of law."""
