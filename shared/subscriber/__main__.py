@@ -50,11 +50,14 @@ def tail_stream(
     ] = None,
     follow: Annotated[bool, typer.Option(help="Wait for what comes.")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per line.")] = False,
+    preview: Annotated[
+        str, typer.Option(help="The events of this experiment, instead of the live ones.")
+    ] = "",
 ) -> None:
     """Show what happens to loans, and every gap, fork or rewrite of the stream."""
     instant = since.replace(tzinfo=UTC) if since is not None and since.tzinfo is None else since
     types = frozenset(name.upper() for name in type_ or ())
-    wanted = Wanted(loan, types, bucket, instant, follow)
+    wanted = Wanted(loan, types, bucket, instant, follow, preview)
 
     async def show() -> None:
         bus = await _connected(nats_url)

@@ -11,7 +11,7 @@ from google.protobuf.json_format import MessageToDict
 
 from shared.runtime.bus import Bus
 from shared.runtime.reading import Reader
-from shared.runtime.streams import DELINQUENCY, STREAM
+from shared.runtime.streams import DELINQUENCY, PREVIEW, PREVIEW_STREAM, STREAM
 from shared.subscriber.chain import Place, Verdict, judge
 from shared.subscriber.event import Event, EventUnreadable, read_event
 
@@ -19,6 +19,9 @@ BATCH, WAIT_SECONDS = 200, 1.0
 COLUMNS = (
     "{recorded:<20} {loan:<16} {number:>5} {type:<20} {dpd:>5} {arrears:>14} {bucket:<8} {note}"
 )
+LABELS = ("experiment", "policysha256")
+"""Headers of a preview: its name, and the hash of what is supposed."""
+
 HEADING = COLUMNS.format(
     recorded="recorded",
     loan="loan",
@@ -33,13 +36,27 @@ HEADING = COLUMNS.format(
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is shown: empty means all; `bucket` is that of scheme m after the event."""
+    """
+    What is shown: empty means all; `bucket` is that of scheme m after the event.
+
+    With `preview` the events of that experiment, told beside the live ones.
+    """
 
     loan_id: str = ""
     types: frozenset[str] = frozenset()
     bucket: str = ""
     since: datetime | None = None
     follow: bool = True
+    preview: str = ""
+
+    @property
+    def source(self) -> tuple[str, list[str]]:
+        """The stream to read, and its subjects."""
+        loan = self.loan_id or "*"
+        if not self.preview:
+            return STREAM, [f"{DELINQUENCY}.*.{loan}"]
+        begins = f"{PREVIEW}.{self.preview}"
+        return PREVIEW_STREAM, [f"{begins}.delinquency.*.{loan}", f"{begins}.*.{loan}"]
 
     def holds(self, event: Event) -> bool:
         """Say whether an event is wanted."""
@@ -56,9 +73,9 @@ async def tail(bus: Bus, wanted: Wanted, *, as_json: bool) -> AsyncIterator[str]
 
     Without `follow` it ends where the stream ends now.
     """
-    subject = f"{DELINQUENCY}.*.{wanted.loan_id or '*'}"
-    reader = Reader(bus.client, STREAM, [subject], since=wanted.since)
-    last = 0 if wanted.follow else await bus.last_sequence(STREAM)
+    stream, subjects = wanted.source
+    reader = Reader(bus.client, stream, subjects, since=wanted.since)
+    last = 0 if wanted.follow else await bus.last_sequence(stream)
     known: dict[str, Place] = {}
     while True:
         messages = await reader.batch(BATCH, WAIT_SECONDS)
@@ -97,7 +114,9 @@ def _fault(name: str, what: str, detail: str, *, as_json: bool) -> str:
 
 def _json(event: Event) -> str:
     body = MessageToDict(event.body, preserving_proto_field_name=True)
-    return json.dumps({"id": event.id, "hash": event.hash, **body, "type": event.type})
+    told = {"id": event.id, "hash": event.hash, **body, "type": event.type}
+    labels = {name: event.message.headers.get(f"ce-{name}", "") for name in LABELS}
+    return json.dumps(told | {name: label for name, label in labels.items() if label})
 
 
 def _row(event: Event) -> str:

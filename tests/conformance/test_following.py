@@ -14,7 +14,8 @@ from lending.ledger.v1.events_pb2 import DelinquencyEvent, DelinquencyState
 
 from services.ledger.adapters.event_mapper import decode
 from services.ledger.adapters.event_store import EventStore, open_event_store
-from services.ledger.adapters.retelling import ExperimentInvalid, Retelling
+from services.ledger.adapters.retelling import Retelling
+from services.ledger.adapters.telling import ExperimentInvalid
 from services.ledger.application.following import Follower as EventLog
 from services.ledger.application.reading import facts_of
 from services.ledger.domain.loan_account import fold

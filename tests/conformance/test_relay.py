@@ -6,10 +6,12 @@ import asyncio
 import shutil
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from nats.js.api import StorageType, StreamConfig
 
 from services.ledger.adapters.event_mapper import decode
@@ -22,11 +24,12 @@ from shared.runtime.database import open_database
 from shared.runtime.nats_server import start_nats
 from shared.runtime.streams import STREAM, StreamUnsafe, configs, faults_of, require_safe
 from shared.subscriber.chain import Verdict, judge
-from tests.conformance.books import by_loan, differences, make_book, more_loans, read_all
+from tests.conformance.books import ENDS_ON, by_loan, differences, make_book, more_loans, read_all
 from tests.conformance.messages import chained, event, publish
 from tests.conformance.relay_kills import complete, kill_at
 from tests.conformance.relay_process import POINTS
 from tests.services.ledger.book import open_book
+from tests.services.ledger.domain.desk import TERMS
 from tests.system.processes import free_port
 
 LOANS = 5
@@ -106,7 +109,7 @@ async def test_two_relays_at_once(post: Post) -> None:
 async def test_a_loan_of_which_nothing_was_told_lacks_nothing(post: Post) -> None:
     """A loan just paid out has no event and no state: the stream is as whole as it was."""
     async with open_book(post.folder) as book:
-        await book.lend("L-new")
+        await book.lend("L-new", replace(TERMS, first_due_on=ENDS_ON + timedelta(days=30)))
     relay, task = await post.relay("one")
     await complete(post.bus, post.database)
     await asyncio.sleep(0.5)

@@ -23,7 +23,7 @@ from shared.runtime.streams import (
     require_fencing,
     require_safe,
 )
-from shared.subscriber.chain import Place, event_hash
+from shared.subscriber.chain import Place, place_of
 
 PAGE = 500
 POLL_SECONDS, UNSAFE_SECONDS, LOOK_SECONDS = 0.2, 5.0, 30.0
@@ -242,12 +242,7 @@ class Relay:
 
 def _place_of(message: RawStreamMsg | None) -> Place:
     """Return the place that a loan's last message in the stream stands for."""
-    if message is None:
-        return Place()
-    headers = message.headers or {}
-    previous = headers.get("ce-previoushash", "")
-    digest = event_hash(previous, message.data or b"") if len(previous) == 64 else ""
-    return Place(int(headers.get("ce-sequence", "0")), digest)
+    return place_of(message.headers or {}, message.data or b"") if message else Place()
 
 
 async def _pause(event: asyncio.Event, seconds: float) -> None:

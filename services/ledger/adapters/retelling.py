@@ -1,24 +1,24 @@
-"""Tell the log again beside the live stream, for a consumer that is rebuilt or tried out."""
+"""Tell the log again beside the live stream: as it is, or as another policy would have told it."""
 
 from __future__ import annotations
 
 import asyncio
-import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 
-from services.ledger.application.following import Follower
-from services.ledger.wire_events import Outgoing, outgoing_of
-from shared.kernel.errors import InvalidArgument
-from shared.runtime.bus import Bus, Fence, SequenceMoved
-from shared.runtime.streams import PREVIEW, PREVIEW_STREAM
-from shared.subscriber.chain import Place
+import msgspec
+
+from services.ledger.adapters.telling import LABEL, Telling
+from services.ledger.application.following import Followed, Follower
+from services.ledger.application.ports import Log, Logged
+from services.ledger.domain.book_events import BusinessDateAdvanced
+from services.ledger.domain.counterfactual import Supposition
+from services.ledger.domain.events import Fact
+from services.ledger.domain.shadow import Shadow
+from shared.runtime.bus import Bus
 
 PAGE = 500
-_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
-
-
-class ExperimentInvalid(InvalidArgument):
-    """The name of a retelling is lower-case letters, digits and dashes, 40 at most."""
 
 
 @dataclass(slots=True)
@@ -27,33 +27,25 @@ class Retelling:
     Publishes the log's events on lending.preview.<experiment>.<event>.<loan>.
 
     The bodies, numbers and hashes are those of the live stream; told twice, nothing is doubled.
+    With `until`, as they were told at that instant; with `loan_id`, of one loan.
     """
 
     follower: Follower
     bus: Bus
     experiment: str
     loan_id: str = ""
-
-    @property
-    def subject(self) -> str:
-        """What the subjects begin with; a Subscriber is given it with the stream's name."""
-        return f"{PREVIEW}.{self.experiment}"
+    until: datetime | None = None
 
     async def tell(self) -> int:
         """
-        Tell the whole log, or one loan of it; return how many events were not there yet.
+        Tell the log; return how many events were not there yet.
 
         Raises:
-            ExperimentInvalid: the name cannot be part of a subject.
+            ExperimentInvalid, ExperimentTaken: the name cannot be used.
             BusDown: NATS does not answer; tell again.
         """
-        if not _NAME.fullmatch(self.experiment):
-            raise ExperimentInvalid(
-                f"{self.experiment!r} cannot be part of a subject", field="experiment"
-            )
-        await self.bus.ensure_streams()
-        places: dict[str, Place] = {}
-        ends: dict[str, int] = {}
+        telling = Telling(self.bus, self.experiment)
+        await telling.begin()
         position = told = 0
         while True:
             page = await asyncio.to_thread(self.follower.page, position, PAGE)
@@ -61,26 +53,69 @@ class Retelling:
                 return told
             position = page.reached
             for row in page.followed:
-                loan_id = row.event.loan_id
-                if self.loan_id and loan_id != self.loan_id:
-                    continue
-                for message in outgoing_of(row, places.get(loan_id, Place()), self.subject):
-                    places[loan_id] = message.place
-                    told += await self._publish(loan_id, message, ends)
+                if self._wanted(row.event):
+                    told += await telling.tell(row)
 
-    async def _publish(self, loan_id: str, message: Outgoing, ends: dict[str, int]) -> bool:
-        """Store a message behind the loan's last; return False when it was there."""
-        fence = Fence(f"{self.subject}.*.{loan_id}", ends.get(loan_id, 0))
-        try:
-            stored = await self.bus.publish(
-                message.subject, message.body, "", message.headers, fence
-            )
-        except SequenceMoved:
-            last = await self.bus.last_message(PREVIEW_STREAM, fence.subject)
-            number = int((last.headers or {}).get("ce-sequence", "0")) if last else 0
-            if number >= message.place.sequence:
-                return False
-            ends[loan_id] = (last.seq or 0) if last else 0
-            return await self._publish(loan_id, message, ends)
-        ends[loan_id] = stored.sequence
-        return True
+    def _wanted(self, event: Fact) -> bool:
+        if self.until is not None and event.recorded_at > self.until:
+            return False
+        return self.loan_id in ("", event.loan_id)
+
+
+@dataclass(slots=True)
+class Preview:
+    """
+    Publishes what another policy would have said on lending.preview.<experiment>.delinquency.….
+
+    Every message names the experiment and the hash of what is supposed; `log_version` counts the
+    preview's own events. All loans are held in memory, about 3 KB each.
+    """
+
+    log: Log
+    decode: Callable[[str, bytes], msgspec.Struct]
+    telling: Telling
+    shadow: Shadow
+    position: int = 0
+
+    async def tell(self) -> int:
+        """
+        Tell what is new in the log; return how many events were not there yet.
+
+        Raises:
+            ExperimentInvalid, ExperimentTaken: the name cannot be used.
+            TermsInvalid: a supposed term leaves its range.
+            BusDown: NATS does not answer; make another preview and tell again.
+        """
+        await self.telling.begin()
+        told = 0
+        while rows := await asyncio.to_thread(self.log.log, self.position, PAGE):
+            for row in rows:
+                told += await self._take(row)
+            self.position = rows[-1].position
+        return told
+
+    async def _take(self, row: Logged) -> int:
+        event, told = self.decode(row.topic, row.state), 0
+        if isinstance(event, Fact | BusinessDateAdvanced):
+            for fact, account in self.shadow.take(event):
+                stream = f"loan/{fact.loan_id}"
+                logged = Logged(row.position, stream, account.version, row.topic, row.state)
+                told += await self.telling.tell(Followed(logged, fact, account))
+        return told
+
+
+def preview_of(
+    log: Log,
+    decode: Callable[[str, bytes], msgspec.Struct],
+    bus: Bus,
+    experiment: str,
+    supposition: Supposition,
+) -> Preview:
+    """Return the preview of a supposition, labelled with its hash."""
+    label = {
+        LABEL: supposition.sha256,
+        "ce-experiment": experiment,
+        "ce-source": f"duebook/ledger/preview/{experiment}",
+    }
+    telling = Telling(bus, experiment, ".delinquency", label)
+    return Preview(log, decode, telling, Shadow(supposition))

@@ -126,7 +126,7 @@ def _line(
     if account.disbursed_on is None or look.on < account.disbursed_on:
         raise LoanNotActive(f"it is not paid out on {look.on}", field="effective_on")
     return timeline(
-        _with(account.terms, terms),
+        with_terms(account.terms, terms),
         account.disbursed_on,
         [_fact(fact, terms) for fact in _live(account)],
         look.on,
@@ -142,10 +142,16 @@ def _fact(fact: MoneyFact, terms: dict[str, object]) -> MoneyFact:
     """Return a fact whose new plan, if it brings one, has the supposed terms too."""
     if fact.terms is None or not terms:
         return fact
-    return msgspec.structs.replace(fact, terms=_with(fact.terms, terms))
+    return msgspec.structs.replace(fact, terms=with_terms(fact.terms, terms))
 
 
-def _with(terms: Terms, changed: dict[str, object]) -> Terms:
+def with_terms(terms: Terms, changed: dict[str, object]) -> Terms:
+    """
+    Return terms with some of them otherwise.
+
+    Raises:
+        TermsInvalid: a supposed term leaves its range.
+    """
     if not changed:
         return terms
     supposed = msgspec.structs.replace(terms, **changed)

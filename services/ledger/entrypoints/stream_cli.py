@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, NoReturn
 
+import msgspec
 import typer
 
 from services.ledger.adapters.event_mapper import decode
-from services.ledger.adapters.event_store import open_event_store
-from services.ledger.adapters.retelling import Retelling
+from services.ledger.adapters.event_store import EventStore, open_event_store
+from services.ledger.adapters.retelling import Retelling, preview_of
 from services.ledger.application.following import Follower
 from services.ledger.config import LedgerSettings
+from services.ledger.domain.counterfactual import Supposition
+from services.ledger.domain.policies import POLICIES, DelinquencyPolicy
 from shared.kernel.errors import LendingError
 from shared.runtime.bus import Bus
 
-app = typer.Typer(no_args_is_help=True, help="The event stream, told again.")
-CONNECT_SECONDS = 5.0
+app = typer.Typer(no_args_is_help=True, help="The event stream, told again or under another policy")
+CONNECT_SECONDS, FOLLOW_SECONDS = 5.0, 1.0
+Experiment = Annotated[str, typer.Argument(help="Its name, such as rebuild-1; kept for a week.")]
 
 
 @app.callback()
@@ -24,27 +32,90 @@ def stream() -> None:
     """Tell the event stream again."""
 
 
+@asynccontextmanager
+async def _opened(name: str) -> AsyncIterator[tuple[EventStore, Bus]]:
+    settings = LedgerSettings()
+    try:
+        bus = await asyncio.wait_for(Bus.connect(settings.nats_url, name), CONNECT_SECONDS)
+    except TimeoutError:
+        raise typer.BadParameter(f"{settings.nats_url} does not answer") from None
+    store = open_event_store(settings.database_url)
+    try:
+        yield store, bus
+    finally:
+        store.close()
+        await bus.close()
+
+
+def _refuse(refusal: LendingError) -> NoReturn:
+    raise typer.BadParameter(f"{refusal.message} ({refusal.reason})") from None
+
+
 @app.command()
 def retell(
-    experiment: Annotated[str, typer.Argument(help="Name of the retelling, such as rebuild-1.")],
+    experiment: Experiment,
     loan: Annotated[str, typer.Option(help="One loan only.")] = "",
+    until: Annotated[
+        datetime | None, typer.Option(help="Only what was recorded up to this instant, UTC.")
+    ] = None,
 ) -> None:
     """Publish the log on lending.preview.EXPERIMENT, for a consumer rebuilt beside the live one."""
-    settings = LedgerSettings()
+    instant = until.replace(tzinfo=UTC) if until is not None and until.tzinfo is None else until
 
     async def tell() -> int:
-        bus = await asyncio.wait_for(Bus.connect(settings.nats_url, "retell"), CONNECT_SECONDS)
-        store = open_event_store(settings.database_url)
-        try:
-            return await Retelling(Follower(store, decode), bus, experiment, loan).tell()
-        finally:
-            store.close()
-            await bus.close()
+        async with _opened("retell") as (store, bus):
+            return await Retelling(Follower(store, decode), bus, experiment, loan, instant).tell()
 
     try:
         told = asyncio.run(tell())
-    except TimeoutError:
-        raise typer.BadParameter(f"{settings.nats_url} does not answer") from None
     except LendingError as refusal:
-        raise typer.BadParameter(f"{refusal.message} ({refusal.reason})") from None
+        _refuse(refusal)
     typer.echo(f"{told} events told on lending.preview.{experiment}")
+
+
+@app.command()
+def preview(
+    experiment: Experiment,
+    delinquency: Annotated[str, typer.Option(help="A delinquency policy by name.")] = "",
+    policy_file: Annotated[
+        Path | None, typer.Option(help="A proposed policy: JSON, fields as DelinquencyPolicy.")
+    ] = None,
+    grace_days: Annotated[int | None, typer.Option(help="Had every contract this grace.")] = None,
+    follow: Annotated[bool, typer.Option(help="Go on as the log grows, until Ctrl-C.")] = False,
+) -> None:
+    """
+    Publish what another policy would have said on lending.preview.EXPERIMENT.delinquency.
+
+    The live stream is not touched. Watch it with `python -m shared.subscriber tail --preview`.
+    """
+    supposed = Supposition(delinquency=_policy(delinquency, policy_file), grace_days=grace_days)
+
+    async def tell() -> None:
+        async with _opened("preview") as (store, bus):
+            made = preview_of(store, decode, bus, experiment, supposed)
+            while True:
+                if told := await made.tell():
+                    typer.echo(f"{told} events told on {made.telling.subject}, {supposed.sha256}")
+                if not follow:
+                    return
+                await asyncio.sleep(FOLLOW_SECONDS)
+
+    try:
+        asyncio.run(tell())
+    except KeyboardInterrupt:
+        return
+    except LendingError as refusal:
+        _refuse(refusal)
+
+
+def _policy(name: str, file: Path | None) -> DelinquencyPolicy | None:
+    if name and file is not None:
+        raise typer.BadParameter("give one of --delinquency, --policy-file")
+    if name and name not in POLICIES:
+        raise typer.BadParameter(f"{name!r} is none of {', '.join(POLICIES)}")
+    if file is None:
+        return POLICIES.get(name)
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=DelinquencyPolicy)
+    except (OSError, msgspec.DecodeError) as failure:
+        raise typer.BadParameter(f"{file}: {failure}") from None

@@ -81,7 +81,9 @@ async def open_book(folder: Path, log_url: str = "", read_url: str = "") -> Asyn
     stop = asyncio.Event()
     work = [asyncio.create_task(w.run(stop)) for w in (writer, projection)]
     try:
-        yield Book(writer, models, ageing, LoanList(writer, projection, LoanLists(models.engine)))
+        loans = LoanList(writer, projection, LoanLists(models.engine))
+        # A book opened again asks anew: a request of an id that is known has no effect.
+        yield Book(writer, models, ageing, loans, store.last_position())
     finally:
         stop.set()
         await asyncio.gather(*work)
