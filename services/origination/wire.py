@@ -199,6 +199,9 @@ def application_message(given: Application) -> pb.Application:
         currency=given.currency,
         terms=terms_of(given) if given.terms_json else None,
         decision=decision_from(given.decision_json) if given.decision_json else None,
+        asked_decision=decision_from(given.asked_decision_json)
+        if given.asked_decision_json
+        else None,
         offers=[_offer(offer) for offer in given.offers],
         offer_id=given.offer_id,
         valid_until_on=_day(given.valid_until_on),
@@ -267,6 +270,7 @@ def _offer(given: Offer) -> pb.Offer:
         terms=terms_from(given.terms_json),
         total_payable_minor=given.total_payable_minor,
         all_in_rate_annual=given.all_in_rate_annual,
+        counter_offer=given.counter,
     )
 
 

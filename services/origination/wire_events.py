@@ -23,6 +23,7 @@ def told(given: Application) -> pb.Application:
         currency=whole.currency,
         terms=whole.terms if given.terms_json else None,
         decision=_decision(whole.decision) if given.decision_json else None,
+        asked_decision=_decision(whole.asked_decision) if given.asked_decision_json else None,
         offers=whole.offers,
         offer_id=whole.offer_id,
         valid_until_on=whole.valid_until_on,

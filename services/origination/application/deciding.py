@@ -14,7 +14,8 @@ import msgspec
 from lending.origination.v1 import origination_service_pb2 as pb
 from lending.risk.v1 import risk_service_pb2 as risk_pb
 
-from services.origination import wire, wire_risk
+from services.origination import wire
+from services.origination.application.asking import Asking
 from services.origination.application.desk import (
     SERVICE,
     ApplicationChangedMeanwhile,
@@ -22,7 +23,11 @@ from services.origination.application.desk import (
     Prepared,
     unhindered,
 )
-from services.origination.application.offering import make_offers, valid_until
+from services.origination.application.offering import (
+    counter_offer,
+    make_offers,
+    valid_until,
+)
 from services.origination.application.ports import Checker
 from services.origination.domain.application import (
     Application,
@@ -85,7 +90,8 @@ class Deciding:
         checks = await self.check(found, product)
         if any(check.outcome == "FAILED" for check in checks):
             return await self._store(found, Status.DECLINED, today, checks=checks)
-        decision = await self._ask_risk(found, product, today)
+        asking = Asking(self.desk, self.risk)
+        decision = await asking.ask(found, product, today, trial=False)
         outcome = risk_pb.DecisionOutcome.Name(decision.outcome).removeprefix("DECISION_OUTCOME_")
         doubtful = any(check.outcome != "PASSED" for check in checks)
         status = Status.REFERRED if outcome == "APPROVED" and doubtful else _STATUS[outcome]
@@ -93,8 +99,15 @@ class Deciding:
         if status is Status.OFFERED:
             probability = Decimal(decision.probability_of_default)
             offers = await make_offers(self.desk, found, probability, today)
-        changes = {"checks": checks, "decision_json": wire.as_json(decision), "offers": offers}
-        return await self._store(found, status, today, **changes)
+        changes: dict[str, Any] = {"checks": checks, "decision_json": wire.as_json(decision)}
+        if status is Status.DECLINED and not doubtful:
+            counter = await asking.counter(found, product, today, trial=False)
+            if counter is not None:
+                offers = await counter_offer(self.desk, found, *counter, today)
+            if counter is not None and offers:
+                status, changes["asked_decision_json"] = Status.OFFERED, changes["decision_json"]
+                changes["decision_json"] = wire.as_json(counter[1])
+        return await self._store(found, status, today, **changes, offers=offers)
 
     async def check(self, application: Application, product: Product) -> tuple[Check, ...]:
         """Return what every check of the product answered, in its order; silence is an answer."""
@@ -109,15 +122,6 @@ class Deciding:
                 return await self.checkers[name].check(application)
         except (TimeoutError, Unavailable):
             return msgspec.structs.replace(NO_ANSWER, name=name)
-
-    async def _ask_risk(self, found: Application, product: Product, on: date) -> Any:
-        rate = max((grade.rate_annual for grade in product.grades), default=product.rate_annual)
-        terms = wire.terms_on_offer(found, product, rate, found.instalments, on)
-        terms.cost_ceiling = ""
-        preview = await self.desk.preview(terms, on)
-        total = sum(r.principal_due_minor + r.interest_due_minor for r in preview.instalments)
-        monthly = total // found.instalments
-        return await self.risk.ScoreApplication(wire_risk.score_request(found, monthly, on))
 
     async def _store(
         self, found: Application, status: Status, on: date, **changes: Any

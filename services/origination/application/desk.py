@@ -194,7 +194,8 @@ class Desk:
 
     async def keep(self, work: Work, application: Application) -> Application:
         """Store an application with what follows from its status, and owe the message about it."""
-        if application.status is Status.DECLINED:
+        countered = bool(application.asked_decision_json) and not application.notice_sha256
+        if application.status is Status.DECLINED or countered:
             application = await self._notice(work, application)
         if not ALLOWED[application.status]:
             await self._let_guarantors_go(work, application)

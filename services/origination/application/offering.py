@@ -36,6 +36,8 @@ from shared.kernel.dates import add_months
 from shared.kernel.errors import LendingError, Unavailable
 from shared.runtime.records import Work
 
+NOT_OFFERED = {"COST_CEILING_EXCEEDED", "GRADE_NOT_PRICED"}
+
 
 def cost_of(preview: Any) -> Cost:
     """Return the all-in cost of the ledger's preview of a loan."""
@@ -52,13 +54,13 @@ def cost_of(preview: Any) -> Cost:
     )
 
 
-async def priced(desk: Desk, offer_id: str, grade: str, terms: Any, on: date) -> Offer:
-    """Return an offer of terms, at what they cost when paid out on a date."""
+async def priced(desk: Desk, offer: Offer, terms: Any, on: date) -> Offer:
+    """Return an offer with terms, at what they cost when paid out on a date."""
     cost = cost_of(await desk.preview(terms, on))
-    return Offer(
-        offer_id=offer_id,
-        grade=grade,
+    return msgspec.structs.replace(
+        offer,
         terms_json=wire.as_json(terms),
+        principal_minor=terms.principal_minor,
         total_payable_minor=cost.total_payable_minor,
         all_in_rate_annual=str(cost.nominal_annual),
     )
@@ -80,11 +82,43 @@ async def make_offers(
     for instalments in terms_to_offer(product, application.instalments):
         terms = wire.terms_on_offer(application, product, rate, instalments, on)
         try:
-            offers.append(await priced(desk, f"{instalments}m", grade, terms, on))
+            offers.append(await priced(desk, _unpriced(f"{instalments}m", grade), terms, on))
         except LendingError as refusal:
             if not offers or refusal.reason != "COST_CEILING_EXCEEDED":
                 raise
     return tuple(offers)
+
+
+async def counter_offer(
+    desk: Desk, application: Application, other: Application, decision: Any, on: date
+) -> tuple[Offer, ...]:
+    """
+    Price what risk approves instead; nothing where that is above the ceiling or has no price.
+
+    Args:
+        other: The application as if it had asked for that.
+    """
+    product = desk.product(application, on)
+    try:
+        grade, rate = product.rate_for(Decimal(decision.probability_of_default))
+        terms = wire.terms_on_offer(other, product, rate, other.instalments, on)
+        offer = _unpriced(f"{other.instalments}m-{other.amount_minor}", grade, counter=True)
+        return (await priced(desk, offer, terms, on),)
+    except LendingError as refusal:
+        if refusal.reason not in NOT_OFFERED:
+            raise
+        return ()
+
+
+def _unpriced(offer_id: str, grade: str, *, counter: bool = False) -> Offer:
+    return Offer(
+        offer_id=offer_id,
+        grade=grade,
+        terms_json="",
+        total_payable_minor=0,
+        all_in_rate_annual="",
+        counter=counter,
+    )
 
 
 async def with_fees(desk: Desk, application: Application, on: date) -> dict[str, Any]:
@@ -101,7 +135,7 @@ async def with_fees(desk: Desk, application: Application, on: date) -> dict[str,
         terms = wire.terms_from(offer.terms_json)
         terms.fees_elsewhere_minor = application.fees_elsewhere_minor
         terms.cost_ceiling = ceiling
-        offers.append(await priced(desk, offer.offer_id, offer.grade, terms, on))
+        offers.append(await priced(desk, offer, terms, on))
     if not application.offer_id:
         return {"offers": tuple(offers)}
     return offered(tuple(offers), application.offer_id)
@@ -140,7 +174,7 @@ async def _anew(desk: Desk, found: Application, offer: Offer, on: date) -> Offer
     terms = wire.terms_from(offer.terms_json)
     terms.cost_ceiling = desk.product(found, on).cost_ceiling
     terms.first_due_on = add_months(on, 1).isoformat()
-    return await priced(desk, offer_id=offer.offer_id, grade=offer.grade, terms=terms, on=on)
+    return await priced(desk, offer, terms, on)
 
 
 def withdraw(desk: Desk) -> Prepare:

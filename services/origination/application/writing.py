@@ -21,7 +21,7 @@ from shared.kernel.money import Rounding, format_amount, round_minor
 
 DISCLOSURE_VERSION = "disclosure/2026-08"
 CONTRACT_VERSION = "contract/2026-11"
-NOTICE_VERSION = "adverse-action/2026-08"
+NOTICE_VERSION = "adverse-action/2026-11"
 REASONS_MAX = 4
 LATE_EXAMPLE_DAYS = 30
 KINDS = {
@@ -115,8 +115,13 @@ def contract(application: Application, product: Product, terms: Any) -> Written:
 
 
 def adverse_action(application: Application) -> Written:
-    """Write to the applicant why the application was declined; at most four reasons."""
-    decision = json.loads(application.decision_json or "{}")
+    """
+    Write to the applicant why what was asked for was declined; at most four reasons.
+
+    A counter-offer, where there is one, is named.
+    """
+    asked = application.asked_decision_json or application.decision_json
+    decision, offer = json.loads(asked or "{}"), application.offer
     rules = (
         application.policy_version,
         decision.get("policyVersion"),
@@ -131,6 +136,10 @@ def adverse_action(application: Application) -> Written:
         amount=format_amount(application.amount_minor, application.currency),
         currency=application.currency,
         reasons=decline_reasons(application)[:REASONS_MAX],
+        offer=offer,
+        offered=format_amount(offer.principal_minor, application.currency) if offer else "",
+        offered_terms=json.loads(offer.terms_json) if offer else {},
+        valid_until_on=application.valid_until_on,
         rules=", ".join(rule for rule in rules if rule),
     )
 

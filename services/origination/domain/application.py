@@ -68,6 +68,8 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
     terms_json: str
     total_payable_minor: int
     all_in_rate_annual: str
+    principal_minor: int = 0
+    counter: bool = False
 
 
 class ShownCost(msgspec.Struct, frozen=True, kw_only=True):
@@ -174,6 +176,7 @@ class Application(msgspec.Struct, frozen=True, kw_only=True):
     offer_id: str = ""
     terms_json: str = ""
     decision_json: str = ""
+    asked_decision_json: str = ""
     valid_until_on: date | None = None
     disclosure_sha256: str = ""
     disclosed_at: datetime | None = None
@@ -202,6 +205,11 @@ class Application(msgspec.Struct, frozen=True, kw_only=True):
     def fees_elsewhere_minor(self) -> int:
         """What the borrower pays to guarantors and insurers for this loan."""
         return sum(g.fee_minor for g in self.guarantees)
+
+    @property
+    def lent_minor(self) -> int:
+        """What is lent: the principal of the offer chosen, before one what was asked for."""
+        return (self.offer.principal_minor if self.offer else 0) or self.amount_minor
 
     @property
     def offer(self) -> Offer | None:

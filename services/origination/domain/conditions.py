@@ -33,8 +33,8 @@ def contract_conditions(
 ) -> list[Condition]:
     """Return what a contract lacks: enough cover, each security good until the loan matures."""
     found = []
-    covered = sum(cover_minor(g, now.amount_minor) for g in now.guarantees)
-    needed = int(now.amount_minor * product.cover_min)
+    covered = sum(cover_minor(g, now.lent_minor) for g in now.guarantees)
+    needed = int(now.lent_minor * product.cover_min)
     if covered < needed:
         text = f"securities cover {covered} of the {needed} that {product.version} asks for"
         found.append(Condition("COVER_TOO_LOW", text))

@@ -11,6 +11,9 @@ import msgspec
 
 from shared.kernel.errors import InvalidArgument, Refused
 
+WHOLE = 100
+"""Amounts that we offer are whole units of the currency, in minor units."""
+
 
 class ProductUnknown(InvalidArgument):
     """No product has this code."""
@@ -55,6 +58,7 @@ class Product(msgspec.Struct, frozen=True, kw_only=True):
     instalments_min: int = 1
     instalments_max: int = 480
     instalments_offered: tuple[int, ...] = ()
+    counter_shares: tuple[Decimal, ...] = ()
     cost_ceiling: str = ""
     apr_method: str = ""
     checks: tuple[str, ...] = ()
@@ -213,3 +217,26 @@ def check_fit(product: Product, amount_minor: int, instalments: int) -> None:
 def terms_to_offer(product: Product, instalments: int) -> Sequence[int]:
     """Return the numbers of instalments to offer: first what was asked for, then the others."""
     return (instalments, *(n for n in product.instalments_offered if n != instalments))
+
+
+def counters(product: Product, amount_minor: int, instalments: int) -> Sequence[tuple[int, int]]:
+    """
+    Return what may be offered where what was asked for is declined, nearest to it first.
+
+    Returns:
+        Amounts and instalments: the amount over longer terms, then its shares over the same term,
+        then over the longest; nothing where the product states no shares.
+    """
+    if not product.counter_shares:
+        return ()
+    longer = sorted(n for n in product.instalments_offered if n > instalments)
+    smaller = [
+        less - less % WHOLE
+        for less in (int(amount_minor * share) for share in product.counter_shares)
+        if less - less % WHOLE >= product.amount_minor_min
+    ]
+    return (
+        *((amount_minor, n) for n in longer),
+        *((less, instalments) for less in smaller),
+        *((less, longer[-1]) for less in smaller if longer),
+    )

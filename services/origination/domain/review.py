@@ -82,7 +82,7 @@ def decline_reasons(now: Application) -> list[Reason]:
         [Reason(c.text_en, c.text_zh) for c in checks if (c.outcome == _LAST) is last]
         for last in (False, True)
     )
-    decision = json.loads(now.decision_json or "{}")
+    decision = json.loads(now.asked_decision_json or now.decision_json or "{}")
     scored = [Reason(r["textEn"], r["textZh"]) for r in decision.get("reasons", ())]
     return list(dict.fromkeys([*said, *found, *scored, *silent]))
 

@@ -11,6 +11,20 @@ from tests.services.origination.paying import Bank, Place, serve
 from tests.stories.conftest import start_suite
 from tests.system.processes import free_port
 
+COUNTERED = """
+[[product]]
+code = "secured-private"
+effective_from = 2026-01-02
+rate_annual = "0.115"
+day_count = "DAY_COUNT_ACT_365_FIXED"
+grace_days = 0
+penalty_rate_annual = "0.115"
+cost_ceiling = "cn-4-lpr/1"
+cover_min = "1"
+loan_to_value_max = "0.7"
+instalments_offered = [12, 24]
+counter_shares = ["0.75", "0.5", "0.25"]
+"""
 DEARER = """
 [[product]]
 code = "consumer-2026-daily"
@@ -30,7 +44,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     origination.stop()
     origination.environment["ORIGINATION_PAYOUT_URL"] = f"http://127.0.0.1:{bank.port}/payouts"
     policies = suite.folder / "policies.toml"
-    policies.write_text(OriginationSettings().policies_file.read_text("utf-8") + DEARER, "utf-8")
+    policies.write_text(
+        OriginationSettings().policies_file.read_text("utf-8") + COUNTERED + DEARER, "utf-8"
+    )
     origination.environment["ORIGINATION_POLICIES_FILE"] = str(policies)
     origination.start()
     bank.victim = origination
