@@ -10,6 +10,7 @@ import msgspec
 from lending.risk.v1 import risk_service_pb2 as pb
 from lending.risk.v1.risk_service_pb2_grpc import add_RiskServiceServicer_to_server
 
+from services.risk.adapters.application_stream import follow_applications
 from services.risk.adapters.artefacts import (
     read_loss_rules,
     read_models,
@@ -17,10 +18,13 @@ from services.risk.adapters.artefacts import (
     read_toml,
 )
 from services.risk.adapters.bureau import bureau_of
+from services.risk.application.applications import Applications
+from services.risk.application.book import reserve_earlier
 from services.risk.application.deciding import Deciding
+from services.risk.application.exposures import Exposures
 from services.risk.application.portfolio import Portfolios
 from services.risk.application.watch import Watch
-from services.risk.config import RiskSettings
+from services.risk.config import APPLICATION_ID, RiskSettings
 from services.risk.domain.early_warning import WarningRules
 from services.risk.entrypoints.grpc_service import RiskService
 from shared.runtime.bus import Bus
@@ -31,9 +35,6 @@ from shared.runtime.telemetry import configure_logging, configure_tracing
 from shared.subscriber.inbox import create_inbox
 from shared.subscriber.subscriber import Subscriber
 
-APPLICATION_ID = 0x44554553
-"""Marks a SQLite file as risk's: "DUES"."""
-
 HEARD = frozenset(
     (
         "GRACE_ENTERED",
@@ -41,9 +42,11 @@ HEARD = frozenset(
         "PARTIALLY_CURED",
         "REPAYMENT_POSTED",
         "REPAYMENT_REVERSED",
+        "SETTLED",
+        "TRANSFERRED",
     )
 )
-"""What early warning looks at."""
+"""What early warning looks at, and what ends an exposure."""
 
 
 async def serve_risk(settings: RiskSettings) -> None:
@@ -55,11 +58,16 @@ async def serve_risk(settings: RiskSettings) -> None:
     await records.create(APPLICATION_ID)
     await create_inbox(records.engine)
     policies, models = read_policies(settings.policy_folder), read_models(settings.model_folder)
-    watch = Watch(records, rules)
+    book = Exposures(records)
+    await book.create(APPLICATION_ID)
+    async with book.work() as work:
+        await reserve_earlier(work, book)
+    watch = Watch(records, rules, book)
     await watch.load()
-    portfolios = Portfolios(records, read_loss_rules(settings.loss_file))
+    applications = Applications(book)
+    portfolios = Portfolios(book, read_loss_rules(settings.loss_file))
     bureau = bureau_of(settings.bureau_folder, settings.bureau_url, settings.bureau_timeout_seconds)
-    deciding = Deciding(records, policies, models, bureau)
+    deciding = Deciding(book, policies, models, bureau)
     service = RiskService(records, deciding, watch, portfolios)
 
     def register(server: grpc.aio.Server) -> Sequence[str]:
@@ -72,8 +80,14 @@ async def serve_risk(settings: RiskSettings) -> None:
     async def hear(stop: asyncio.Event) -> None:
         bus = await Bus.connect_unless(stop, settings.nats_url, "risk")
         if bus is not None:
-            await Subscriber(bus, "risk", records.work, watch.hear, types=HEARD).run(stop)
+            await Subscriber(bus, "risk", book.work, watch.hear, types=HEARD).run(stop)
             await bus.close()
 
-    await serve(settings, service="risk", register=register, background=[relay, hear])
+    async def follow(stop: asyncio.Event) -> None:
+        bus = await Bus.connect_unless(stop, settings.nats_url, "risk-applications")
+        if bus is not None:
+            await follow_applications(bus, applications, stop)
+            await bus.close()
+
+    await serve(settings, service="risk", register=register, background=[relay, hear, follow])
     await records.engine.dispose()

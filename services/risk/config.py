@@ -9,6 +9,8 @@ from pydantic_settings import SettingsConfigDict
 
 from shared.runtime.settings import ServiceSettings
 
+APPLICATION_ID = 0x44554553
+"""Marks a SQLite file as risk's: "DUES"."""
 HERE = Path(__file__).parent
 
 

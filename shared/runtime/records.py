@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import msgspec
-import structlog
 from google.protobuf.message import Message as Proto
 from sqlalchemy import (
     collate,
@@ -24,13 +31,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from shared.kernel.errors import Refused
 from shared.runtime import locks
-from shared.runtime.bus import Bus, BusDown, NeverStored
+from shared.runtime.bus import Bus
 from shared.runtime.database import create_tables
+from shared.runtime.outbox import Owed, send_page
 from shared.runtime.record_tables import METADATA, OUTBOX, RECORDS, REQUESTS, grow
 from shared.runtime.telemetry import current_traceparent
 
 PAGE = 200
-OWED, SENT, SET_ASIDE = 0, 1, -1
 
 Record = TypeVar("Record", bound=msgspec.Struct)
 Answer = TypeVar("Answer", bound=Proto)
@@ -147,13 +154,14 @@ class Work:
         self, subject: str, message_id: str, body: Proto, headers: Mapping[str, str]
     ) -> None:
         """Promise a message; it goes out after the commit, once per message id."""
-        traced = {"traceparent": current_traceparent(), "ce-id": message_id, **headers}
-        row = {"subject": subject, "message_id": message_id, "body": body.SerializeToString()}
-        row |= {"headers": msgspec.json.encode(traced), "sent": OWED}
+        await self.owe_all([Owed(subject, message_id, body, headers, current_traceparent())])
+
+    async def owe_all(self, messages: Sequence[Owed]) -> None:
+        """Promise messages in their order."""
         once = _insert(self.connection)(OUTBOX).on_conflict_do_nothing(
             index_elements=[OUTBOX.c.message_id]
         )
-        await self.connection.execute(once, row)
+        await self.connection.execute(once, [one.row() for one in messages])
 
     async def answered(
         self, request: Any, answer_type: type[Answer], *, method: str = ""
@@ -164,13 +172,36 @@ class Work:
         Raises:
             RequestIdReused: the id was used with another body.
         """
-        query = select(REQUESTS).where(REQUESTS.c.request_id == request.request_id)
-        first = (await self.connection.execute(query)).mappings().first()
-        if first is None:
-            return None
-        if first["body_sha256"] != _digest(request, method):
-            raise RequestIdReused("the request id had another body", field="request_id")
-        return answer_type.FromString(first["answer"])
+        first = await self.answered_all([request], answer_type, method=method)
+        found = first.get(request.request_id)
+        if isinstance(found, RequestIdReused):
+            raise found
+        return found
+
+    async def answered_all(
+        self, requests: Iterable[Any], answer_type: type[Answer], *, method: str = ""
+    ) -> dict[str, Answer | RequestIdReused]:
+        """Return the first answer to each request that is not new, by id; or why there is none."""
+        asked = {request.request_id: request for request in requests}
+        query = select(REQUESTS).where(REQUESTS.c.request_id.in_(list(asked)))
+        found: dict[str, Answer | RequestIdReused] = {}
+        for name, sha256, answer in await self.connection.execute(query):
+            same = sha256 == _digest(asked[name], method)
+            reused = RequestIdReused("the request id had another body", field="request_id")
+            found[name] = answer_type.FromString(answer) if same else reused
+        return found
+
+    async def remember_all(self, answers: Iterable[tuple[Any, Proto]], *, method: str = "") -> None:
+        """Keep what each request is answered, so that it gets the same answer again."""
+        rows = [
+            {
+                "request_id": request.request_id,
+                "body_sha256": _digest(request, method),
+                "answer": answer.SerializeToString(),
+            }
+            for request, answer in answers
+        ]
+        await self.connection.execute(insert(REQUESTS), rows)
 
 
 @dataclass(slots=True)
@@ -215,9 +246,7 @@ class Records:
             if first is not None:
                 return first
             answer = await act(work)
-            row = {"request_id": request.request_id, "body_sha256": _digest(request, method)}
-            row["answer"] = answer.SerializeToString()
-            await work.connection.execute(insert(REQUESTS), row)
+            await work.remember_all([(request, answer)], method=method)
             return answer
 
     async def relay(self, nats_url: str, name: str, stop: asyncio.Event) -> None:
@@ -228,43 +257,12 @@ class Records:
         await bus.ensure_streams()
         while not stop.is_set():
             self.owed.clear()
-            if not await self._send_page(bus):
+            if not await send_page(bus, self.engine, self.turn):
                 try:
                     await asyncio.wait_for(self.owed.wait(), 0.3)
                 except TimeoutError:
                     continue
         await bus.close()
-
-    async def _send_page(self, bus: Bus) -> int:
-        query = select(OUTBOX).where(OUTBOX.c.sent == OWED).order_by(OUTBOX.c.number).limit(PAGE)
-        async with self.engine.connect() as connection:
-            rows = (await connection.execute(query)).mappings().all()
-        went: dict[int, list[int]] = {SENT: [], SET_ASIDE: []}
-        try:
-            for row in rows:
-                headers = {k: v for k, v in msgspec.json.decode(row["headers"]).items() if v}
-                how = await _publish(bus, row, headers)
-                went[how].append(row["number"])
-        except BusDown as failure:
-            structlog.get_logger().warning("outbox waits for NATS", failure=str(failure))
-            await asyncio.sleep(0.3)
-        for how, numbers in went.items():
-            if numbers:
-                async with self.turn, self.engine.begin() as connection:
-                    done = update(OUTBOX).where(OUTBOX.c.number.in_(numbers)).values(sent=how)
-                    await connection.execute(done)
-        return len(rows)
-
-
-async def _publish(bus: Bus, row: Any, headers: Mapping[str, str]) -> int:
-    """Publish what is owed; what no stream will ever take is set aside, so that others go on."""
-    try:
-        await bus.publish(row["subject"], row["body"], row["message_id"], headers)
-    except NeverStored as failure:
-        log = structlog.get_logger()
-        log.error("owed message set aside", message_id=row["message_id"], failure=str(failure))
-        return SET_ASIDE
-    return SENT
 
 
 def _insert(connection: AsyncConnection) -> Any:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
 
-from services.risk.application.book import Decided, gathered, keep_decision, latest
+from services.risk.application.book import Decided, Latest, gathered, latest
+from services.risk.application.exposures import Exposures
 from services.risk.application.ports import BureauSource, NoBureau
 from services.risk.domain.application import Application
 from services.risk.domain.decision import Decision, Models, decide
 from services.risk.domain.policy import Policies
 from shared.kernel.errors import NotFound
 from shared.runtime.records import Records, Work
-
-PAGE = 500
 
 
 class DecisionNotFound(NotFound):
@@ -26,10 +25,19 @@ class DecisionNotFound(NotFound):
 class Deciding:
     """Everything a decision needs beyond the application."""
 
-    records: Records
+    book: Exposures
     policies: Policies
     models: Models
     bureau: BureauSource = field(default_factory=NoBureau)
+
+    @property
+    def records(self) -> Records:
+        """The database of decisions and exposures."""
+        return self.book.records
+
+    def asks(self, application: Application) -> bool:
+        """Say whether a bureau is to be asked about an application."""
+        return application.bureau is None and not isinstance(self.bureau, NoBureau)
 
     async def informed(self, application: Application) -> Application:
         """
@@ -47,17 +55,26 @@ class Deciding:
             return application
         return msgspec.structs.replace(application, bureau=found)
 
-    async def decide(
-        self, work: Work, application: Application, decision_id: str, *, keep: bool = True
-    ) -> Decided:
-        """Decide on an application under the policy in force on its date, and keep it if asked."""
-        known = await gathered(work, application)
+    def decide(self, application: Application, decision_id: str) -> Decided:
+        """Decide on an application, as our own book now stands, under the policy of its date."""
+        known = gathered(application, self.book)
         policy = self.policies.in_force(application.decided_on)
-        decision = decide(known.application, policy, self.models)
-        decided = Decided(decision_id=decision_id, application=known.application, decision=decision)
-        if keep:
-            await keep_decision(work, decided, known)
-        return decided
+        decision = decide(known, policy, self.models)
+        return Decided(decision_id=decision_id, application=known, decision=decision)
+
+    async def keep(self, work: Work, made: Sequence[Decided]) -> None:
+        """Keep decisions, one per application, and reserve what was approved."""
+        await work.put_all(
+            Decided, {one.decision_id: (one, one.decision.policy_version) for one in made}
+        )
+        newest = {
+            one.application.application_id: (
+                Latest(decision_id=one.decision_id),
+                str(one.decision.outcome),
+            )
+            for one in made
+        }
+        await work.put_all(Latest, newest)
 
     async def latest(self, application_id: str) -> Decided:
         """Return the latest decision on an application, or raise DecisionNotFound."""
@@ -74,12 +91,6 @@ class Deciding:
 
     async def every(self) -> AsyncIterator[Decided]:
         """Return every decision ever made, in order of its id."""
-        after = ""
-        while True:
-            async with self.records.work() as work:
-                page = await work.find(Decided, after=after, limit=PAGE)
-            for one in page:
+        async with self.records.work() as work:
+            async for one in work.every(Decided):
                 yield one
-            if len(page) < PAGE:
-                return
-            after = page[-1].decision_id

@@ -8,9 +8,11 @@ from typing import Protocol
 
 import msgspec
 
+from services.risk.application.exposures import Exposures
 from services.risk.domain.book import BookRow
 from services.risk.domain.early_warning import Alert
 from services.risk.domain.portfolio import Portfolio, portfolio
+from services.risk.domain.reservation import balance
 from services.risk.domain.staging import LossRules
 from shared.kernel.errors import NotFound
 from shared.runtime.records import Records, Work
@@ -47,20 +49,37 @@ class BookKept(msgspec.Struct, frozen=True, kw_only=True):
 class Portfolios:
     """Figures come from books that were kept, so that the same question has the same answer."""
 
-    records: Records
+    exposures: Exposures
     rules: LossRules
 
+    @property
+    def records(self) -> Records:
+        """The database of the books kept."""
+        return self.exposures.records
+
     async def keep(self, book: Book, as_of: date, currency: str) -> int:
-        """Keep the book of a date, replacing what was kept of it; returns its loans."""
+        """
+        Keep the book of a date, replacing what was kept of it; returns its loans.
+
+        What each loan still owes is from then on what it counts towards our limits.
+        """
         rows = await book.on(as_of, currency)
         parts = [tuple(rows[start : start + ROWS]) for start in range(0, len(rows), ROWS)]
-        async with self.records.work() as work:
+        async with self.exposures.work() as work:
             for number, part in enumerate(parts):
                 name = f"{currency}.{as_of}.{number:06}"
                 await work.put(BookPart(as_of=as_of, rows=part), name, currency)
+                await self._count(work, part, as_of)
             kept = BookKept(as_of=as_of, parts=len(parts))
             await work.put(kept, f"{currency}.{as_of}", currency)
         return len(rows)
+
+    async def _count(self, work: Work, rows: tuple[BookRow, ...], as_of: date) -> None:
+        owed = {row.loan_id: row.balance_minor for row in rows}
+        found = await self.exposures.of_loans(work, owed)
+        after = [balance(one, owed[one.loan_id], as_of) for one in found]
+        changed = [now for one, now in zip(found, after, strict=True) if now != one]
+        await self.exposures.put(work, changed)
 
     async def dates(self, currency: str) -> list[date]:
         """Return the dates whose book was kept, oldest first."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from services.risk import wire
+from services.risk.application.exposures import Exposures
 from services.risk.domain.early_warning import (
     Alert,
     AlertOutcome,
@@ -15,11 +16,13 @@ from services.risk.domain.early_warning import (
     acknowledged,
     observe,
 )
+from services.risk.domain.reservation import loan_event
 from shared.kernel.errors import NotFound
 from shared.runtime.records import Records, Work
 from shared.subscriber.event import Event
 
-PAGE = 1000
+ENDS = ("SETTLED", "TRANSFERRED")
+MOVES_EXPOSURE = (*ENDS, "REPAYMENT_REVERSED")
 MONEY = ("REPAYMENT_POSTED", "REPAYMENT_REVERSED")
 
 
@@ -33,22 +36,23 @@ class Watch:
 
     records: Records
     rules: WarningRules
+    book: Exposures
     known: set[str] = field(default_factory=set)
 
     async def load(self) -> None:
         """Learn who was late before; once, before the first event."""
-        after = ""
-        while True:
-            async with self.records.work() as work:
-                page = await work.find(Behaviour, after=after, limit=PAGE)
-            self.known |= {one.borrower_ref for one in page}
-            if len(page) < PAGE:
-                return
-            after = page[-1].borrower_ref
+        async with self.records.work() as work:
+            self.known |= {one.borrower_ref async for one in work.every(Behaviour)}
 
     async def hear(self, event: Event, work: Work) -> None:
         """Take one delinquency event in, within the transaction that remembers it."""
         heard = wire.heard(event.body)
+        if heard.type in MOVES_EXPOSURE:
+            for one in await self.book.of_loans(work, [heard.loan_id]):
+                after = loan_event(one, heard.type)
+                await self.book.put(work, [after] if after != one else [])
+        if heard.type in ENDS:
+            return
         if heard.type in MONEY and heard.borrower_ref not in self.known:
             return
         await self._observe(work, heard)

@@ -8,8 +8,8 @@ from lending.risk.v1 import risk_service_pb2 as pb
 from lending.risk.v1.risk_service_pb2_grpc import RiskServiceServicer
 
 from services.risk import wire, wire_decisions, wire_portfolio
-from services.risk.application.book import exposures
 from services.risk.application.deciding import Deciding
+from services.risk.application.decision_desk import DecisionDesk
 from services.risk.application.portfolio import Portfolios
 from services.risk.application.watch import Watch
 from services.risk.domain.early_warning import Alert
@@ -27,25 +27,12 @@ class RiskService(RiskServiceServicer):
         self, records: Records, deciding: Deciding, watch: Watch, portfolios: Portfolios
     ) -> None:
         self.records, self.deciding = records, deciding
+        self.desk = DecisionDesk(deciding)
         self.watch, self.portfolios = watch, portfolios
 
     async def ScoreApplication(self, request: Any, context: Any) -> pb.Decision:
         """Decide on an application."""
-        application = await self.deciding.informed(wire_decisions.application(request))
-
-        async def act(work: Work) -> pb.Decision:
-            decided = await self.deciding.decide(work, application, request.request_id)
-            answer = wire_decisions.decision_message(decided.decision, request.request_id)
-            subject, body = wire_decisions.decision_made(decided, answer)
-            message_id = f"risk/{request.request_id}"
-            await work.owe(subject, message_id, body, {"ce-type": "lending.risk.v1.DecisionMade"})
-            return answer
-
-        if not request.validate_only:
-            return await self.records.answer_once(request, pb.Decision, act)
-        async with self.records.work() as work:
-            decided = await self.deciding.decide(work, application, "", keep=False)
-        return wire_decisions.decision_message(decided.decision, "")
+        return await self.desk.ask(request)
 
     async def GetDecision(self, request: Any, context: Any) -> pb.Decision:
         """Return the latest decision on an application."""
@@ -102,8 +89,9 @@ class RiskService(RiskServiceServicer):
     async def GetExposure(self, request: Any, context: Any) -> pb.Exposure:
         """Return approved decisions by product, region, partner and guarantor."""
         minor_digits(request.currency)
-        async with self.records.work() as work:
-            found = {name: await exposures(work, request.currency, name) for name in DIMENSIONS}
+        book = self.deciding.book
+        async with book.work():
+            found = {name: book.by_value(request.currency, name) for name in DIMENSIONS}
         return wire.exposure_message(request.currency, found, self.deciding.policies.newest())
 
     async def GetPortfolio(self, request: Any, context: Any) -> pb.Portfolio:

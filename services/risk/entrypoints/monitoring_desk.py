@@ -10,6 +10,7 @@ from rich.table import Table
 
 from services.risk.adapters.artefacts import read_models, read_policies, read_toml
 from services.risk.application.deciding import Deciding
+from services.risk.application.exposures import Exposures
 from services.risk.application.monitoring import Monitoring
 from services.risk.config import RiskSettings
 from services.risk.domain.monitoring import Light, MonitoringRules
@@ -21,7 +22,7 @@ async def show(settings: RiskSettings, since: date, as_of: date, currency: str) 
     rules = msgspec.convert(read_toml(settings.monitoring_file), MonitoringRules)
     async with portfolios(settings) as kept:
         policies, models = read_policies(settings.policy_folder), read_models(settings.model_folder)
-        deciding = Deciding(kept.records, policies, models)
+        deciding = Deciding(Exposures(kept.records), policies, models)
         found = await Monitoring(deciding, kept, rules).figures(since, as_of, currency)
     console, red = Console(width=110), False
     for version, figures in found.items():

@@ -14,8 +14,9 @@ from rich.table import Table
 
 from services.risk.adapters.artefacts import read_loss_rules
 from services.risk.adapters.ledger_book import LedgerBook
+from services.risk.application.exposures import Exposures
 from services.risk.application.portfolio import Portfolios
-from services.risk.config import RiskSettings
+from services.risk.config import APPLICATION_ID, RiskSettings
 from services.risk.domain.portfolio import Part, Portfolio
 from services.risk.domain.roll_rates import cure_rates, flow_rates
 from shared.kernel.money import format_amount
@@ -28,7 +29,9 @@ from shared.runtime.records import Records
 async def portfolios(settings: RiskSettings) -> AsyncIterator[Portfolios]:
     """Open the database for as long as it is needed."""
     records = Records(open_database(settings.database_url))
-    yield Portfolios(records, read_loss_rules(settings.loss_file))
+    book = Exposures(records)
+    await book.create(APPLICATION_ID)
+    yield Portfolios(book, read_loss_rules(settings.loss_file))
     await records.engine.dispose()
 
 

@@ -8,6 +8,7 @@ import typer
 
 from services.risk.adapters.artefacts import read_models, read_policies
 from services.risk.application.deciding import Deciding
+from services.risk.application.exposures import Exposures
 from services.risk.config import RiskSettings
 from services.risk.domain.decision import Decision
 from shared.runtime.database import open_database
@@ -20,7 +21,7 @@ async def replay_decisions(settings: RiskSettings) -> int:
     """Print how many came out the same, and what differs; returns 1 if any does."""
     records = Records(open_database(settings.database_url))
     policies, models = read_policies(settings.policy_folder), read_models(settings.model_folder)
-    deciding = Deciding(records, policies, models)
+    deciding = Deciding(Exposures(records), policies, models)
     count, shown, versions = Counter[str](), 0, Counter[str]()
     async for decided in deciding.every():
         again = deciding.again(decided)

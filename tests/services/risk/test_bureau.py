@@ -75,7 +75,7 @@ async def test_a_report_is_read_from_either(folder: BureauFolder, http: BureauHt
 
 
 def deciding(source: BureauSource) -> Deciding:
-    return Deciding(records=None, policies=POLICIES, models=MODELS, bureau=source)  # type: ignore
+    return Deciding(book=None, policies=POLICIES, models=MODELS, bureau=source)  # type: ignore
 
 
 async def test_a_fetched_report_decides(folder: BureauFolder) -> None:

@@ -6,6 +6,7 @@ from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,16 +15,19 @@ from lending.ledger.v1 import loan_pb2
 from services.risk import wire_portfolio
 from services.risk.adapters.artefacts import read_loss_rules
 from services.risk.adapters.ledger_book import book_row
+from services.risk.application.exposures import Exposures
 from services.risk.application.portfolio import BookNotKept, Portfolios
-from services.risk.compose import APPLICATION_ID
-from services.risk.config import RiskSettings
+from services.risk.config import APPLICATION_ID, RiskSettings
 from services.risk.domain.book import BookRow, moves, remaining_months
 from services.risk.domain.book_losses import allowances, arrays_of, hazards_of, stages_of
+from services.risk.domain.exposure import EVERYTHING
 from services.risk.domain.portfolio import portfolio
+from services.risk.domain.reservation import heard
 from services.risk.domain.roll_rates import Move, roll_matrix
 from services.risk.domain.staging import Stage, allowance
 from shared.runtime.database import open_database
 from shared.runtime.records import Records
+from tests.services.risk.test_reservations import TOLD
 
 RULES = read_loss_rules(RiskSettings().loss_file)
 MATRIX = roll_matrix(
@@ -170,7 +174,13 @@ async def test_a_kept_book_answers_the_same_again(tmp_path: Path) -> None:
     """Figures come from what was kept: the same on every asking, none for other dates."""
     records = Records(open_database(f"sqlite+aiosqlite:///{tmp_path}/risk.db"))
     await records.create(APPLICATION_ID)
-    portfolios = Portfolios(records, RULES)
+    exposures = Exposures(records)
+    await exposures.create(APPLICATION_ID)
+    portfolios = Portfolios(exposures, RULES)
+    owes = next(row for row in HISTORY[2] if row.on_books)
+    told = msgspec.structs.replace(TOLD, loan_id=owes.loan_id, amount_minor=10**9)
+    async with exposures.work() as work:
+        await exposures.put(work, [one for one in [heard(None, told, None)] if one])
     for on in (JANUARY, FEBRUARY, MARCH):
         await portfolios.keep(FakeBook(), on, "CNY")
     found = await portfolios.figures(MARCH, "CNY")
@@ -180,7 +190,10 @@ async def test_a_kept_book_answers_the_same_again(tmp_path: Path) -> None:
     assert (await portfolios.figures(FEBRUARY, "CNY")).months_of_matrix == 1
     with pytest.raises(BookNotKept):
         await portfolios.figures(date(2026, 3, 30), "CNY")
+    async with exposures.work():
+        counted = exposures.sum_of("CNY", EVERYTHING, EVERYTHING)
     await records.engine.dispose()
+    assert counted == owes.balance_minor
     said = wire_portfolio.message(found)
     assert (said.loans, said.allowance_minor) == (3, found.allowance_minor)
     assert said.roll_rates[0].by_count == {"M0": "0.5000", "M1": "0.2500", "SETTLED": "0.2500"}

@@ -15,8 +15,8 @@ import pytest
 from services.risk.adapters.artefacts import read_models, read_policies
 from services.risk.application.book import Decided
 from services.risk.application.deciding import Deciding
-from services.risk.compose import APPLICATION_ID
-from services.risk.config import RiskSettings
+from services.risk.application.exposures import Exposures
+from services.risk.config import APPLICATION_ID, RiskSettings
 from services.risk.domain.application import Application, BureauReport, VerifiedIncome
 from services.risk.domain.decision import Outcome
 from services.risk.training.datasets import german
@@ -67,7 +67,7 @@ def application(number: int, given: dict[str, str]) -> Application:
 def deciding_of(database_url: str) -> Deciding:
     settings = RiskSettings()
     policies, models = read_policies(settings.policy_folder), read_models(settings.model_folder)
-    return Deciding(Records(open_database(database_url)), policies, models)
+    return Deciding(Exposures(Records(open_database(database_url))), policies, models)
 
 
 def replay(database_url: str) -> subprocess.CompletedProcess[str]:
@@ -88,11 +88,15 @@ async def decided(tmp_path: Path) -> str:
     url = f"sqlite+aiosqlite:///{tmp_path}/risk.db"
     deciding, given = deciding_of(url), german().applicants()
     await deciding.records.create(APPLICATION_ID)
+    await deciding.book.create(APPLICATION_ID)
     for start in range(0, COUNT, BATCH):
-        async with deciding.records.work() as work:
+        async with deciding.book.work() as work:
             for number in range(start, start + BATCH):
                 asked = application(number, given[number % len(given)])
-                await deciding.decide(work, asked, f"score-{number}")
+                made = deciding.decide(asked, f"score-{number}")
+                await deciding.keep(work, [made])
+                after = deciding.book.decided(made.application, approved=made.approved)
+                await deciding.book.store(work, [after] if after else [])
     await deciding.records.engine.dispose()
     return url
 

@@ -1,0 +1,154 @@
+"""Decisions asked for at the same time are made one after the other, and committed together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+from lending.risk.v1 import risk_service_pb2 as pb
+
+from services.risk import wire_decisions
+from services.risk.application.book import Decided
+from services.risk.application.deciding import Deciding
+from services.risk.domain.application import Application
+from services.risk.domain.reservation import Reservation
+from shared.kernel.errors import LendingError
+from shared.runtime.outbox import Owed
+from shared.runtime.records import Work
+from shared.runtime.telemetry import current_traceparent
+
+TOGETHER_MAX = 200
+
+
+@dataclass(slots=True)
+class Asked:
+    """One request that waits for its decision."""
+
+    request: pb.ScoreApplicationRequest
+    application: Application
+    traceparent: str
+    answer: asyncio.Future[pb.Decision]
+
+    @property
+    def names(self) -> set[str]:
+        """What at most one of those decided together may have."""
+        return {f"request {self.request.request_id}", f"of {self.application.application_id}"}
+
+
+@dataclass(slots=True)
+class Made:
+    """What one transaction decides."""
+
+    decisions: list[Decided] = field(default_factory=list)
+    answers: list[tuple[Any, pb.Decision]] = field(default_factory=list)
+    owed: list[Owed] = field(default_factory=list)
+    reserved: list[Reservation] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class DecisionDesk:
+    """Answers every request once; those that wait share a transaction, and so its one sync."""
+
+    deciding: Deciding
+    waiting: list[Asked] = field(default_factory=list)
+    running: asyncio.Task[None] | None = None
+
+    async def ask(self, request: pb.ScoreApplicationRequest) -> pb.Decision:
+        """
+        Decide on a request; the same again gets the first answer.
+
+        With `validate_only` nothing is kept, and no bureau is asked: that is an enquiry, which
+        others see.
+        """
+        application = wire_decisions.application(request)
+        if not request.validate_only and self.deciding.asks(application):
+            async with self.deciding.records.work() as work:
+                first = await work.answered(request, pb.Decision)
+            if first is not None:
+                return first
+            application = await self.deciding.informed(application)
+        answer = asyncio.get_running_loop().create_future()
+        asked = Asked(request, application, current_traceparent(), answer)
+        self.waiting.append(asked)
+        # A task of its own: who hangs up takes nobody's answer away.
+        if self.running is None or self.running.done():
+            self.running = asyncio.create_task(self._run())
+        return await answer
+
+    async def _run(self) -> None:
+        while self.waiting:
+            together = self._next()
+            try:
+                await self._answer(together)
+            except Exception as failure:
+                log = structlog.get_logger()
+                log.warning("decided one by one", requests=len(together), failure=repr(failure))
+                for one in together:
+                    await self._alone(one)
+
+    async def _alone(self, asked: Asked) -> None:
+        try:
+            await self._answer([asked])
+        except Exception as failure:
+            if not asked.answer.done():
+                asked.answer.set_exception(failure)
+
+    def _next(self) -> list[Asked]:
+        """Take what waits, but nothing twice: the second of a name goes with the next ones."""
+        taken, names, later = list[Asked](), set[str](), list[Asked]()
+        for one in self.waiting:
+            if len(taken) == TOGETHER_MAX or one.names & names:
+                later.append(one)
+                continue
+            taken.append(one)
+            names |= one.names
+        self.waiting = later
+        return taken
+
+    async def _answer(self, together: Sequence[Asked]) -> None:
+        made, said = Made(), list[pb.Decision | LendingError]()
+        async with self.deciding.book.work() as work:
+            kept = [one.request for one in together if not one.request.validate_only]
+            first = await work.answered_all(kept, pb.Decision)
+            said = [
+                first.get(one.request.request_id) or self._decide(one, made) for one in together
+            ]
+            if made.decisions:
+                await self._keep(work, made)
+        for one, answer in zip(together, said, strict=True):
+            if one.answer.done():
+                continue
+            if isinstance(answer, LendingError):
+                one.answer.set_exception(answer)
+            else:
+                one.answer.set_result(answer)
+
+    def _decide(self, asked: Asked, made: Made) -> pb.Decision | LendingError:
+        """Decide, and count an approval at once: the next decision sees it."""
+        request = asked.request
+        name = "" if request.validate_only else request.request_id
+        try:
+            decision = self.deciding.decide(asked.application, name)
+        except LendingError as refusal:
+            return refusal
+        answer = wire_decisions.decision_message(decision.decision, name)
+        if request.validate_only:
+            return answer
+        subject, body = wire_decisions.decision_made(decision, answer)
+        headers = {"ce-type": "lending.risk.v1.DecisionMade"}
+        made.owed.append(Owed(subject, f"risk/{name}", body, headers, asked.traceparent))
+        made.decisions.append(decision)
+        made.answers.append((request, answer))
+        after = self.deciding.book.decided(decision.application, approved=decision.approved)
+        if after is not None:
+            made.reserved.append(after)
+        return answer
+
+    async def _keep(self, work: Work, made: Made) -> None:
+        await self.deciding.keep(work, made.decisions)
+        await self.deciding.book.store(work, made.reserved)
+        await work.owe_all(made.owed)
+        await work.remember_all(made.answers)
