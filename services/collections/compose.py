@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-import grpc
 from lending.collections.v1 import collections_service_pb2 as pb
 from lending.collections.v1 import contact_service_pb2 as contact_pb
 from lending.collections.v1 import recovery_service_pb2 as recovery_pb
@@ -47,7 +46,7 @@ from services.collections.entrypoints.work_service import WorkService
 from shared.runtime.bus import Bus
 from shared.runtime.database import open_database
 from shared.runtime.grpc_client import open_channel
-from shared.runtime.grpc_server import serve
+from shared.runtime.grpc_server import ByName, serve
 from shared.runtime.records import Records, Work
 from shared.runtime.telemetry import configure_logging, configure_tracing
 from shared.subscriber.event import Event
@@ -128,7 +127,7 @@ def build(settings: CollectionsSettings, records: Records, ledger: Ledger) -> Ho
     return House(desk, debtors, planning, watching, claiming, escalating)
 
 
-def register(house: House, server: grpc.aio.Server) -> list[str]:
+def register(house: House, server: ByName) -> list[str]:
     """Add the services to a server; return their full names."""
     desk = house.desk
     cases = CollectionsService(desk, house.planning, house.debtors)

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from functools import partial
 from uuid import uuid4
 
-import grpc
 from lending.ledger.v1 import approval_service_pb2, audit_service_pb2
 from lending.ledger.v1 import ledger_service_pb2 as pb
 from lending.ledger.v1.approval_service_pb2_grpc import (
@@ -39,7 +38,7 @@ from services.ledger.entrypoints.grpc_service import LedgerService
 from shared.audit.checkpoints import load_signer
 from shared.runtime.collector import collect_seldom
 from shared.runtime.database import open_database
-from shared.runtime.grpc_server import serve
+from shared.runtime.grpc_server import ByName, serve
 from shared.runtime.telemetry import configure_logging, configure_tracing
 
 
@@ -69,7 +68,7 @@ async def serve_ledger(settings: LedgerSettings, stop: asyncio.Event | None = No
     reads = RecordedReads(writer, lambda: datetime.now(UTC), lambda: uuid4().hex)
     audits = AuditService(prover, seals, evidence, reads, signer, lambda: writer.business_on)
 
-    def register(server: grpc.aio.Server) -> Sequence[str]:
+    def register(server: ByName) -> Sequence[str]:
         add_LedgerServiceServicer_to_server(service, server)
         add_LedgerAuditServiceServicer_to_server(audits, server)
         add_LedgerApprovalServiceServicer_to_server(approving, server)

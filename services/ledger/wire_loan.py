@@ -40,29 +40,37 @@ def loan_message(
     )
     if view != loan_pb2.LOAN_VIEW_BASIC:
         message.terms.CopyFrom(terms_message(line.terms if line else account.terms))
-        for row in line.rows if line else ():
-            _add_instalment(message, line, row)
+        if line is not None:
+            _add_instalments(message, line)
     if line is not None and account.disbursed_on is not None:
         message.disbursed_on = account.disbursed_on.isoformat()
         _fill_balances(message, line)
     return message
 
 
-def _add_instalment(message: loan_pb2.Loan, line: Timeline, row: Row) -> None:
-    """Add a row to a loan's message; what nothing was paid of is the short form of it."""
-    added = message.instalments.add(
-        number=row.number,
-        due_on=row.due_on.isoformat(),
-        principal_due_minor=row.principal_due,
-        interest_due_minor=row.interest_due,
-    )
+def _add_instalments(message: loan_pb2.Loan, line: Timeline) -> None:
+    """Add every row to a loan's message; what nothing was paid of is the short form of it."""
+    add = message.instalments.add
+    for row in line.rows:
+        added = add(
+            number=row.number,
+            due_on=row.due_on.isoformat(),
+            principal_due_minor=row.principal_due,
+            interest_due_minor=row.interest_due,
+        )
+        untouched = row.paid_on is None and row.penalty_exact is NO_PENALTY and not row.charges
+        if not untouched or row.principal_paid or row.interest_paid or row.penalty_paid:
+            _fill_instalment(added, line, row)
+
+
+def _fill_instalment(added: loan_pb2.Instalment, line: Timeline, row: Row) -> None:
     if row.penalty_exact is not NO_PENALTY or row.penalty_paid:
         added.penalty_due_minor = line.penalty_due(row)
         added.penalty_paid_minor = row.penalty_paid
     if row.charges:
         added.charges_due_minor = sum(c.due for c in row.charges)
         added.charges_paid_minor = sum(c.paid for c in row.charges)
-    if row.principal_paid or row.interest_paid or row.paid_on or row.paid:
+    if row.paid or row.paid_on:
         added.principal_paid_minor = row.principal_paid
         added.interest_paid_minor = row.interest_paid
         added.paid_on = row.paid_on.isoformat() if row.paid_on else ""

@@ -54,12 +54,17 @@ def chosen(kind: type[Chosen], message: Any, number: int, field: str) -> Chosen:
         FieldMissing: the number is not one of the message's values.
     """
     if number == 0:
-        return next(iter(kind))
+        return _first(kind)
     if number not in message.values():
         names = ", ".join(kind)
         raise FieldMissing(f"{number} is not a value", field=field, expected=names)
     prefix = message.Name(0).removesuffix("UNSPECIFIED")
     return kind(message.Name(number).removeprefix(prefix))
+
+
+@lru_cache(maxsize=64)
+def _first(kind: type[Chosen]) -> Chosen:
+    return next(iter(kind))
 
 
 def terms(message: loan_pb2.Terms) -> Terms:

@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
-import grpc
 from lending.ledger.v1.ledger_service_pb2_grpc import LedgerServiceStub
 from lending.origination.v1 import origination_service_pb2 as pb
 from lending.origination.v1 import security_service_pb2 as security_pb
@@ -36,7 +35,7 @@ from services.origination.entrypoints.grpc_service import OriginationService, Ro
 from services.origination.entrypoints.security_service import SecurityService
 from shared.runtime.database import open_database
 from shared.runtime.grpc_client import open_channel
-from shared.runtime.grpc_server import serve
+from shared.runtime.grpc_server import ByName, serve
 from shared.runtime.records import Records
 from shared.runtime.telemetry import configure_logging, configure_tracing
 
@@ -57,7 +56,7 @@ async def serve_origination(settings: OriginationSettings) -> None:
     risk = open_channel(settings.risk_target, settings.deadline_seconds, settings.tls())
     rooms = build(settings, records, LedgerServiceStub(ledger), RiskServiceStub(risk))
 
-    def register(server: grpc.aio.Server) -> Sequence[str]:
+    def register(server: ByName) -> Sequence[str]:
         add_OriginationServiceServicer_to_server(OriginationService(rooms, RENDERERS), server)
         add_SecurityServiceServicer_to_server(SecurityService(rooms.securing), server)
         return [

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-import grpc
 import msgspec
 from lending.risk.v1 import risk_service_pb2 as pb
 from lending.risk.v1.risk_service_pb2_grpc import add_RiskServiceServicer_to_server
@@ -29,7 +28,7 @@ from services.risk.domain.early_warning import WarningRules
 from services.risk.entrypoints.grpc_service import RiskService
 from shared.runtime.bus import Bus
 from shared.runtime.database import open_database
-from shared.runtime.grpc_server import serve
+from shared.runtime.grpc_server import ByName, serve
 from shared.runtime.records import Records
 from shared.runtime.telemetry import configure_logging, configure_tracing
 from shared.subscriber.inbox import create_inbox
@@ -70,7 +69,7 @@ async def serve_risk(settings: RiskSettings) -> None:
     deciding = Deciding(book, policies, models, bureau)
     service = RiskService(records, deciding, watch, portfolios)
 
-    def register(server: grpc.aio.Server) -> Sequence[str]:
+    def register(server: ByName) -> Sequence[str]:
         add_RiskServiceServicer_to_server(service, server)
         return [pb.DESCRIPTOR.services_by_name["RiskService"].full_name]
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Any
 
 import structlog
 from opentelemetry import propagate, trace
+from opentelemetry.context import attach, detach
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor, SpanExporter
@@ -73,8 +73,7 @@ def current_traceparent() -> str:
     return f"00-{here.trace_id:032x}-{here.span_id:016x}-{here.trace_flags:02x}"
 
 
-@contextmanager
-def span(name: str, traceparent: str = "", **attributes: str) -> Iterator[trace.Span]:
+def span(name: str, traceparent: str = "", **attributes: str) -> AbstractContextManager[trace.Span]:
     """
     Open a span; it continues the given traceparent, else the work in hand.
 
@@ -82,11 +81,24 @@ def span(name: str, traceparent: str = "", **attributes: str) -> Iterator[trace.
     """
     context = _propagator.extract({"traceparent": traceparent}) if traceparent else None
     if not _TRACERS.get("exported", True):
-        with trace.use_span(_carried_on(trace.get_current_span(context))) as carried:
-            yield carried
-        return
-    with _tracer().start_as_current_span(name, context=context, attributes=attributes) as opened:
-        yield opened
+        return _Carried(_carried_on(trace.get_current_span(context)))
+    return _tracer().start_as_current_span(name, context=context, attributes=attributes)
+
+
+class _Carried(AbstractContextManager[trace.Span]):
+    """Lets a span that nobody records be the one of the work in hand; nothing is noted on it."""
+
+    __slots__ = ("_span", "_token")
+
+    def __init__(self, carried: trace.Span) -> None:
+        self._span = carried
+
+    def __enter__(self) -> trace.Span:
+        self._token = attach(trace.set_span_in_context(self._span))
+        return self._span
+
+    def __exit__(self, *_: object) -> None:
+        detach(self._token)
 
 
 def _carried_on(parent: trace.Span) -> trace.Span:

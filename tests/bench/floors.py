@@ -19,6 +19,8 @@ from lending.ledger.v1.ledger_service_pb2_grpc import (
     add_LedgerServiceServicer_to_server,
 )
 
+from shared.runtime.grpc_server import ByName
+
 
 class Echo(LedgerServiceServicer):
     """Answers a repayment with nothing in it."""
@@ -30,7 +32,7 @@ class Echo(LedgerServiceServicer):
 async def serve_echo(port: int) -> None:
     """Serve the empty echo until killed."""
     server = grpc.aio.server()
-    add_LedgerServiceServicer_to_server(Echo(), server)
+    add_LedgerServiceServicer_to_server(Echo(), ByName(server))
     server.add_insecure_port(f"127.0.0.1:{port}")
     await server.start()
     await server.wait_for_termination()

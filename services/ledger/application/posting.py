@@ -112,10 +112,10 @@ class Writer(Commits):
         """Commit what waits, batch after batch, until told to stop; then drain."""
         loop = asyncio.get_running_loop()
         while not (stop.is_set() and self.queue.empty()):
-            try:
-                works = [await asyncio.wait_for(self.queue.get(), timeout=0.2)]
-            except TimeoutError:
+            first = await self._next()
+            if first is None:
                 continue
+            works = [first]
             count = len(works[0].asks)
             while count < BATCH_MAX and not self.queue.empty():
                 works.append(self.queue.get_nowait())
@@ -126,6 +126,15 @@ class Writer(Commits):
             for work in works:
                 del self.open[id(work)]
                 work.finish()
+
+    async def _next(self) -> Work | None:
+        """Return what waits; None after a while in which nothing came."""
+        if not self.queue.empty():
+            return self.queue.get_nowait()
+        try:
+            return await asyncio.wait_for(self.queue.get(), timeout=0.2)
+        except TimeoutError:
+            return None
 
     def _commit_works(self, works: Sequence[Work]) -> None:
         """Commit the asks of many callers together; those of an atomic one on their own."""

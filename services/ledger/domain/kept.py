@@ -42,6 +42,12 @@ class _Kept(NamedTuple):
     seen: Timeline
     past: _Past | None = None
 
+    def is_of(
+        self, terms: Terms, disbursed: tuple[date, int | None], counting: Trail[MoneyFact]
+    ) -> bool:
+        """Say whether it was kept of the very same; a plain look tells it nearly always."""
+        return self.terms is terms and self.facts.is_same(counting) and self.disbursed == disbursed
+
 
 def size_of(kept: _Kept) -> int:
     """Return about how many bytes keeping one loan takes; a test holds it against the truth."""
@@ -86,9 +92,8 @@ class Keeper:
         if counting and counting[-1].effective_on > on:
             counting = counting.first(bisect_right(counting, on, key=attrgetter("effective_on")))
         kept = self.lines.get(loan_id)
-        if kept is not None and kept.facts is counting and kept.seen.on == on:  # noqa: SIM102
-            if kept.terms is terms and kept.disbursed == disbursed:
-                return kept.seen
+        if kept is not None and kept.seen.on == on and kept.is_of(terms, disbursed, counting):
+            return kept.seen
         if kept is None or not _goes_on(kept, terms, disbursed, counting, on):
             if kept is not None and kept.line.on > on:
                 # A look back: what was kept stays, for the next posting.

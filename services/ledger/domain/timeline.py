@@ -200,7 +200,8 @@ class Timeline(msgspec.Struct, gc=False):
     def payoff_of(self, owed: Owed) -> int:
         """Return what settles the loan, where what it owes is known already; minor units."""
         total = owed.principal + max(0, owed.interest) + owed.penalty + owed.charges
-        total += self.prepayment_fee(self.principal_ahead)
+        if self.terms.prepayment_fee_rate:
+            total += self.prepayment_fee(self.principal_ahead)
         return total - self.unallocated if self.terms.overpayment == "CREDIT" else total
 
     @property

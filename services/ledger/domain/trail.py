@@ -51,6 +51,10 @@ class Trail(Sequence[T], Generic[T]):
             return True
         return all(a is b or a == b for a, b in zip(self, other, strict=False))
 
+    def is_same(self, other: Trail[T]) -> bool:
+        """Say whether another trail is this one, or was grown by the same items from the same."""
+        return self._items is other._items and self._size == other._size
+
     def shares(self, other: Trail[T]) -> bool:
         """Say whether one of two trails was grown from the other: it then begins with it."""
         return self._items is other._items
