@@ -26,6 +26,7 @@ def main(
     times: Annotated[int, typer.Option(help="Kills per store.")] = 200,
     cut: Annotated[int, typer.Option(help="Cuts of PostgreSQL's connections.")] = 50,
     seed: Annotated[int, typer.Option(help="Of the random moments.")] = 1,
+    only: Annotated[str, typer.Option(help="Only runs whose name has this: SQLite, cuts.")] = "",
 ) -> None:
     """Print a table; exit 1 if anything was lost, doubled or half-written."""
     console = Console(width=120)
@@ -42,7 +43,8 @@ def main(
             (f"{times} kills, PostgreSQL", kills, times, _database(server, "killed")),
             (f"{cut} cuts, PostgreSQL", cuts, cut, _database(server, "cut")),
         ]
-        for number, (name, work, count, url) in enumerate(runs):
+        chosen = [run for run in runs if only in run[0]]
+        for number, (name, work, count, url) in enumerate(chosen):
             place = folder / str(number)
             place.mkdir()
             started = perf_counter()
