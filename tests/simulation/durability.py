@@ -55,6 +55,12 @@ class Tally:
         """The requests whose outcome their callers do not know."""
         return [request for name, request in self.asked.items() if name not in self.told]
 
+    @property
+    def so_far(self) -> str:
+        """How many were answered, and what was wrong with them at the last look."""
+        wrong = f"{self.lost} lost, {self.doubled} doubled, {self.half} half-written"
+        return f"{len(self.told):,} answered, {wrong}"
+
 
 @contextmanager
 def ledger_on(url: str, folder: Path) -> Iterator[Ledger]:
@@ -103,7 +109,7 @@ async def kills(
         await asyncio.to_thread(_check, ledger.url, tally, list(tally.asked)[known:])
         await asyncio.to_thread(ledger.service.start)
         await _send_again(ledger, tally)
-        say(f"killed {time + 1} of {times}: {len(tally.told):,} answered")
+        say(f"killed {time + 1} of {times}: {tally.so_far}")
     await asyncio.to_thread(_check, ledger.url, tally, list(tally.asked))
     return tally
 
@@ -133,7 +139,7 @@ async def cuts(
             over.set()
             await asyncio.gather(*load)
         await _send_again(ledger, tally)
-        say(f"cut {time + 1} of {times}: {len(tally.told):,} answered")
+        say(f"cut {time + 1} of {times}: {tally.so_far}")
     await server.close()
     await asyncio.to_thread(_check, ledger.url, tally, list(tally.asked))
     return tally
