@@ -15,7 +15,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 BUF = Path(sys.executable).with_name("buf")
-READY_SECONDS_MAX = 30.0
+READY_SECONDS_MAX = 90.0
 
 
 class CallRefused(Exception):
