@@ -28,11 +28,16 @@ def instead(old: str, new: str) -> Callable[[bytes], bytes]:
     return lambda data: re.sub(old.encode(), new.encode(), data, count=1)
 
 
+def another_hash(data: bytes) -> bytes:
+    """Change the first digit of the first hash."""
+    return re.sub(b'"(.)', lambda found: b'"B' if found[1] == b"A" else b'"A', data, count=1)
+
+
 LIES = {
     "an event left out": ("events.jsonl", without(20), "not event"),
     "the last event left out": ("events.jsonl", without(-1), "these are not the events"),
     "an event edited": ("events.jsonl", instead("CNY", "CNH"), "these are not the events"),
-    "another beginning": ("edge.json", instead("A", "B"), "edge|base64|padding"),
+    "another beginning": ("edge.json", another_hash, "edge.json"),
     "another period": (
         "period.json",
         instead('"since": "2026-04-01"', '"since": "2026-05-12"'),
