@@ -11,7 +11,7 @@ from services.ledger.adapters.event_store import EventStore, open_event_store
 from services.ledger.adapters.read_models import ReadModels
 from services.ledger.adapters.replay_processes import processes_for, replay
 from services.ledger.adapters.seals import Seals
-from services.ledger.adapters.tables import METADATA
+from services.ledger.adapters.tables import MESSAGE_SEQUENCES, METADATA
 from services.ledger.application.following import Follower
 from services.ledger.application.inspecting import Written, inspect
 from services.ledger.application.key_rotation import keys_of
@@ -126,14 +126,14 @@ async def _messages(store: EventStore, models: ReadModels) -> Verdict:
                 for message in outgoing_of(row, before):
                     places[row.event.loan_id] = message.place
         position = page.reached
-    published = await models.told()
+    published = await models.all_rows(MESSAGE_SEQUENCES)
     return compare(
         "messages counted and chained as the log tells them",
         ("loan_id",),
         [{"loan_id": loan, "sequence": n, "hash": digest} for loan, (n, digest) in places.items()],
         [
-            {"loan_id": loan, "sequence": one.sequence, "hash": one.hash}
-            for loan, one in published.items()
-            if one.sequence
+            {name: row[name] for name in ("loan_id", "sequence", "hash")}
+            for row in published
+            if row["sequence"]
         ],
     )
