@@ -96,9 +96,10 @@ class EventStore:
             for name in asked:
                 yield name, [decode(topic, state) for _, _, topic, state in found.get(name, ())]
 
-    def stored(self, originator_id: str) -> list[Logged]:
-        """Return one stream as stored, oldest first; the log position is not looked up."""
-        rows = self.recorder.select_events(originator_id)
+    def stored(self, originator_id: str, version: int | None = None) -> list[Logged]:
+        """Return one stream, or one event of it, as stored; the log position is not looked up."""
+        before = None if version is None else version - 1
+        rows = self.recorder.select_events(originator_id, gt=before, lte=version)
         return [
             Logged(0, str(row.originator_id), row.originator_version, row.topic, row.state)
             for row in rows

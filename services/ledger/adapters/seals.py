@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -19,6 +19,10 @@ from services.ledger.adapters.tables import (
 )
 from services.ledger.application.ports import Logged
 from shared.audit.merkle import Node
+from shared.kernel.bounded import Bounded
+
+KEPT_FROM_LEVEL, KEPT_BYTES_MAX = 6, 8 << 20
+"""Hashes of subtrees of 64 events and more are kept; a million events have 31,250 of them."""
 
 
 class Sealed(NamedTuple):
@@ -38,9 +42,14 @@ class Place(NamedTuple):
 
 @dataclass(slots=True)
 class Seals:
-    """Reads and writes the tree of one log."""
+    """
+    Reads and writes the tree of one log.
+
+    A complete subtree never changes, so the hashes of large ones are kept once read.
+    """
 
     engine: AsyncEngine
+    known: Bounded[bytes] = field(default_factory=lambda: Bounded(KEPT_BYTES_MAX, _kept_bytes))
 
     async def checkpoint(self, size: int = 0) -> Sealed | None:
         """Return the checkpoint of a size, or the last one; None when there is none."""
@@ -69,16 +78,31 @@ class Seals:
             row = (await connection.execute(query)).first()
             return Place(*row) if row else None
 
+    async def sealed(self, originator_id: str, version: int) -> tuple[Place, Sealed] | None:
+        """Return the place of an event and the last checkpoint, which covers it, by one look."""
+        asked = {"originator": originator_id, "version": version}
+        async with self.engine.connect() as connection:
+            row = (await connection.execute(_SEALED, asked)).first()
+            return (Place(*row[:2]), Sealed(*row[2:])) if row else None
+
     async def nodes(self, wanted: Sequence[Node]) -> dict[Node, bytes]:
-        """Return the hashes of subtrees, all read at once."""
-        if not wanted:
-            return {}
+        """Return the hashes of subtrees; those that are not known yet are read at once."""
+        known = {node: value for node in wanted if (value := self.known.get(f"{node}"))}
+        missing = [node for node in wanted if node not in known]
+        if not missing:
+            return known
         given = {
-            f"{name}{k}": at for k, n in enumerate(wanted) for name, at in zip("ln", n, strict=True)
+            f"{name}{k}": at
+            for k, n in enumerate(missing)
+            for name, at in zip("ln", n, strict=True)
         }
         async with self.engine.connect() as connection:
-            found = await connection.execute(_nodes_query(len(wanted)), given)
-            return {(level, number): bytes(value) for level, number, value in found}
+            found = await connection.execute(_nodes_query(len(missing)), given)
+            read = {(level, number): bytes(value) for level, number, value in found}
+        for node, value in read.items():
+            if node[0] >= KEPT_FROM_LEVEL:
+                self.known.put(f"{node}", value)
+        return {**known, **read}
 
     async def cosigned(self, witness: str) -> int:
         """Return the size of the last checkpoint that a witness has cosigned; 0 for none."""
@@ -149,3 +173,16 @@ def _nodes_query(count: int) -> TextClause:
     """Return the query of as many nodes; as text, since building it each time costs more."""
     either = " OR ".join(f"(level = :l{k} AND number = :n{k})" for k in range(count))
     return text(f"SELECT level, number, hash FROM {SEALED_NODES.name} WHERE {either}")
+
+
+_SEALED = text(
+    f"SELECT l.number, l.position, c.size, c.note, c.sealed_at_us FROM {SEALED_LEAVES.name} l"
+    f" CROSS JOIN (SELECT size, note, sealed_at_us FROM {CHECKPOINTS.name}"
+    " ORDER BY size DESC LIMIT 1) c"
+    " WHERE l.originator_id = :originator AND l.version = :version"
+)
+
+
+def _kept_bytes(value: bytes) -> int:
+    """Return what a hash and its name take, about."""
+    return 250

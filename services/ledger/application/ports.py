@@ -40,8 +40,8 @@ class Log(Protocol):
     def streams(self, originator_ids: Sequence[str]) -> Iterator[tuple[str, list[msgspec.Struct]]]:
         """Yield many streams whole, some by one statement; one that is too long is left out."""
 
-    def stored(self, originator_id: str) -> list[Logged]:
-        """Return one stream as stored, oldest first; positions are 0 where unknown."""
+    def stored(self, originator_id: str, version: int | None = None) -> list[Logged]:
+        """Return one stream, or one event of it, as stored; positions are 0 where unknown."""
 
     def log(self, after: int, limit: int) -> list[Logged]:
         """Return up to `limit` events after a position."""

@@ -57,6 +57,9 @@ class Tree(Protocol):
     async def place(self, originator_id: str, version: int) -> Place | None:
         """Return the place of an event; None when it is not sealed."""
 
+    async def sealed(self, originator_id: str, version: int) -> tuple[Place, Sealed] | None:
+        """Return the place of an event and the last checkpoint; None when it is not sealed."""
+
     async def nodes(self, wanted: Sequence[Node]) -> dict[Node, bytes]:
         """Return the hashes of subtrees."""
 
@@ -99,23 +102,20 @@ class Prover:
             NotSealedYet: it was stored a moment ago; ask again.
         """
         name = stream or f"loan/{loan_id}"
-        stored = await asyncio.to_thread(self.log.stored, name)
-        row = next((row for row in stored if row.version == version), None)
-        if row is None:
+        stored = await asyncio.to_thread(self.log.stored, name, version)
+        if not stored:
             raise EventNotFound(f"{name} has no event {version}", field="version")
-        place = await self._sealed(row)
-        sealed = await self.checkpoint()
-        return await self._under(row, place, sealed)
+        return await self._under(stored[0], *await self._sealed(stored[0]))
 
-    async def _sealed(self, row: Logged) -> Place:
-        """Return where a stored event is sealed, as soon as it is."""
+    async def _sealed(self, row: Logged) -> tuple[Place, Sealed]:
+        """Return where a stored event is sealed, as soon as it is, and the last checkpoint."""
         until = monotonic() + SEALED_WITHIN_SECONDS
-        while (place := await self.tree.place(row.originator_id, row.version)) is None:
+        while (found := await self.tree.sealed(row.originator_id, row.version)) is None:
             if monotonic() > until:
                 raise NotSealedYet("the seal of the event is not written yet", field="version")
             self.hurry()
             await asyncio.sleep(LOOK_SECONDS)
-        return place
+        return found
 
     async def covering(self, loan_id: str) -> Sealed:
         """
@@ -128,8 +128,8 @@ class Prover:
         stored = await asyncio.to_thread(self.log.stored, f"loan/{loan_id}")
         if not stored:
             raise EventNotFound(f"loan {loan_id} has no event", field="loan_id")
-        await self._sealed(stored[-1])
-        return await self.checkpoint()
+        _, covering = await self._sealed(stored[-1])
+        return covering
 
     async def loan(self, loan_id: str, size: int = 0) -> list[EventProof]:
         """
