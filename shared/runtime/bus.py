@@ -16,6 +16,7 @@ from nats.errors import MaxPayloadError
 from nats.js.api import RawStreamMsg, StreamConfig, StreamInfo
 from nats.js.errors import APIError, NotFoundError
 
+from shared.runtime.nats_address import nats_address
 from shared.runtime.streams import STREAM, configs
 from shared.runtime.telemetry import MESSAGES
 
@@ -63,14 +64,19 @@ class Bus:
         Connect, waiting for as long as NATS is away.
 
         Args:
-            url: Of one server, or of several of a cluster, separated by commas.
+            url: Of one server, or of several of a cluster, separated by commas; with TLS it names
+                the certificate (nats_address).
             name: Shown to who looks at the server.
+        Raises:
+            TlsMissing: a file of the certificate is not named or not there.
         """
+        servers, tls = nats_address(url)
         while True:
             try:
                 client = await nats.connect(
-                    url.split(","),
+                    servers,
                     name=name,
+                    tls=tls,
                     reconnect_time_wait=0.2,
                     max_reconnect_attempts=-1,
                     connect_timeout=2,

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field
 from pydantic_settings import BaseSettings
 
+from shared.runtime.nats_address import nats_address
 from shared.runtime.tls import PLAIN, Tls, TlsMissing
 
 
@@ -17,7 +18,10 @@ class ServiceSettings(BaseSettings):
     grpc_host: str = Field("127.0.0.1", description="Address to listen on.")
     grpc_port: int = Field(0, description="Port of the gRPC API.")
     metrics_port: int = Field(0, description="Port of the Prometheus metrics; 0 turns them off.")
-    nats_url: str = Field("nats://127.0.0.1:7422", description="The NATS server with JetStream.")
+    nats_url: str = Field(
+        "nats://127.0.0.1:7422",
+        description="The NATS server with JetStream; tls://host:port?ca=file&cert=file&key=file.",
+    )
     database_url: str = Field("", description="sqlite+aiosqlite:///file or postgresql+asyncpg://…")
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
     otlp_endpoint: str = Field("", description="Where traces go, host:port; empty keeps them in.")
@@ -60,11 +64,18 @@ class ServiceSettings(BaseSettings):
         Return the role file; None without TLS, when nobody is known.
 
         Raises:
-            TlsMissing: there are certificates and no roles, or roles and no certificates.
+            TlsMissing: there are certificates and no roles, or roles and no certificates; or the
+                production profile would reach NATS without TLS.
         """
         secured, name = self.tls() is not PLAIN, self._named("roles_file")
         if secured and (self.roles_file is None or not self.roles_file.is_file()):
             raise TlsMissing(f"{name} is {self.roles_file or 'not set'}: no such file")
+        if self.profile == "production" and not self.nats_url.startswith("tls://"):
+            raise TlsMissing(
+                f"{self._named('nats_url')} is {self.nats_url}: the production profile needs"
+                " tls://host:port?ca=file&cert=file&key=file"
+            )
+        nats_address(self.nats_url)
         if self.roles_file is not None and not secured:
             raise TlsMissing(f"{name} is set, but without TLS nobody's role is known")
         return self.roles_file

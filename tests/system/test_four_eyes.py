@@ -42,7 +42,7 @@ async def ledger(tmp_path: Path) -> AsyncIterator[Callable[[str, Any], Any]]:
         "LEDGER_GRPC_PORT": str(port),
         "LEDGER_METRICS_PORT": "0",
         "LEDGER_DATABASE_URL": f"sqlite+aiosqlite:///{tmp_path}/ledger.db",
-        "LEDGER_NATS_URL": f"nats://127.0.0.1:{free_port()}",
+        "LEDGER_NATS_URL": secured.nats_url(free_port(), "service/ledger"),
         **secured.environment("LEDGER", "service/ledger"),
     }
     process = Service("ledger", port, environment, tmp_path / "ledger.log")

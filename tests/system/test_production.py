@@ -33,12 +33,15 @@ def test_production_without_certificates_does_not_start(service: str, tmp_path: 
         ("LEDGER_ROLES_FILE", "LEDGER_ROLES_FILE is not set"),
         ("LEDGER_TLS_KEY_FILE", "LEDGER_TLS_KEY_FILE is not set"),
         ("LEDGER_TLS_CA_FILE", "LEDGER_TLS_CA_FILE is not set"),
+        ("LEDGER_LOG_LEVEL", "LEDGER_NATS_URL is nats://localhost:1"),
     ],
 )
 def test_half_of_the_files_is_not_enough(tmp_path: Path, gone: str, said: str) -> None:
     """Certificates without roles, or a certificate without its key: the missing one is named."""
-    environment = Secured.make(tmp_path / "certs").environment("LEDGER", "service/ledger")
-    del environment[gone]
+    secured = Secured.make(tmp_path / "certs")
+    environment = secured.environment("LEDGER", "service/ledger")
+    environment["LEDGER_NATS_URL"] = "nats://localhost:1"
+    environment.pop(gone, None)
 
     assert said in started("ledger", tmp_path, environment)
 
@@ -47,7 +50,14 @@ def test_roles_that_cannot_be_read_do_not_start(tmp_path: Path) -> None:
     """A role that does not exist is named, at the start and not at the first call."""
     secured = Secured.make(tmp_path / "certs", '"person/li" = ["king"]')
 
-    text = started("ledger", tmp_path, secured.environment("LEDGER", "service/ledger"))
+    text = started(
+        "ledger",
+        tmp_path,
+        {
+            **secured.environment("LEDGER", "service/ledger"),
+            "LEDGER_NATS_URL": secured.nats_url(1, "service/ledger"),
+        },
+    )
 
     assert "person/li has role 'king', which is not in [roles]" in text
 
@@ -104,7 +114,7 @@ def test_buf_curl_meets_the_door(tmp_path: Path) -> None:
         "LEDGER_GRPC_PORT": str(port),
         "LEDGER_METRICS_PORT": "0",
         "LEDGER_DATABASE_URL": f"sqlite+aiosqlite:///{tmp_path}/ledger.db",
-        "LEDGER_NATS_URL": f"nats://127.0.0.1:{free_port()}",
+        "LEDGER_NATS_URL": secured.nats_url(free_port(), "service/ledger"),
         **secured.environment("LEDGER", "service/ledger"),
     }
     ledger = Service("ledger", port, environment, tmp_path / "ledger.log")

@@ -10,6 +10,8 @@ from shared.runtime.tls import Tls
 
 SHIPPED = Path(__file__).parents[3] / "deploy" / "security" / "roles.toml"
 
+PERMISSIONS = SHIPPED.parents[1] / "nats" / "permissions.conf"
+
 
 @dataclass(frozen=True)
 class Secured:
@@ -42,3 +44,18 @@ class Secured:
             f"{prefix}_TLS_CA_FILE": str(self.folder / "ca.pem"),
             f"{prefix}_ROLES_FILE": str(self.folder / "roles.toml"),
         }
+
+    def nats_url(self, port: int, identity: str) -> str:
+        """Issue a certificate and return the address of a NATS server on this machine with it."""
+        self.tls(identity)
+        stem = self.folder / identity.replace("/", "-")
+        return f"tls://localhost:{port}?ca={self.folder}/ca.pem&cert={stem}.pem&key={stem}-key.pem"
+
+    def nats_settings(self) -> str:
+        """Issue the server's certificate; return the lines that the shipped configuration has."""
+        self.tls("service/nats")
+        return (
+            f'tls {{ cert_file: "{self.folder}/service-nats.pem"\n'
+            f'key_file: "{self.folder}/service-nats-key.pem"\nca_file: "{self.folder}/ca.pem"\n'
+            f"verify_and_map: true }}\n" + PERMISSIONS.read_text()
+        )
