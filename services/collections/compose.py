@@ -33,6 +33,7 @@ from services.collections.application.escalating import Escalating
 from services.collections.application.orders import Orders
 from services.collections.application.planning import Planning
 from services.collections.application.ports import Ledger, SendingChannel
+from services.collections.application.relief import Relief
 from services.collections.application.reporting import Reporting
 from services.collections.application.sending import Sending, carriers_of
 from services.collections.application.watching import Watching
@@ -85,6 +86,7 @@ class House:
     debtors: Debtors
     planning: Planning
     watching: Watching
+    relief: Relief
     claiming: Claiming
     escalating: Escalating
 
@@ -123,8 +125,10 @@ def build(settings: CollectionsSettings, records: Records, ledger: Ledger) -> Ho
     claiming = Claiming(desk, orders, ledger)
     orders.settle["claim"] = claiming.settle
     escalating = Escalating(desk, claiming, ledger, wire.case_evidence)
+    relief = Relief(desk, orders)
+    orders.settle["relief"] = relief.settle
     debtors, watching = Debtors(desk, contacting), Watching(desk, orders, ledger)
-    return House(desk, debtors, planning, watching, claiming, escalating)
+    return House(desk, debtors, planning, watching, relief, claiming, escalating)
 
 
 def register(house: House, server: ByName) -> list[str]:
@@ -134,7 +138,7 @@ def register(house: House, server: ByName) -> list[str]:
     working = Working(desk.records, desk.contacting)
     today = desk.sending.clock.today
     add_CollectionsServiceServicer_to_server(cases, server)
-    add_ContactServiceServicer_to_server(ContactService(house.debtors), server)
+    add_ContactServiceServicer_to_server(ContactService(house.debtors, house.relief), server)
     add_WorkServiceServicer_to_server(WorkService(working, Reporting(desk.records), today), server)
     add_RecoveryServiceServicer_to_server(RecoveryService(house.claiming, house.escalating), server)
     files = (pb, contact_pb, work_pb, recovery_pb)

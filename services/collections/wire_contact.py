@@ -13,6 +13,7 @@ from lending.collections.v1 import contact_service_pb2 as contact_pb
 
 from services.collections import wire
 from services.collections.application.desk import View
+from services.collections.application.relief import Relieved, shown
 from services.collections.application.trail import Entry
 from services.collections.domain.case import Case
 from services.collections.domain.contact_rules import (
@@ -23,10 +24,11 @@ from services.collections.domain.contact_rules import (
     Purpose,
 )
 from services.collections.domain.debtor import Attempt, Debtor, Protection
+from services.collections.domain.disaster import Disaster
 from services.collections.domain.message import Message
 from shared.kernel.dates import parse_date
 from shared.kernel.errors import InvalidArgument
-from shared.runtime.requests import a_number, an_id, an_instant
+from shared.runtime.requests import a_number, a_text, an_id, an_instant
 
 BY_PEOPLE = (Outcome.REACHED, Outcome.THIRD_PARTY, Outcome.NO_ANSWER, Outcome.BOUNCED)
 WRITTEN = (Channel.SMS, Channel.EMAIL, Channel.LETTER)
@@ -134,6 +136,43 @@ def _protection(one: Protection) -> contact_pb.Protection:
         until_on=one.until_on.isoformat() if one.until_on else "",
         channel=one.channel.lower() if one.channel else "",
         note=one.note,
+    )
+
+
+def disaster(request: contact_pb.DeclareDisasterRequest) -> Disaster:
+    """Read a disaster."""
+    from_on = parse_date(request.from_on, field="from_on")
+    until_on = parse_date(request.until_on, field="until_on")
+    if until_on < from_on:
+        raise wire.DateOutOfOrder("ends before it begins", field="until_on")
+    return Disaster(
+        disaster_id=an_id(request.request_id, "request_id"),
+        region=a_text(request.region, "region")[:20],
+        from_on=from_on,
+        until_on=until_on,
+        note=a_text(request.note, "note"),
+        declared_by=a_text(request.declared_by, "declared_by").strip(),
+        pauses=request.pause_delinquency,
+    )
+
+
+def relief_message(found: Relieved) -> contact_pb.DisasterRelief:
+    """Return a disaster and whom it concerns as their message."""
+    one = found.disaster
+    return contact_pb.DisasterRelief(
+        disaster_id=one.disaster_id,
+        region=one.region,
+        from_on=one.from_on.isoformat(),
+        last_on=one.last_on.isoformat(),
+        note=one.note,
+        declared_by=one.declared_by,
+        ended_by=one.ended_by,
+        debtors=len(found.debtors),
+        cases=len(found.cases),
+        messages_waiting=len(found.waiting),
+        arrears_minor=found.arrears,
+        pauses=found.pauses,
+        borrower_refs=shown(found.debtors),
     )
 
 

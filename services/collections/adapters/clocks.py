@@ -13,6 +13,8 @@ PERMIT_HOLDS = timedelta(minutes=10)
 class WallClock:
     """Now is now."""
 
+    stands_still: bool = False
+
     def see(self, on: date) -> None:
         """Leave the business date out of account."""
 
@@ -51,6 +53,7 @@ class BusinessClock:
     """The business date decides; what is planned for a day happens at its planned hour."""
 
     on: date = date.min
+    stands_still: bool = True
 
     def see(self, on: date) -> None:
         """Move on; never back."""

@@ -12,6 +12,7 @@ from services.collections.domain.case import Case
 from services.collections.domain.contact_gate import ContactRefused, check_contact
 from services.collections.domain.contact_rules import Channel, Outcome
 from services.collections.domain.debtor import Attempt, ContactNotNow, Debtor, DebtorNotFound
+from services.collections.domain.disaster import Disaster
 from services.collections.domain.permit import Permit
 from shared.runtime.records import Records, Work
 
@@ -30,6 +31,12 @@ class Contacting:
         if found is None:
             raise DebtorNotFound(f"no case of {borrower_ref[:64]!r}", field="borrower_ref")
         return found
+
+    async def shielded(self, work: Work, debtor: Debtor) -> Debtor:
+        """Return a debtor with what disasters in their region add; not to be stored."""
+        async for disaster in work.every(Disaster, state="ON"):
+            debtor = disaster.shield(debtor)
+        return debtor
 
     async def debtor_of(self, work: Work, case: Case) -> Debtor:
         """Return the debtor of a case, made from the case the first time."""
@@ -51,7 +58,7 @@ class Contacting:
         Raises:
             ContactRefused: by which rule not, and when the same would be allowed.
         """
-        debtor = await self.debtor(work, attempt.borrower_ref)
+        debtor = await self.shielded(work, await self.debtor(work, attempt.borrower_ref))
         attempt = _addressed(attempt, debtor)
         zone = debtor.zones(self.policies.rules_for(debtor, attempt.at.date()))[0]
         rules = self.policies.rules_for(debtor, attempt.at.astimezone(zone).date())

@@ -65,18 +65,19 @@ class Deciding:
         Say what stands in the way of a message that was let pass; empty when nothing does.
 
         Args:
-            as_of_now: Look at the case as it is known now, not as it is at the instant of sending.
+            as_of_now: Look at the case as it is now even where the clock stands still.
         """
         assert message.sent_at is not None
         await work.hold(message.borrower_ref)
         case = await work.get(Case, message.loan_id)
         assert case is not None
-        moment, known_on = self._moment(message), self.clock.known_on(message.planned_at)
+        moment = self._moment(message)
         if not self.clock.is_fresh(message.sent_at):
             return "permitted too long ago"
-        why_not = self._outdated(message, case if as_of_now else case_on(case, known_on))
-        if why_not:
-            return why_not
+        if as_of_now or not self.clock.stands_still:
+            why_not = self._outdated(message, case)
+            if why_not:
+                return why_not
         attempt = await trail.attempt(work, message.attempt_id)
         try:
             await self.contacting.ask(work, msgspec.structs.replace(attempt, at=moment))
@@ -98,6 +99,7 @@ class Deciding:
 
     async def _ask(self, work: Work, message: Message, case: Case) -> bool:
         debtor = await self.contacting.debtor_of(work, case)
+        debtor = await self.contacting.shielded(work, debtor)
         refusal: ContactRefused | None = None
         tried = []
         for channel in self._reachable(message, debtor):

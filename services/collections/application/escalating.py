@@ -110,8 +110,8 @@ class Escalating:
         policies, today = self.desk.contacting.policies, self.desk.sending.clock.today()
         policy = policies.legal_on(view.debtor, today)
         shields = policies.rules_for(view.debtor, today).shields
-        tried = _tried(view, policy)
-        grounds = Grounds(policy, case, view.debtor, tried, today, shields)
+        debtor = await self.desk.contacting.shielded(work, view.debtor)
+        grounds = Grounds(policy, case, debtor, _tried(view, policy), today, shields)
         return await self._matter(work, view), grounds
 
     def _notices(self, view: View) -> tuple[date, ...]:

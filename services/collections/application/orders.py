@@ -17,6 +17,8 @@ from shared.runtime.records import Records, Work
 REQUESTS: Mapping[str, type[Any]] = {
     "RestructureLoan": ledger_pb.RestructureLoanRequest,
     "PostGuaranteePayment": ledger_pb.PostGuaranteePaymentRequest,
+    "PauseDelinquency": ledger_pb.PauseDelinquencyRequest,
+    "ResumeDelinquency": ledger_pb.ResumeDelinquencyRequest,
 }
 Settle = Callable[[Work, str, str], Awaitable[None]]
 

@@ -59,7 +59,13 @@ class Wording(Protocol):
 
 
 class Clock(Protocol):
-    """Says which planned instants have come, and when an attempt of now takes place."""
+    """
+    Says which planned instants have come, and when an attempt of now takes place.
+
+    `stands_still`: no time passes between a permit and the send.
+    """
+
+    stands_still: bool
 
     def see(self, on: date) -> None:
         """Learn how far the book has come."""

@@ -12,6 +12,7 @@ from services.collections import wire, wire_contact
 from services.collections.application import trail
 from services.collections.application.debtors import Debtors
 from services.collections.application.desk import messages_of
+from services.collections.application.relief import Relief
 from shared.kernel.dates import parse_date
 from shared.runtime.records import Work
 from shared.runtime.requests import a_text, an_id, an_instant
@@ -20,8 +21,9 @@ from shared.runtime.requests import a_text, an_id, an_instant
 class ContactService(ContactServiceServicer):
     """Answers every rpc of lending.collections.v1.ContactService."""
 
-    def __init__(self, debtors: Debtors) -> None:
-        self.debtors, self.records = debtors, debtors.desk.records
+    def __init__(self, debtors: Debtors, relief: Relief) -> None:
+        self.debtors, self.relief = debtors, relief
+        self.records = debtors.desk.records
 
     async def RegisterDebtor(self, request: Any, context: Any) -> contact_pb.Debtor:
         """Tell how a borrower may be reached."""
@@ -37,7 +39,9 @@ class ContactService(ContactServiceServicer):
     async def GetDebtor(self, request: Any, context: Any) -> contact_pb.Debtor:
         """Return a debtor with all cases."""
         async with self.records.work() as work:
-            debtor = await self.debtors.contacting.debtor(work, request.borrower_ref)
+            contacting = self.debtors.contacting
+            debtor = await contacting.debtor(work, request.borrower_ref)
+            debtor = await contacting.shielded(work, debtor)
             return wire_contact.debtor_message(debtor, await self.debtors.views(work, debtor))
 
     async def FinishContact(self, request: Any, context: Any) -> pb.Contact:
@@ -100,3 +104,33 @@ class ContactService(ContactServiceServicer):
         async with self.records.work() as work:
             entries = await trail.read(work, request.borrower_ref, request.loan_id)
         return wire_contact.trail_message(entries)
+
+    async def DeclareDisaster(self, request: Any, context: Any) -> contact_pb.DisasterRelief:
+        """Shield a region, or say whom that would concern."""
+        disaster = wire_contact.disaster(request)
+        if request.validate_only:
+            async with self.records.work() as work:
+                return wire_contact.relief_message(await self.relief.concerned(work, disaster))
+
+        async def act(work: Work) -> contact_pb.DisasterRelief:
+            return wire_contact.relief_message(await self.relief.declare(work, disaster))
+
+        return await self.records.answer_once(request, contact_pb.DisasterRelief, act)
+
+    async def EndDisaster(self, request: Any, context: Any) -> contact_pb.DisasterRelief:
+        """End a disaster, or undo it."""
+        an_id(request.request_id, "request_id")
+        last_on = parse_date(request.last_on, field="last_on")
+        by = a_text(request.ended_by, "ended_by").strip()
+
+        async def act(work: Work) -> contact_pb.DisasterRelief:
+            found = await self.relief.end(work, request.disaster_id, last_on, by)
+            return wire_contact.relief_message(found)
+
+        return await self.records.answer_once(request, contact_pb.DisasterRelief, act)
+
+    async def GetDisaster(self, request: Any, context: Any) -> contact_pb.DisasterRelief:
+        """Say whom a disaster concerns now."""
+        async with self.records.work() as work:
+            disaster = await self.relief.disaster(work, request.disaster_id)
+            return wire_contact.relief_message(await self.relief.concerned(work, disaster))
