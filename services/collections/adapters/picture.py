@@ -31,8 +31,9 @@ def picture(answer: pb.GetFiguresResponse, title: str) -> str:
     bars, marks, lines = _months(answer.months)
     points, labels, dots = _shares(answer.shares, TOP + BARS_HIGH + 60)
     rate = answer.contacts_per_cure or "none cured"
+    cost = answer.costs[0].per_hundred if answer.costs else ""
     return environment.get_template("report.svg.jinja").render(
-        title=f"{title}; contacts per cure: {rate}",
+        title=f"{title}; contacts per cure: {rate}; cost per 100 collected: {cost or '-'}",
         height=TOP + BARS_HIGH + 80 + ROW * len(answer.shares),
         legend=[(name.replace("_", " "), colour) for name, colour in SERIES],
         bars=bars,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import msgspec
 
@@ -16,9 +16,6 @@ from services.collections.domain.debtor import Debtor
 from services.collections.domain.task import Task, require_task
 from services.collections.domain.treatment import Strategy, arm_of, score, steps_due
 from shared.runtime.records import Records, Work
-
-PAGE = 1000
-Kept = TypeVar("Kept", bound=msgspec.Struct)
 
 
 class Ranked(NamedTuple):
@@ -49,8 +46,8 @@ class Working:
     async def ranked(self, wanted: Callable[[Task], bool]) -> list[Ranked]:
         """Return open tasks, the most urgent first: by score, then by due date."""
         async with self.records.work() as work:
-            tasks = await everything(work, Task, lambda one: one.task_id, state="OPEN")
-            cases = await everything(work, Case, lambda one: one.loan_id, state="OPEN")
+            tasks = [task async for task in work.every(Task, state="OPEN")]
+            cases = [case async for case in work.every(Case, state="OPEN")]
         by_loan = {case.loan_id: case for case in cases}
         rows = []
         for task in filter(wanted, tasks):
@@ -78,7 +75,7 @@ class Working:
         now = self.contacting.policies.strategy(on)
         found = []
         async with self.records.work() as work:
-            cases = await everything(work, Case, lambda one: one.loan_id, state="OPEN")
+            cases = [case async for case in work.every(Case, state="OPEN")]
             for case in cases:
                 debtor = await work.get(Debtor, case.borrower_ref)
                 row = _compare(now, strategy, case, debtor, on)
@@ -101,17 +98,3 @@ def _compare(
         case.arm,
         arm,
     )
-
-
-async def everything(
-    work: Work, kind: type[Kept], key: Callable[[Kept], str], *, state: str = ""
-) -> list[Kept]:
-    """Return every record of a kind whose id is `key`, of one state if it is given."""
-    found: list[Kept] = []
-    after = ""
-    while True:
-        page = await work.find(kind, state=state, after=after, limit=PAGE)
-        found += page
-        if len(page) < PAGE:
-            return found
-        after = key(page[-1])

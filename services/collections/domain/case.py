@@ -121,9 +121,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     def promise_standings(self) -> tuple[Standing, ...]:
         """How each promise stands, in the order in which they were made."""
         money = [
-            Money(fact.effective_on, _PAID[fact.type] * fact.amount_minor)
-            for fact in self.facts
-            if fact.type in _PAID
+            Money(fact.effective_on, money_of(fact)) for fact in self.facts if fact.type in _PAID
         ]
         days = [fact.effective_on for fact in self.facts]
         seen = max([*days, *([self.seen_on] if self.seen_on else [])], default=None)
@@ -135,6 +133,11 @@ _ECHOES = ("TIMELINE_RESTATED", "REPAYMENT_POSTED", "REPAYMENT_REVERSED", "RECOV
 """They repeat how late the loan was before; what they changed follows in another event."""
 
 _PAID = {"REPAYMENT_POSTED": 1, "RECOVERY_POSTED": 1, "REPAYMENT_REVERSED": -1}
+
+
+def money_of(fact: Fact) -> int:
+    """Return the money that a fact brought, below zero when it was taken back; minor units."""
+    return _PAID.get(fact.type, 0) * fact.amount_minor
 
 
 def stage_of(heard: Heard) -> str:

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from services.collections.domain.case import Case, Ending, stage_rank
-from services.collections.domain.contact_rules import Outcome, ProtectionKind
+from services.collections.domain.contact_rules import Channel, Outcome, ProtectionKind
 from services.collections.domain.debtor import Attempt, Debtor
 from services.collections.domain.message import Message, MessageState
 from services.collections.domain.promises import PromiseStatus
@@ -20,6 +20,11 @@ Z = Decimal("1.959964")
 FOUR = Decimal("0.0001")
 ROLLS = ("GRACE", "M1", "M2", "M3")
 OURS = "collections"
+LEFT = (
+    *(MessageState.SENT, MessageState.DELIVERED),
+    *(MessageState.BOUNCED, MessageState.UNCERTAIN),
+)
+"""A message in one of these left the house, as far as anybody knows."""
 
 
 class Share(NamedTuple):
@@ -80,7 +85,7 @@ def shares(book: Book, span: Span) -> list[Share]:
     self_cure: episodes cured in grace, of those that began.
     roll_<stage>: episodes that went beyond a stage, of those that entered it.
     delivered: messages known to have arrived, of those with a receipt.
-    complaint: debtors who complained, of all.
+    complaint: debtors who complained, of all with a case.
     """
     counted: dict[str, list[tuple[str, bool]]] = {}
     arms = {case.borrower_ref: case.arm for case in book.cases}
@@ -98,7 +103,7 @@ def _events(book: Book, span: Span, arms: dict[str, str]) -> Iterator[tuple[str,
     for case in book.cases:
         yield from _of_case(case, span)
     for attempt in book.attempts:
-        if attempt.by != OURS and span.holds(attempt.at.date()):
+        if _is_spoken(attempt) and span.holds(attempt.at.date()):
             arm = arms.get(attempt.borrower_ref, "")
             yield "right_party", arm, attempt.outcome is Outcome.REACHED
     for message in book.messages:
@@ -106,9 +111,17 @@ def _events(book: Book, span: Span, arms: dict[str, str]) -> Iterator[tuple[str,
         if message.state in known and span.holds(message.because_on):
             yield "delivered", message.arm, message.state is MessageState.DELIVERED
     for debtor in book.debtors:
+        if debtor.borrower_ref not in arms:
+            continue
         complained = [p for p in debtor.protections if p.kind is ProtectionKind.COMPLAINT]
         did = any(span.holds(p.from_on) for p in complained)
-        yield "complaint", arms.get(debtor.borrower_ref, ""), did
+        yield "complaint", arms[debtor.borrower_ref], did
+
+
+def _is_spoken(attempt: Attempt) -> bool:
+    """Say whether a person called or came."""
+    made = attempt.by != OURS and attempt.outcome is not Outcome.NOT_SENT
+    return made and attempt.channel in (Channel.CALL, Channel.VISIT)
 
 
 def _of_case(case: Case, span: Span) -> Iterator[tuple[str, str, bool]]:
@@ -144,12 +157,13 @@ def months(book: Book, span: Span) -> list[Month]:
     """Return every month in which something happened, oldest first."""
     episodes = [episode for case in book.cases for episode in case.episodes]
     facts = [fact for case in book.cases for fact in case.facts]
-    sent = [m for m in book.messages if m.sent_at and m.state is not MessageState.CANCELLED]
+    sent = [message for message in book.messages if message.state in LEFT]
+    made = [a for a in book.attempts if a.by != OURS and a.outcome is not Outcome.NOT_SENT]
     days: list[Iterable[date | None]] = [
         (episode.opened_on for episode in episodes),
         (episode.closed_on for episode in episodes),
         (m.sent_at.date() for m in sent if m.sent_at),
-        (attempt.at.date() for attempt in book.attempts if attempt.by != OURS),
+        (attempt.at.date() for attempt in made),
         (promise.made_on for case in book.cases for promise in case.promises),
         (fact.effective_on for fact in facts if fact.type == "CHARGED_OFF"),
     ]

@@ -64,7 +64,8 @@ class Strategy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     One version of how cases are treated.
 
     `experiment` salts the hash, so that a new experiment deals the arms anew; `stale_days` is how
-    old a message's reason may be; the rest are the house's numbers for promises and plans.
+    old a message's reason may be; `price_minor` is what an attempt costs; the rest are the house's
+    numbers for promises and plans.
     """
 
     version: str
@@ -79,6 +80,8 @@ class Strategy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     affordable_share: str = "0.8"
     probation_months: int = 3
     jurisdiction_of_currency: dict[str, str] = {}
+    price_currency: str = "CNY"
+    price_minor: dict[Channel, int] = {}
 
     def step(self, step_id: str) -> Step | None:
         """Return a step by its id; None where there is none."""

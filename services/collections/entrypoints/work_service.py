@@ -15,6 +15,7 @@ from services.collections.application.reporting import Reporting
 from services.collections.application.working import Ranked, Working
 from services.collections.domain import figures
 from services.collections.domain.case import Case, CaseNotFound
+from services.collections.domain.costs import Cost, costs
 from services.collections.domain.figures import Span
 from services.collections.domain.task import Task
 from services.collections.domain.treatment import StrategyInvalid
@@ -123,12 +124,20 @@ class WorkService(WorkServiceServicer):
         until = parse_date(request.until_on, field="until_on") if request.until_on else date.max
         book, span = await self.reporting.book(), Span(from_on, until)
         shares, months = figures.shares(book, span), figures.months(book, span)
+        strategy = self.working.contacting.policies.strategy(self.today())
+        spent = costs(book, await self.reporting.matters(), span, strategy)
         rate = figures.contacts_per_cure(months, shares)
         return pb.GetFiguresResponse(
             shares=[_share(one) for one in shares],
             months=[pb.Month(**month._asdict()) for month in months],
             contacts_per_cure="" if rate is None else str(rate),
+            costs=[_cost(one) for one in spent],
         )
+
+
+def _cost(one: Cost) -> pb.Cost:
+    said = "" if one.per_hundred is None else str(one.per_hundred)
+    return pb.Cost(**one._asdict(), per_hundred=said)
 
 
 def _share(one: figures.Share) -> pb.Share:

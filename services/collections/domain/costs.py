@@ -1,0 +1,79 @@
+"""What collecting costs: every attempt at its price, legal steps as approved, over what came."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from typing import NamedTuple
+
+from services.collections.domain.case import Case, Fact, money_of
+from services.collections.domain.contact_rules import Outcome
+from services.collections.domain.figures import Book, Span
+from services.collections.domain.legal import Matter
+from services.collections.domain.treatment import Strategy
+
+CENT = Decimal("0.01")
+
+
+class Cost(NamedTuple):
+    """Costs and takings of an arm; minor units of the currency of the strategy's prices."""
+
+    arm: str
+    currency: str
+    contact_minor: int
+    legal_minor: int
+    collected_minor: int
+
+    @property
+    def per_hundred(self) -> Decimal | None:
+        """Cost of each hundred that was collected; None when nothing was."""
+        if self.collected_minor <= 0:
+            return None
+        spent = Decimal(self.contact_minor + self.legal_minor)
+        return (100 * spent / self.collected_minor).quantize(CENT)
+
+
+def costs(book: Book, matters: Sequence[Matter], span: Span, strategy: Strategy) -> list[Cost]:
+    """
+    Return what collecting cost by arm, the arm "" being all of them.
+
+    Args:
+        book: Cases and attempts.
+        matters: Legal matters; what was approved counts at the cost that was expected.
+        span: The days that count.
+        strategy: Its `price_minor` is what an attempt by a channel costs, in `price_currency`;
+            loans in other currencies are left out.
+    Returns:
+        By arm. Collected is what was paid, less what was taken back, while a loan was late or
+        after charge-off.
+    """
+    ours = {case.loan_id: case for case in book.cases if case.currency == strategy.price_currency}
+    contact: Counter[str] = Counter()
+    legal: Counter[str] = Counter()
+    collected: Counter[str] = Counter()
+    for attempt in book.attempts:
+        case = ours.get(attempt.loan_id)
+        if case and attempt.outcome is not Outcome.NOT_SENT and span.holds(attempt.at.date()):
+            contact[case.arm] += strategy.price_minor.get(attempt.channel, 0)
+    for matter in matters:
+        case = ours.get(matter.loan_id)
+        done = [t for t in matter.steps if t.approved_by and span.holds(t.on)]
+        if case:
+            legal[case.arm] += sum(taken.cost_minor for taken in done)
+    for case in ours.values():
+        late = [fact for fact in _while_late(case) if span.holds(fact.effective_on)]
+        collected[case.arm] += sum(money_of(fact) for fact in late)
+    arms = sorted({case.arm for case in ours.values()})
+    rows = [
+        Cost(arm, strategy.price_currency, contact[arm], legal[arm], collected[arm]) for arm in arms
+    ]
+    whole = [sum(row[place] for row in rows) for place in (2, 3, 4)]
+    return [Cost("", strategy.price_currency, *whole), *rows] if rows else []
+
+
+def _while_late(case: Case) -> Iterator[Fact]:
+    spans = [(one.opened_on, one.closed_on) for one in case.episodes]
+    for fact in case.facts:
+        if any(a <= fact.effective_on and (b is None or fact.effective_on <= b) for a, b in spans):
+            yield fact
