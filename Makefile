@@ -99,8 +99,9 @@ disbursals: setup ## Kill a disbursal at every await, and 200 times over at rand
 bench: setup ## Measure against floors of the same run, into build/bench.json; QUICK=1 in under 3 minutes; BOOK=loans of one large book.
 	$(BIN)/python -m tests.bench $(if $(QUICK),--quick) $(if $(BOOK),--book $(BOOK))
 
-seals: setup ## Seal a million events and prove some of them, into build/seals.json.
+seals: setup ## Seal a million events and prove some; what sealing costs the writer; build/seals.json, sealing.json.
 	$(BIN)/python -m tests.bench.seals
+	$(BIN)/python -m tests.bench.sealing_cost
 
 curves: setup ## Draw what repayments, days and books cost as they grow; LARGEST=loans of the largest book.
 	$(BIN)/python -m tests.bench.curves $(if $(LARGEST),--largest $(LARGEST))
