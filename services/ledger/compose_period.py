@@ -2,26 +2,39 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import NamedTuple
+from uuid import uuid4
 
 from services.ledger.adapters.event_mapper import decode
-from services.ledger.adapters.event_store import open_event_store
+from services.ledger.adapters.event_store import EventStore, open_event_store
 from services.ledger.adapters.parquet import write_parquet
 from services.ledger.adapters.read_models import ReadModels
 from services.ledger.adapters.seals import Sealed, Seals
 from services.ledger.application.export_tables import EVENTS
 from services.ledger.application.key_rotation import keys_of
 from services.ledger.application.period import bounds_of, period_of
-from services.ledger.application.period_pack import PeriodEvidence
+from services.ledger.application.period_pack import PeriodEvidence, sha256_of
 from services.ledger.application.ports import Logged
 from services.ledger.application.proving import Prover
+from services.ledger.application.recorded_reads import PERIOD, read_of
 from services.ledger.application.resealing import read_signed
 from services.ledger.config import LedgerSettings
 from shared.audit.checkpoints import load_signer
+from shared.audit.packing import unpacked
 from shared.runtime.database import open_database
+
+
+class SaidBy(NamedTuple):
+    """Who takes evidence home, and what for."""
+
+    reader: str
+    purpose: str
+
 
 LOCK = Path(__file__).parents[2] / "requirements.lock"
 
@@ -36,9 +49,10 @@ async def pack_period(
     last: str = "",
     lock: Path = LOCK,
     parquet: bool = False,
+    said_by: SaidBy | None = None,
 ) -> bytes:
     """
-    Return the evidence about a period of business dates, both included; nothing is stored.
+    Return the evidence about a period of business dates, both included.
 
     Args:
         settings: Where the log, its seals and the key are.
@@ -49,6 +63,8 @@ async def pack_period(
         last: The signed checkpoint that the last pack ended with.
         lock: The file that pins what the program is made of.
         parquet: Also put the events in as Parquet.
+        said_by: Who takes it home and what for; recorded in the log, with dates, checkpoint, seed
+            and hash, before it is returned. None: it is not taken anywhere.
     Raises:
         PeriodNotClosed: there is no such period yet.
         PeriodNotSealed: it is not sealed, or not as it was sealed.
@@ -56,6 +72,7 @@ async def pack_period(
         SizeUnknown: the log has not grown to the last pack's checkpoint.
         OSError: the lock file cannot be read.
         DuckDBMissing: Parquet needs it.
+        LogUnavailable: it cannot be recorded.
     """
     store = open_event_store(settings.database_url)
     models = ReadModels(open_database(settings.read_url()))
@@ -75,10 +92,28 @@ async def pack_period(
             kept = Sealed(said.size, last, 0)
         bounds = await bounds_of(store, decode, seals, since, until)
         period = await period_of(store, decode, seals, bounds)
-        return await evidence.pack(period, sample=sample, seed=seed, last=kept)
+        pack = await evidence.pack(period, sample=sample, seed=seed, last=kept)
+        if said_by is not None:
+            _record(store, pack, said_by)
+        return pack
     finally:
         store.close()
         await models.engine.dispose()
+
+
+def _record(store: EventStore, pack: bytes, said_by: SaidBy) -> None:
+    said = json.loads(unpacked(pack)["period.json"])
+    asked = {name: said[name] for name in ("since", "until", "end_size", "seed", "sample_size")}
+    read = read_of(
+        PERIOD,
+        json.dumps(asked, sort_keys=True),
+        sha256_of(pack),
+        read_id=uuid4().hex,
+        now=datetime.now(UTC),
+        reader=said_by.reader,
+        purpose=said_by.purpose,
+    )
+    store.append([(f"read/{read.read_id}", 0, [read])])
 
 
 def _parquet(leaves: Sequence[Logged]) -> bytes:

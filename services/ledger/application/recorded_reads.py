@@ -10,13 +10,43 @@ from datetime import datetime
 
 from services.ledger.application.posting import Writer
 from services.ledger.domain.book_events import AnswerRead
-from shared.kernel.errors import NotFound
+from shared.kernel.errors import NotFound, Refused
 
 UNNAMED = "unnamed"
 
 
+PERIOD = "ExportPeriod"
+"""What a read of the evidence about a period is recorded as."""
+
+
 class ReadNotFound(NotFound):
     """No read of this id was recorded."""
+
+
+class ReadOfPeriod(Refused):
+    """It was evidence about a period: book evidence makes it again, from what was recorded."""
+
+
+def read_of(
+    method: str,
+    request_json: str,
+    answer_sha256: str,
+    *,
+    read_id: str,
+    now: datetime,
+    reader: str,
+    purpose: str,
+) -> AnswerRead:
+    """Return what is recorded of an answer."""
+    return AnswerRead(
+        read_id=read_id,
+        recorded_at=now,
+        reader=reader or UNNAMED,
+        purpose=purpose,
+        method=method,
+        request_json=request_json,
+        answer_sha256=answer_sha256,
+    )
 
 
 @dataclass(slots=True)
@@ -42,14 +72,14 @@ class RecordedReads:
         Raises:
             LogUnavailable: it cannot be recorded, so it must not be answered.
         """
-        event = AnswerRead(
+        event = read_of(
+            method,
+            request_json,
+            hashlib.sha256(answer).hexdigest(),
             read_id=self.new_id(),
-            recorded_at=self.now(),
-            reader=reader or UNNAMED,
+            now=self.now(),
+            reader=reader,
             purpose=purpose,
-            method=method,
-            request_json=request_json,
-            answer_sha256=hashlib.sha256(answer).hexdigest(),
         )
         stream = [(f"read/{event.read_id}", 0, [event])]
         loop = asyncio.get_running_loop()
@@ -63,8 +93,12 @@ class RecordedReads:
 
         Raises:
             ReadNotFound: there is no such read.
+            ReadOfPeriod: it is none that a running ledger answers again.
         """
         stored = await asyncio.to_thread(self.writer.log.stream, f"read/{read_id}")
         if not stored or not isinstance(stored[0], AnswerRead):
             raise ReadNotFound(f"no read {read_id} was recorded", field="read_id")
-        return stored[0]
+        read = stored[0]
+        if read.method == PERIOD:
+            raise ReadOfPeriod(f"{read.request_json} gave {read.answer_sha256}", field="read_id")
+        return read

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -11,8 +12,9 @@ from typing import Annotated
 import typer
 
 from services.ledger.adapters.parquet import DuckDBMissing
-from services.ledger.compose_period import LOCK, pack_period
+from services.ledger.compose_period import LOCK, SaidBy, pack_period
 from services.ledger.config import LedgerSettings
+from services.ledger.entrypoints.audit_cli import SAID
 from services.ledger.entrypoints.book_cli import app
 from shared.audit.notes import CheckpointInvalid
 from shared.audit.one_file import verifier_program
@@ -39,6 +41,7 @@ def evidence(
     """
     Write the whole book of a period into a zip that anybody can check; verify.py beside it.
 
+    That it was taken is recorded in the log: DUEBOOK_READER says by whom, DUEBOOK_PURPOSE what for.
     The exit code is 2 when there is no such period, it is not sealed, or a file cannot be read.
     """
     try:
@@ -51,6 +54,7 @@ def evidence(
             last=_checkpoint(last) if last else "",
             lock=lock,
             parquet=parquet,
+            said_by=SaidBy(*(os.environ.get(f"DUEBOOK_{n.upper()}", "")[:200] for n in SAID)),
         )
         pack = asyncio.run(work)
         output.write_bytes(pack)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import hashlib
 import io
 import json
 import random
 import re
 import subprocess
 from collections import Counter
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,8 @@ from beancount import loader
 from typer.testing import CliRunner
 
 from services.ledger.application.period import PeriodNotClosed, PeriodNotSealed
-from services.ledger.compose_period import LOCK, pack_period
+from services.ledger.application.recorded_reads import ReadOfPeriod, RecordedReads
+from services.ledger.compose_period import LOCK, SaidBy, pack_period
 from services.ledger.entrypoints.cli import app
 from shared.audit.checkpoints import CheckpointInvalid, load_signer
 from shared.audit.locating import damage
@@ -28,7 +30,7 @@ from shared.audit.one_file import verifier_program
 from shared.audit.packing import BLOCKS, MANIFEST, PERIOD_TITLE, PackInvalid, closed, unpacked
 from shared.audit.verify_pack import verify
 from tests.oracles import MISSING, hledger
-from tests.services.ledger.book import Book
+from tests.services.ledger.book import Book, open_book
 from tests.services.ledger.domain.lives import examples
 from tests.services.ledger.test_evidence import Nesting, bare_python
 from tests.tamper.vault import ORIGIN, Vault, copied, live, new_vault, sealed
@@ -241,18 +243,45 @@ def test_a_period_that_is_not_closed_or_not_as_sealed_is_refused(
             pack_of(copy, (FIRST[0], SECOND[1]))
 
 
+def test_a_running_ledger_does_not_answer_a_period_again(vault: Vault, tmp_path: Path) -> None:
+    """It says what was asked and what hash it had: the command makes the pack again."""
+    copy = copied(vault, tmp_path / "copy")
+    pack = pack_of(copy, said_by=SaidBy("Chen", "yearly audit"))
+    read = json.loads(copy.rows("read/%")[-1].state)
+
+    async def find() -> None:
+        async with open_book(copy.folder) as book:
+            reads = RecordedReads(book.writer, lambda: datetime.now(UTC), lambda: "x")
+            await reads.find(read["read_id"])
+
+    with pytest.raises(ReadOfPeriod, match=hashlib.sha256(pack).hexdigest()):
+        asyncio.run(find())
+
+
 def test_the_command(vault: Vault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It writes the pack and verify.py, and says how to check them; a refusal has its reason."""
-    for name, value in vault.settings.model_dump().items():
+    """It writes the pack and verify.py, and records who took it, its seed and its hash."""
+    copy = copied(vault, tmp_path / "copy")
+    for name, value in copy.settings.model_dump().items():
         if name in ("database_url", "read_database_url", "log_origin", "signing_key_file"):
             monkeypatch.setenv(f"LEDGER_{name.upper()}", str(value))
+    monkeypatch.setenv("DUEBOOK_READER", "Chen")
     asked = ["book", "evidence", "2026-04-01", "2026-06-30", "--output", str(tmp_path / "p.zip")]
 
     done = CliRunner().invoke(app, asked)
+    asyncio.run(sealed(copy))
 
     assert done.exit_code == 0, done.output
-    assert (tmp_path / "p.zip").read_bytes() == pack_of(vault, sample=25)
+    pack = (tmp_path / "p.zip").read_bytes()
+    assert pack == pack_of(copy, sample=25)
     command = done.output.splitlines()[-1].removeprefix("check it with: python3 -I ").split()
     checked = bare_python(*(word.strip("'") for word in command), folder=tmp_path)
     assert checked.returncode == 0, checked.stdout
+    read = json.loads(copy.rows("read/%")[-1].state)
+    assert (read["method"], read["reader"]) == ("ExportPeriod", "Chen")
+    assert read["answer_sha256"] == hashlib.sha256(pack).hexdigest()
+    assert (
+        json.loads(read["request_json"])["seed"]
+        == json.loads(unpacked(pack)["period.json"])["seed"]
+    )
+    assert not any(copy.check().values())
     assert CliRunner().invoke(app, ["book", "evidence", "2026-04-01", "2027-01-01"]).exit_code == 2
