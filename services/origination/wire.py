@@ -18,15 +18,16 @@ from services.origination.domain.application import (
     Check,
     CoBorrower,
     Offer,
-    Payout,
     Review,
 )
+from services.origination.domain.payouts import Payout
 from services.origination.domain.products import Policies, Product, check_fit
 from services.origination.domain.review import reasons
 from shared.kernel.dates import add_months, parse_date
 from shared.runtime.requests import (
     FieldMissing,
     IdNotValid,
+    a_loan,
     a_number,
     a_text,
     an_amount,
@@ -76,6 +77,7 @@ def application(request: pb.SubmitApplicationRequest, policies: Policies) -> App
         partner_ref=an_id(request.partner_ref, "partner_ref") if request.partner_ref else "",
         income=wire_risk.confirmed_income(request),
         public_key=a_key(request.public_key, "public_key"),
+        refinances=a_loan(request.refinances_loan_id) if request.refinances_loan_id else "",
     )
 
 
@@ -141,6 +143,7 @@ def terms_on_offer(
         penalty_rate_annual=str(product.penalty_rate_annual),
         cost_ceiling=product.cost_ceiling,
         fees_elsewhere_minor=given.fees_elsewhere_minor,
+        disbursements_max=product.tranches_max if product.tranches_max > 1 else 0,
     )
 
 
@@ -211,6 +214,7 @@ def application_message(given: Application) -> pb.Application:
         guarantees=[wire_security.guarantee_message(g) for g in given.guarantees],
         applied_on=given.applied_on.isoformat(),
         cooling_off_until_on=_day(given.cooling_off_until_on),
+        refinances_loan_id=given.refinances,
         **_history(given),
     )
 
@@ -260,6 +264,8 @@ def _payout(given: Payout) -> pb.Payout:
         value_on=given.value_on.isoformat(),
         reference=given.reference,
         returned=given.returned,
+        payoff_minor=given.payoff_minor,
+        rest_minor=given.rest_minor,
     )
 
 

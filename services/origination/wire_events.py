@@ -33,13 +33,20 @@ def told(given: Application) -> pb.Application:
         guarantees=[_guarantee(guarantee) for guarantee in whole.guarantees],
         applied_on=whole.applied_on,
         cooling_off_until_on=whole.cooling_off_until_on,
+        refinances_loan_id=whole.refinances_loan_id,
         checks=[pb.Check(name=c.name, outcome=c.outcome, code=c.code) for c in whole.checks],
         reviews=[
             pb.Review(approves=r.approves, at=r.at, reason_codes=r.reason_codes)
             for r in whole.reviews
         ],
         payouts=[
-            pb.Payout(payout_id=p.payout_id, amount_minor=p.amount_minor, value_on=p.value_on)
+            pb.Payout(
+                payout_id=p.payout_id,
+                amount_minor=p.amount_minor,
+                value_on=p.value_on,
+                payoff_minor=p.payoff_minor,
+                rest_minor=p.rest_minor,
+            )
             for p in whole.payouts
         ],
         trail=[pb.TrailEntry(step=t.step, status=t.status, at=t.at) for t in whole.trail],

@@ -12,10 +12,16 @@ from lending.origination.v1 import origination_service_pb2 as pb
 
 from services.origination.application.desk import APPLICANT, SERVICE, Desk
 from services.origination.application.disbursing import money
-from services.origination.domain.application import Application, Payout, noted, stepped
-from services.origination.domain.proposals import is_seconded, proposal
+from services.origination.domain.application import Application, noted, stepped
+from services.origination.domain.payouts import (
+    Payout,
+    PayoutInParts,
+    PayoutNotFound,
+    paid_before,
+)
+from services.origination.domain.proposals import Proposal, is_seconded
 from services.origination.domain.state_machine import Status, Step, require
-from shared.kernel.errors import InvalidArgument, NotFound, Refused
+from shared.kernel.errors import InvalidArgument, Refused
 from shared.runtime.identity import actor
 from shared.runtime.requests import a_number, a_text, an_amount, an_id, an_identity
 
@@ -25,10 +31,6 @@ UNDER_WAY = {Status.CANCELLING, Status.CANCELLED}
 
 class CoolingOffIsOver(Refused):
     """The days in which the loan may be given back have passed."""
-
-
-class PayoutNotFound(NotFound):
-    """The application has no such payout."""
 
 
 class AmountNotOwed(InvalidArgument):
@@ -98,7 +100,7 @@ class Cancelling:
         Take in that the bank has sent a payout back after it had paid.
 
         Raises:
-            PayoutNotFound, ProposerIsTheSame, StepOutOfOrder
+            PayoutNotFound, PayoutInParts, ProposerIsTheSame, StepOutOfOrder
         """
         application_id = an_id(request.application_id, "application_id")
         named = an_identity(request.returned_by, "returned_by") if request.returned_by else ""
@@ -121,9 +123,11 @@ class Cancelling:
     ) -> Application:
         if found.status is not Status.DISBURSED:
             require(found.status, Step.CANCEL)
+        if payout.lent_minor != payout.amount_minor or paid_before(found.payouts):
+            raise PayoutInParts(f"{payout.payout_id} is not all of {found.loan_id}")
         stamp, said = self.desk.stamp(by), f"{payout.payout_id}: {why}"
-        if not is_seconded(found, Step.RETURN, said, by):
-            waits = proposal(Step.RETURN, said, stamp)
+        if not is_seconded(found.proposal, Step.RETURN, said, by):
+            waits = Proposal(what=Step.RETURN, value=said, by=by, at=stamp.at)
             after = noted(found, "propose-return", stamp, payout.payout_id, proposal=waits)
             return await self.desk.swap(found, after)
         assert found.proposal is not None

@@ -11,8 +11,10 @@ from services.origination import wire
 from services.origination.application import writing
 from services.origination.application.desk import Desk, Prepared, Shown, shown_id
 from services.origination.application.offering import cost_of
+from services.origination.application.refinancing import payoff
 from services.origination.domain.application import Application, ShownCost
 from services.origination.domain.disclosure import confirmed, disclosed
+from services.origination.domain.payouts import net_of
 from services.origination.domain.state_machine import Status, Step, require
 from shared.kernel.errors import NotFound
 from shared.runtime.records import Work
@@ -45,11 +47,15 @@ class Disclosing:
         await self.desk.expire(found, today)
         preview = await self.desk.preview(wire.terms_of(found), today)
         cost = cost_of(preview)
-        text = writing.disclosure(found, self.desk.product(found, today), preview, cost)
+        paid_off = await payoff(self.desk, found, today)
+        net = net_of(preview.terms.principal_minor, paid_off)
+        product = self.desk.product(found, today)
+        text = writing.disclosure(found, product, preview, cost, paid_off)
         shown = ShownCost(
             on=today,
             total_payable_minor=cost.total_payable_minor,
             all_in_rate_annual=cost.nominal_annual,
+            payoff_minor=paid_off,
         )
 
         async def keep_text(work: Work) -> None:
@@ -67,6 +73,8 @@ class Disclosing:
                 net_proceeds_minor=cost.net_proceeds_minor,
                 reading_seconds_min=self.reading_seconds_min(after),
                 instalments=preview.instalments,
+                payoff_minor=paid_off,
+                net_payout_minor=net,
             )
 
         after = disclosed(found, text.sha256, shown, self.desk.stamp())

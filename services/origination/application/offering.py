@@ -19,6 +19,7 @@ from services.origination.application.desk import (
     Prepared,
     unhindered,
 )
+from services.origination.application.refinancing import payoff
 from services.origination.domain.application import (
     Application,
     ApplicationAlreadySubmitted,
@@ -30,6 +31,7 @@ from services.origination.domain.application import (
     stepped,
 )
 from services.origination.domain.cost import Cost, Payment, all_in_cost
+from services.origination.domain.payouts import net_of
 from services.origination.domain.products import terms_to_offer
 from services.origination.domain.state_machine import ALLOWED, Status, Step, require
 from shared.kernel.dates import add_months
@@ -219,6 +221,7 @@ async def submit(desk: Desk, request: pb.SubmitApplicationRequest) -> pb.Applica
     if first is not None:
         return first
     check_applied_on(application.applied_on, await desk.business_on(), desk.applied_days_back_max)
+    net_of(application.amount_minor, await payoff(desk, application, await desk.today(application)))
     until = valid_until(desk, application, application.applied_on)
     application = msgspec.structs.replace(application, valid_until_on=until)
     stamp = desk.stamp()

@@ -10,7 +10,7 @@ from lending.origination.v1 import origination_service_pb2 as pb
 from services.origination.application.deciding import Deciding
 from services.origination.application.desk import Desk, Prepared
 from services.origination.domain.application import Application, Check, stepped
-from services.origination.domain.proposals import is_seconded, proposal
+from services.origination.domain.proposals import Proposal, is_seconded
 from services.origination.domain.state_machine import Status, Step, require
 from shared.kernel.errors import InvalidArgument, Unavailable
 from shared.runtime.identity import actor
@@ -53,8 +53,10 @@ class Redirecting:
             await self.desk.expire(found, await self.desk.today(found))
             checks = await self._checked(msgspec.structs.replace(found, account_ref=account))
             stamp = self.desk.stamp(by)
-            if found.status in SIGNED and not is_seconded(found, Step.REDIRECT, account, by):
-                waits = proposal(Step.REDIRECT, account, stamp)
+            if found.status in SIGNED and not is_seconded(
+                found.proposal, Step.REDIRECT, account, by
+            ):
+                waits = Proposal(what=Step.REDIRECT, value=account, by=by, at=stamp.at)
                 changes = {"proposal": waits}
                 note = "proposed; a second person is to say the same"
             else:

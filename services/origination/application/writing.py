@@ -19,7 +19,7 @@ from services.origination.domain.review import decline_reasons
 from services.origination.domain.securities import Guarantee
 from shared.kernel.money import Rounding, format_amount, round_minor
 
-DISCLOSURE_VERSION = "disclosure/2026-08"
+DISCLOSURE_VERSION = "disclosure/2026-11"
 CONTRACT_VERSION = "contract/2026-11"
 NOTICE_VERSION = "adverse-action/2026-11"
 REASONS_MAX = 4
@@ -51,13 +51,16 @@ class Written(NamedTuple):
     sha256: str
 
 
-def disclosure(application: Application, product: Product, preview: Any, cost: Cost) -> Written:
+def disclosure(
+    application: Application, product: Product, preview: Any, cost: Cost, payoff_minor: int = 0
+) -> Written:
     """
     Write what a loan costs.
 
     Args:
         preview: The ledger's lending.ledger.v1.Loan of the offered terms, paid out on its date.
         cost: All-in cost of the same.
+        payoff_minor: What of it pays off the loan that is refinanced, were it paid out that day.
     """
     terms, rows = preview.terms, preview.instalments
     return _write(
@@ -71,6 +74,8 @@ def disclosure(application: Application, product: Product, preview: Any, cost: C
         interest_minor=sum(row.interest_due_minor for row in rows),
         fees=[_worded(g) for g in application.guarantees if g.fee_minor],
         guarantees=application.guarantees,
+        refinances=application.refinances,
+        payoff_minor=payoff_minor,
         apr_method=product.apr_method,
         cooling_off_days=product.cooling_off_days,
         interest_owed=product.cooling_off_interest_owed,

@@ -8,6 +8,8 @@ from typing import Any
 
 import msgspec
 
+from services.origination.domain.payouts import Payout
+from services.origination.domain.proposals import Proposal
 from services.origination.domain.securities import Guarantee
 from services.origination.domain.state_machine import Status, Step, follow
 from shared.kernel.errors import InvalidArgument, NotFound, Refused
@@ -78,6 +80,7 @@ class ShownCost(msgspec.Struct, frozen=True, kw_only=True):
     on: date
     total_payable_minor: int
     all_in_rate_annual: Decimal
+    payoff_minor: int = 0
 
 
 class Review(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,32 +118,6 @@ class Signature(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
     public_key: str = ""
     signature: str = ""
-
-
-class Payout(msgspec.Struct, frozen=True, kw_only=True):
-    """
-    One order to pay money out.
-
-    `sent`: the payer may have it; `reference`: the payer's, once it has paid; `returned`: why the
-    money came back, or never left.
-    """
-
-    payout_id: str
-    account_ref: str
-    amount_minor: int
-    value_on: date
-    sent: bool = False
-    reference: str = ""
-    returned: str = ""
-
-
-class Proposal(msgspec.Struct, frozen=True, kw_only=True):
-    """What one person proposes that a second is to say too."""
-
-    what: str
-    value: str
-    by: str
-    at: datetime
 
 
 class Application(msgspec.Struct, frozen=True, kw_only=True):
@@ -194,6 +171,7 @@ class Application(msgspec.Struct, frozen=True, kw_only=True):
     cancelled_by: str = ""
     proposal: Proposal | None = None
     public_key: str = ""
+    refinances: str = ""
     trail: tuple[TrailEntry, ...] = ()
 
     @property

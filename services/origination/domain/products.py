@@ -58,6 +58,7 @@ class Product(msgspec.Struct, frozen=True, kw_only=True):
     instalments_min: int = 1
     instalments_max: int = 480
     instalments_offered: tuple[int, ...] = ()
+    tranches_max: int = 1
     counter_shares: tuple[Decimal, ...] = ()
     cost_ceiling: str = ""
     apr_method: str = ""

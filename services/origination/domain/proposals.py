@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from services.origination.domain.application import Application, Proposal, Stamp
+from datetime import datetime
+
+import msgspec
+
 from shared.kernel.errors import Refused
 
 
@@ -10,21 +13,24 @@ class ProposerIsTheSame(Refused):
     """The second pair of eyes is another person's."""
 
 
-def is_seconded(now: Application, what: str, value: str, by: str) -> bool:
+class Proposal(msgspec.Struct, frozen=True, kw_only=True):
+    """What one person proposes that a second is to say too; a later one takes its place."""
+
+    what: str
+    value: str
+    by: str
+    at: datetime
+
+
+def is_seconded(earlier: Proposal | None, what: str, value: str, by: str) -> bool:
     """
     Say whether somebody else proposed the same before.
 
     Raises:
         ProposerIsTheSame: the same person did.
     """
-    earlier = now.proposal
     if earlier is None or (earlier.what, earlier.value) != (what, value):
         return False
     if earlier.by == by:
         raise ProposerIsTheSame(f"{by} proposed it", expected="another person", what=what)
     return True
-
-
-def proposal(what: str, value: str, stamp: Stamp) -> Proposal:
-    """Return what a person proposes; a later proposal takes its place."""
-    return Proposal(what=what, value=value, by=stamp.by, at=stamp.at)

@@ -73,9 +73,16 @@ _ALLOWED: Mapping[Status, Mapping[Step, tuple[Status, ...]]] = {
     _S.DISCLOSED: {**_OFFER, Step.SHOW: (_S.DISCLOSED,), Step.CONFIRM: (_S.CONFIRMED,)},
     _S.CONFIRMED: {**_OFFER, Step.ACCEPT: (_S.CONTRACTED,)},
     _S.CONTRACTED: {**_OPEN, Step.CHOOSE: (_S.OFFERED,), Step.DISBURSE: (_S.DISBURSING,)},
-    _S.DISBURSING: {Step.PAY: (_S.DISBURSED,), Step.RETURN: (_S.PAYOUT_RETURNED,)},
+    _S.DISBURSING: {
+        Step.PAY: (_S.DISBURSED,),
+        Step.RETURN: (_S.PAYOUT_RETURNED, _S.DISBURSED),
+    },
     _S.PAYOUT_RETURNED: {**_OPEN, Step.DISBURSE: (_S.DISBURSING,)},
-    _S.DISBURSED: {Step.CANCEL: (_S.CANCELLING,), Step.RETURN: (_S.CANCELLING,)},
+    _S.DISBURSED: {
+        Step.DISBURSE: (_S.DISBURSING,),
+        Step.CANCEL: (_S.CANCELLING,),
+        Step.RETURN: (_S.CANCELLING,),
+    },
     _S.CANCELLING: {Step.SETTLE: (_S.CANCELLED,), Step.REOPEN: (_S.DISBURSED,)},
     _S.CANCELLED: {},
     _S.DECLINED: {},

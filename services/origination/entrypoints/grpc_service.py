@@ -104,6 +104,10 @@ class OriginationService(OriginationServiceServicer):
         application_id = an_id(request.application_id, "application_id")
         return wire.application_message(await self.rooms.disbursing.disburse(application_id))
 
+    async def DisburseTranche(self, request: Any, context: Any) -> pb.Application:
+        """Pay a part of the loan out."""
+        return wire.application_message(await self.rooms.disbursing.disburse_part(request))
+
     async def ChangeAccount(self, request: Any, context: Any) -> pb.Application:
         """Have the money paid to another account."""
         return await self.rooms.redirecting.change_account(request)

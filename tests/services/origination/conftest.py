@@ -24,6 +24,7 @@ cover_min = "1"
 loan_to_value_max = "0.7"
 instalments_offered = [12, 24]
 counter_shares = ["0.75", "0.5", "0.25"]
+tranches_max = 3
 """
 DEARER = """
 [[product]]

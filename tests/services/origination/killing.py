@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from lending.ledger.v1 import ledger_service_pb2 as ledger_pb
 from lending.ledger.v1 import loan_pb2
 
@@ -34,6 +35,13 @@ POLICIES = read_policies(OriginationSettings().policies_file)
 
 class Killed(BaseException):
     """The process is gone."""
+
+
+OLD_PAYOFF = 30_000
+
+
+class RepaymentAbovePayoff(Refused):
+    """The ledger takes no more than is owed."""
 
 
 class LoanAlreadyDisbursed(Refused):
@@ -83,6 +91,9 @@ class FakeLedger:
 
     opened: dict[str, str] = field(default_factory=dict)
     disbursed: dict[str, str] = field(default_factory=dict)
+    owed: int = OLD_PAYOFF
+    owed_later: int = OLD_PAYOFF
+    repaid: dict[str, int] = field(default_factory=dict)
 
     async def GetBusinessDate(self, request: Any) -> Any:
         await asyncio.sleep(0)
@@ -111,6 +122,31 @@ class FakeLedger:
             self.disbursed[request.loan_id] = request.request_id
         await asyncio.sleep(0)
         return loan_pb2.Loan(loan_id=request.loan_id)
+
+    async def GetLoan(self, request: Any) -> Any:
+        await asyncio.sleep(0)
+        return loan_pb2.Loan(
+            loan_id=request.loan_id,
+            borrower_ref="B-1",
+            status=loan_pb2.LOAN_STATUS_ACTIVE if self.owed else loan_pb2.LOAN_STATUS_SETTLED,
+            terms=loan_pb2.Terms(currency="CNY"),
+            payoff_minor=self.owed,
+        )
+
+    async def PostRepayment(self, request: Any) -> Any:
+        await asyncio.sleep(0)
+        amount = request.amount.amount_minor
+        if not request.validate_only and not self.repaid:
+            self.owed = self.owed_later
+        if request.request_id in self.repaid:
+            return ledger_pb.PostRepaymentResponse()
+        if amount > self.owed:
+            raise RepaymentAbovePayoff(f"{amount} is above {self.owed}")
+        if not request.validate_only:
+            self.repaid[request.request_id] = amount
+            self.owed -= amount
+        await asyncio.sleep(0)
+        return ledger_pb.PostRepaymentResponse()
 
 
 def contracted() -> Application:
@@ -155,6 +191,7 @@ class World:
     folder: Path
     bank: Bank = field(default_factory=Bank)
     ledger: FakeLedger = field(default_factory=FakeLedger)
+    refinances: str = ""
 
     async def live(
         self, work: Callable[[Disbursing], Awaitable[Any]], kill_at: int
@@ -177,7 +214,8 @@ class World:
         async def work(disbursing: Disbursing) -> None:
             await disbursing.desk.records.create(APPLICATION_ID)
             async with disbursing.desk.records.work() as work:
-                await disbursing.desk.keep(work, contracted())
+                refinanced = msgspec.structs.replace(contracted(), refinances=self.refinances)
+                await disbursing.desk.keep(work, refinanced)
 
         await self.live(work, 0)
 
@@ -189,16 +227,31 @@ class World:
             assert found.status is Status.DISBURSED
             assert [p.reference for p in found.payouts] == ["bank-payout-A-1-1"]
             steps = [line.step for line in found.trail]
-            assert steps == ["disburse", "send", "sent", "pay"]
+            assert [s for s in steps if s not in ("payoff", "rest")] == [
+                "disburse",
+                "send",
+                "sent",
+                "pay",
+            ]
             async with disbursing.desk.records.engine.connect() as connection:
                 subjects = (await connection.execute(OUTBOX.select())).mappings().all()
             ends = [row for row in subjects if "application_disbursed" in row["subject"]]
             assert len(ends) == 1
 
         await self.live(work, 0)
-        assert self.bank.paid == {"payout-A-1-1": 100_000}
-        assert self.bank.moves == 1
+        assert sum(self.bank.paid.values()) + sum(self.ledger.repaid.values()) == 100_000
+        assert self.ledger.repaid == self.expected_payoff()
+        assert self.bank.moves == (2 if self.refinances and self.less() else 1)
         assert self.ledger.disbursed == {"L-A-1": "disburse-A-1"}
+
+    def less(self) -> int:
+        """What the old loan turned out not to need."""
+        return OLD_PAYOFF - self.ledger.owed_later
+
+    def expected_payoff(self) -> dict[str, int]:
+        """One repayment of the old loan, of what it needed; none without one."""
+        needed = self.ledger.owed_later
+        return {f"payoff-A-1-{needed}": needed} if self.refinances and needed else {}
 
 
 async def disburse(disbursing: Disbursing) -> None:
@@ -220,9 +273,9 @@ async def awaits_of_a_quiet_life(folder: Path) -> int:
     return awaits
 
 
-async def one_kill(folder: Path, at: int) -> bool:
+async def one_kill(folder: Path, at: int, refinances: str = "", owed_later: int = 0) -> bool:
     """Kill a disbursal once; the next process finishes alone what was begun. Return if it died."""
-    world = World(folder)
+    world = World(folder, ledger=FakeLedger(owed_later=owed_later), refinances=refinances)
     await world.begin()
     lived, _ = await world.live(disburse, at)
     await world.live(resume, 0)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import pytest
+
 from tests.services.origination.killing import awaits_of_a_quiet_life, many_kills, one_kill
 
 SEEDS = int(os.environ.get("DISBURSAL_SEEDS", "25"))
@@ -36,3 +38,22 @@ async def test_killed_again_and_again(tmp_path: Path) -> None:
     died = [await many_kills(new(tmp_path, f"s-{s}"), s, awaits) for s in range(SEEDS)]
 
     assert sum(died) > SEEDS
+
+
+NEEDED = [
+    # what the refinanced loan needs when it is paid off, of 300.00 asked before
+    30_000,
+    10_000,
+    0,
+]
+
+
+@pytest.mark.parametrize("needed", NEEDED)
+async def test_another_loan_is_paid_off_once(tmp_path: Path, needed: int) -> None:
+    """Wherever the process dies: one payoff of what it needs, all the rest to the borrower."""
+    at, lived = 1, 0
+    while not lived:
+        lived += not await one_kill(new(tmp_path, f"at-{at}"), at, "L-old", needed)
+        at += 2 * AWAITS_STEP
+
+    assert at > 50

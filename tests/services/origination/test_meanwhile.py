@@ -27,7 +27,8 @@ from services.origination.application.disclosing import Disclosing
 from services.origination.application.ports import PayoutAnswer, PayoutOrder
 from services.origination.application.securing import Securing
 from services.origination.compose import APPLICATION_ID
-from services.origination.domain.application import Application, Payout, Review
+from services.origination.domain.application import Application, Review
+from services.origination.domain.payouts import Payout
 from services.origination.domain.securities import Collateral, Guarantee
 from services.origination.domain.state_machine import ApplicationIsExpired, Status
 from shared.kernel.errors import LendingError, Refused

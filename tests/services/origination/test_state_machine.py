@@ -73,11 +73,15 @@ STOPPED = {
     # status: what stands in the way of every step, unless it is one of these
     Status.DISBURSING: (
         "payout_under_way",
-        {Step.PAY: "DISBURSED", Step.RETURN: "PAYOUT_RETURNED"},
+        {Step.PAY: "DISBURSED", Step.RETURN: "PAYOUT_RETURNED DISBURSED"},
     ),
     Status.DISBURSED: (
         "loan_is_paid_out",
-        {Step.CANCEL: "CANCELLING", Step.RETURN: "CANCELLING"},
+        {
+            Step.DISBURSE: "DISBURSING",
+            Step.CANCEL: "CANCELLING",
+            Step.RETURN: "CANCELLING",
+        },
     ),
     Status.CANCELLING: (
         "cancellation_under_way",

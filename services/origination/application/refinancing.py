@@ -1,0 +1,79 @@
+"""A loan that pays another one off: once, from its own proceeds, the rest to the borrower."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+from lending.common.v1 import money_pb2
+from lending.ledger.v1 import ledger_service_pb2 as ledger_pb
+from lending.ledger.v1 import loan_pb2
+
+from services.origination.application.desk import Desk
+from services.origination.domain.application import Application
+from services.origination.domain.payouts import Payout
+from shared.kernel.errors import Refused
+
+
+class LoanNotRefinanced(Refused):
+    """What is refinanced is the borrower's own loan, in the same currency, being repaid."""
+
+
+async def payoff(desk: Desk, given: Application, on: date) -> int:
+    """
+    Return what pays off the loan that an application refinances, minor units; 0 without one.
+
+    Raises:
+        LoanNotRefinanced: it is another's, in another currency, or not being repaid.
+    """
+    if not given.refinances:
+        return 0
+    loan = await _loan(desk, given.refinances, on)
+    found = (loan.borrower_ref, loan.terms.currency, loan.status)
+    if found != (given.borrower_ref, given.currency, loan_pb2.LOAN_STATUS_ACTIVE):
+        raise LoanNotRefinanced(
+            f"{given.refinances} is not an active loan of {given.borrower_ref} in {given.currency}",
+            field="refinances_loan_id",
+            status=loan_pb2.LoanStatus.Name(loan.status),
+        )
+    return int(loan.payoff_minor)
+
+
+async def would_pay_off(desk: Desk, given: Application, payout: Payout) -> None:
+    """Ask whether the ledger would take the payoff; it refuses as it would then."""
+    if payout.payoff_minor:
+        await desk.ledger.PostRepayment(_repayment(given, payout, validate_only=True))
+
+
+async def pay_off(desk: Desk, given: Application, payout: Payout) -> int:
+    """
+    Pay the other loan off, and return with how much: less if it needs less by now.
+
+    The id of the repayment names its amount, and the ledger takes no second one above the payoff:
+    asked again after a crash, it is paid off once.
+    """
+    try:
+        await desk.ledger.PostRepayment(_repayment(given, payout))
+    except Refused:
+        loan = await _loan(desk, given.refinances, payout.value_on)
+        if loan.payoff_minor >= payout.payoff_minor:
+            raise
+        return int(loan.payoff_minor)
+    return payout.payoff_minor
+
+
+async def _loan(desk: Desk, loan_id: str, on: date) -> Any:
+    asked = ledger_pb.GetLoanRequest(loan_id=loan_id, effective_on=on.isoformat())
+    return await desk.ledger.GetLoan(asked)
+
+
+def _repayment(
+    given: Application, payout: Payout, *, validate_only: bool = False
+) -> ledger_pb.PostRepaymentRequest:
+    return ledger_pb.PostRepaymentRequest(
+        request_id=f"payoff-{given.application_id}-{payout.payoff_minor}",
+        loan_id=given.refinances,
+        value_on=payout.value_on.isoformat(),
+        amount=money_pb2.Money(amount_minor=payout.payoff_minor, currency=given.currency),
+        validate_only=validate_only,
+    )

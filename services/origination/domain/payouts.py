@@ -1,0 +1,109 @@
+"""Orders to pay money out: how far each has come, and what has reached the borrower in all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+import msgspec
+
+from shared.kernel.errors import InvalidArgument, NotFound, Refused
+
+
+class PayoutNotFound(NotFound):
+    """The application has no such payout."""
+
+
+class AmountAboveWhatIsLeft(InvalidArgument):
+    """No more is paid out than is lent."""
+
+
+class NothingLeftToPayOut(Refused):
+    """All that is lent is paid out, or in as many parts as the product allows."""
+
+
+class RefinancingTooSmall(Refused):
+    """What is lent does not pay off the loan that it refinances."""
+
+
+class PayoutInParts(Refused):
+    """Money that was paid in parts, or paid off another loan, is not settled with one part."""
+
+
+class Payout(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    One order to pay money out; minor units of the loan's currency.
+
+    `sent`: the payer may have it; `reference`: the payer's, once it has paid; `returned`: why the
+    money came back, or never left. `payoff_minor` goes to the loan that is refinanced instead, and
+    `rest_minor` is what that loan turned out not to need: it goes to the borrower too.
+    """
+
+    payout_id: str
+    account_ref: str
+    amount_minor: int
+    value_on: date
+    sent: bool = False
+    reference: str = ""
+    returned: str = ""
+    request_id: str = ""
+    payoff_minor: int = 0
+    rest_minor: int = 0
+    rest_reference: str = ""
+
+    @property
+    def lent_minor(self) -> int:
+        """What the ledger pays out: to the borrower, and to the loan that is refinanced."""
+        return self.amount_minor + self.payoff_minor + self.rest_minor
+
+
+def paid_before(payouts: Sequence[Payout]) -> list[Payout]:
+    """Return the orders before the last that were paid."""
+    return [payout for payout in payouts[:-1] if payout.reference and not payout.returned]
+
+
+def paid_minor(payouts: Sequence[Payout]) -> int:
+    """Return what was paid out."""
+    return sum(p.lent_minor for p in payouts if p.reference and not p.returned)
+
+
+def next_amount(
+    payouts: Sequence[Payout], lent_minor: int, parts_max: int, asked_minor: int
+) -> int:
+    """
+    Return how much is paid out next.
+
+    Args:
+        asked_minor: 0 asks for all that is left.
+    Raises:
+        NothingLeftToPayOut, AmountAboveWhatIsLeft: with what is left.
+    """
+    left = lent_minor - paid_minor(payouts)
+    parts = sum(bool(p.reference) and not p.returned for p in payouts)
+    if left <= 0 or parts >= parts_max:
+        raise NothingLeftToPayOut(f"{parts} of {parts_max} parts are paid out", left_minor=left)
+    if asked_minor > left:
+        raise AmountAboveWhatIsLeft(
+            f"{asked_minor} is above {left}", field="amount", expected=f"up to {left} minor units"
+        )
+    if asked_minor and asked_minor < left and parts + 1 >= parts_max:
+        raise AmountAboveWhatIsLeft(
+            f"the last part is {left}", field="amount", expected=f"{left} minor units"
+        )
+    return asked_minor or left
+
+
+def net_of(lent_minor: int, payoff_minor: int) -> int:
+    """
+    Return what reaches the borrower.
+
+    Raises:
+        RefinancingTooSmall: nothing would, or less.
+    """
+    if lent_minor <= payoff_minor:
+        raise RefinancingTooSmall(
+            f"{lent_minor} is lent, {payoff_minor} pays the other loan off",
+            field="amount",
+            expected=f"above {payoff_minor} minor units",
+        )
+    return lent_minor - payoff_minor
