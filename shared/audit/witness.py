@@ -3,8 +3,11 @@ A witness: cosigns a log's checkpoint only if the log still begins with the last
 
     python -m shared.audit.witness --name auditor.example --state FOLDER --log VERIFIER_KEY
 
-Speaks C2SP tlog-witness: POST /add-checkpoint. Run it where the ledger's keeper cannot write: the
-folder holds the witness's key and the last checkpoint of each log, and both are its memory.
+Speaks C2SP tlog-witness: POST /add-checkpoint; and POST /add-rotation, with the statement by which
+a log changes its key, signed by both: from then on the new key counts and the old one does not.
+After a theft of a key, start the witness with the new one and without the log's .rotations. Run it
+where the ledger's keeper cannot write: the folder holds the witness's key, and of each log the last
+checkpoint and the changes of its key.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ from __future__ import annotations
 import argparse
 import base64
 import hashlib
+import json
 import os
 import threading
 import time
@@ -21,7 +25,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import NamedTuple
 
-from shared.audit.checkpoints import Signer, load_signer, read_checkpoint
+from shared.audit.checkpoints import (
+    Signer,
+    load_signer,
+    read_checkpoint,
+    sync_folder,
+    verified,
+)
 from shared.audit.cosignatures import COSIGNATURE, cosigned_message
 from shared.audit.merkle import consistent
 from shared.audit.notes import (
@@ -34,6 +44,7 @@ from shared.audit.notes import (
     signatures,
     verifier_key,
 )
+from shared.audit.rotations import rotation_of
 
 BODY_BYTES_MAX = 64 * 1024
 HASHES_MAX = 63
@@ -97,7 +108,7 @@ class Witness:
             return Answer(400, f"{failure}\n")
         if said.origin not in self.logs:
             return Answer(404, "this log is not known here\n")
-        if not any(_signed(question.note, key) for key in self.logs[said.origin]):
+        if not any(_signed(question.note, key) for key in self.keys(said.origin)):
             return Answer(403, "the log did not sign this\n")
         with self.turn:
             return self._consider(question, said)
@@ -117,6 +128,38 @@ class Witness:
         self._remember(said, question.note)
         return Answer(200, self._line(said.text))
 
+    def rotate(self, body: bytes) -> Answer:
+        """Take a log's new key in the place of one that counts, where both signed that."""
+        try:
+            note = body.decode()
+            before, after = rotation_of(note, verified)
+            origin, same = (parsed_key(key)[0] for key in (before, after))
+        except (ValueError, CheckpointInvalid) as failure:
+            return Answer(400, f"{failure}\n")
+        if origin != same:
+            return Answer(400, "the keys are of two logs\n")
+        with self.turn:
+            if after in self.keys(origin):
+                return Answer(200, f"{after}\n")
+            if before not in self.keys(origin):
+                return Answer(403, "the key before does not count here\n")
+            statements = [*self._rotations(origin), note]
+            _write(self._path(origin, ".rotations"), json.dumps(statements))
+        return Answer(200, f"{after}\n")
+
+    def keys(self, origin: str) -> list[str]:
+        """Return the keys of a log that count: those given, as changed since."""
+        found = [key.strip() for key in self.logs.get(origin, ())]
+        for note in self._rotations(origin):
+            before, after = rotation_of(note, verified)
+            if before in found:
+                found = [key for key in found if key not in (before, after)] + [after]
+        return found
+
+    def _rotations(self, origin: str) -> list[str]:
+        path = self._path(origin, ".rotations")
+        return json.loads(path.read_text("utf-8")) if path.exists() else []
+
     def last(self, origin: str) -> Checkpoint:
         """Return the last checkpoint of a log that was cosigned; size 0 when none was."""
         path = self._path(origin)
@@ -124,22 +167,11 @@ class Witness:
             return Checkpoint(origin, 0, b"")
         return checkpoint_of(signatures(path.read_text("utf-8"))[0])
 
-    def _path(self, origin: str) -> Path:
-        return self.folder / f"{hashlib.sha256(origin.encode()).hexdigest()[:32]}.checkpoint"
+    def _path(self, origin: str, kind: str = ".checkpoint") -> Path:
+        return self.folder / f"{hashlib.sha256(origin.encode()).hexdigest()[:32]}{kind}"
 
     def _remember(self, said: Checkpoint, note: str) -> None:
-        path = self._path(said.origin)
-        fresh = path.with_suffix(".new")
-        with fresh.open("w", encoding="utf-8") as file:
-            file.write(note)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(path)
-        folder = os.open(self.folder, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        _write(self._path(said.origin), note)
 
     def _line(self, text: str) -> str:
         seen_at = int(self.now())
@@ -147,6 +179,17 @@ class Witness:
         key = key_id(self.signer.name, self.signer.public, COSIGNATURE)
         encoded = base64.b64encode(key + seen_at.to_bytes(8) + signature).decode()
         return f"{SIGNED_BY}{self.signer.name} {encoded}\n"
+
+
+def _write(path: Path, text: str) -> None:
+    """Put a text in its place, whole and on disk, or not at all."""
+    fresh = path.with_suffix(".new")
+    with fresh.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)
+    sync_folder(path.parent)
 
 
 def _signed(note: str, verifier: str) -> bool:
@@ -165,12 +208,13 @@ def server(witness: Witness, host: str, port: int) -> ThreadingHTTPServer:
 
         def do_POST(self) -> None:
             length = int(self.headers.get("Content-Length") or 0)
-            if self.path != "/add-checkpoint":
+            answer = {"/add-checkpoint": witness.add, "/add-rotation": witness.rotate}
+            if self.path not in answer:
                 self._say(Answer(404, "POST /add-checkpoint\n"))
             elif not 0 < length <= BODY_BYTES_MAX:
                 self._say(Answer(413, "the body is too large, or empty\n"))
             else:
-                self._say(witness.add(self.rfile.read(length)))
+                self._say(answer[self.path](self.rfile.read(length)))
 
         def _say(self, answer: Answer) -> None:
             body = answer.text.encode()

@@ -13,9 +13,9 @@ from shared.audit.notes import parsed_key
 ANSWER_SECONDS, ANSWER_BYTES_MAX = 5.0, 16 * 1024
 
 
-async def post(url: str, body: bytes) -> tuple[int, str]:
+async def post(url: str, what: str, body: bytes) -> tuple[int, str]:
     """Return a witness's status and text; status 0 and why, when it does not answer."""
-    return await asyncio.to_thread(_post, f"{url.rstrip('/')}/add-checkpoint", body)
+    return await asyncio.to_thread(_post, f"{url.rstrip('/')}/{what}", body)
 
 
 def _post(url: str, body: bytes) -> tuple[int, str]:

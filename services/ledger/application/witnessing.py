@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol
 
 import structlog
 
+from services.ledger.application.key_rotation import rotations
 from services.ledger.application.proving import Prover
 from shared.audit.checkpoints import verified
 from shared.audit.cosignatures import read_cosignature
@@ -40,8 +41,11 @@ class Cosignatures(Protocol):
         """Keep the line by which a witness cosigned a checkpoint."""
 
 
-Post = Callable[[str, bytes], Awaitable[tuple[int, str]]]
-"""Sends a body to a witness; returns status and text, 0 when nobody answers."""
+Post = Callable[[str, str, bytes], Awaitable[tuple[int, str]]]
+"""Sends a body to a witness, for what it is to do; returns status and text, 0 when none answers."""
+
+UNSIGNED = 403
+"""A witness says that no key that it knows signed a checkpoint."""
 
 
 @dataclass(slots=True)
@@ -77,19 +81,29 @@ class Witnessing:
         if kept == size:
             return False
         self.seen.setdefault(name, kept)
-        for _ in range(2):
+        for tried in range(3):
             old = self.seen[name]
             if old > size:
                 return self._refuse(name, f"it has seen {old} events, the log has {size}")
             path = await self.prover.consistency(old, size) if old else []
             lines = [f"old {old}", *(base64.b64encode(step).decode() for step in path)]
-            status, text = await self.post(witness.url, "\n".join([*lines, "", note]).encode())
+            body = "\n".join([*lines, "", note]).encode()
+            status, text = await self.post(witness.url, "add-checkpoint", body)
             if status == 200:
                 return await self._keep(witness, size, note, text)
+            if status == UNSIGNED and not tried and await self._rotated(witness):
+                continue
             if status != 409 or not text.strip().isdigit() or int(text) == old:
                 return self._refuse(name, f"{status} {text.strip()}")
             self.seen[name] = int(text)
         return False
+
+    async def _rotated(self, witness: WitnessKnown) -> bool:
+        """Tell a witness of every change of the log's key, oldest first; return if it took one."""
+        changes = await asyncio.to_thread(rotations, self.prover.log)
+        bodies = [event.statement.encode() for event in changes]
+        told = [await self.post(witness.url, "add-rotation", body) for body in bodies]
+        return any(status == 200 for status, _ in told)
 
     async def _keep(self, witness: WitnessKnown, size: int, note: str, line: str) -> bool:
         """Keep a cosignature that is one; a witness cannot make us show anything else."""

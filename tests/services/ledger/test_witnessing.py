@@ -20,6 +20,7 @@ from shared.audit.checkpoints import load_signer
 from shared.audit.cosignatures import read_cosignature
 from shared.audit.notes import CheckpointInvalid
 from shared.runtime.database import open_database
+from tests.services.ledger.test_key_rotation import resume, rotated
 from tests.system.processes import ROOT, free_port
 from tests.tamper.in_the_seals import history_rewritten
 from tests.tamper.vault import ORIGIN, Vault, live, new_vault, sealed
@@ -87,6 +88,22 @@ def test_growth_is_cosigned_and_a_rewriting_is_not(vault: Vault, auditor: Audito
     cosigned, refused, _ = asyncio.run(ask(vault, auditor.setting))
     assert cosigned == 0
     assert "does not begin with what was seen before" in refused["auditor.example"]
+
+
+def test_a_witness_learns_a_change_of_key(vault: Vault, auditor: Auditor) -> None:
+    """Two changes while it was not asked: it takes both, and goes on from what it saw."""
+    key = auditor.setting.split()[1]
+    assert asyncio.run(ask(vault, auditor.setting))[0] == 1
+    old = load_signer(ORIGIN, vault.folder / "signing.key")
+    for _ in range(2):
+        rotated(vault)
+        asyncio.run(live(vault, lambda book: book.repay("L-1", 100)))
+    asyncio.run(resume(vault, old))
+
+    cosigned, refused, note = asyncio.run(ask(vault, auditor.setting))
+
+    assert (cosigned, refused) == (1, {})
+    assert read_cosignature(note, key).checkpoint.size == len(vault.rows())
 
 
 def test_a_witness_that_is_away_stops_nothing(vault: Vault, auditor: Auditor) -> None:

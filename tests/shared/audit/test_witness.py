@@ -11,6 +11,7 @@ from shared.audit.checkpoints import Checkpoint, Signer, load_signer, verified
 from shared.audit.cosignatures import read_cosignature
 from shared.audit.merkle import consistency, grown, leaf_hash, root
 from shared.audit.notes import CheckpointInvalid
+from shared.audit.rotations import rotation_text
 from shared.audit.witness import Witness, open_witness
 
 LOG = "duebook.test/ledger"
@@ -87,3 +88,36 @@ def test_a_cosignature_says_who_and_when(witness: Witness, log: Signer) -> None:
             read_cosignature(note.replace("\n7\n", "\n8\n"), witness.verifier, **check)
     with pytest.raises(CheckpointInvalid):
         read_cosignature(note, log.verifier)
+
+
+def statement(before: Signer, after: Signer, *signers: Signer) -> bytes:
+    """Return the statement of a change of key, signed by some."""
+    text = rotation_text(before.verifier, after.verifier)
+    return f"{text}\n{''.join(signer.line(text) for signer in signers)}".encode()
+
+
+def test_a_key_leads_to_the_next(witness: Witness, log: Signer, tmp_path: Path) -> None:
+    """Signed by both, from one that counts: the new one counts and the old no more, for ever."""
+    second, third, thief = (load_signer(LOG, tmp_path / f"{k}.key") for k in range(3))
+    elsewhere = load_signer("elsewhere.test/ledger", tmp_path / "elsewhere.key")
+    witness.add(body(log, 0, 7))
+    # what is sent                                    | status
+    table = [
+        (b"", 400),
+        (b"\xff", 400),
+        (statement(log, second, log), 400),
+        (statement(log, second, second), 400),
+        (statement(log, elsewhere, log, elsewhere), 400),
+        (statement(second, third, second, third), 403),
+        (statement(log, second, log, second), 200),
+        (statement(log, second, log, second), 200),
+        (statement(log, thief, log, thief), 403),
+        (statement(second, third, second, third), 200),
+    ]
+
+    for sent, status in table:
+        assert witness.rotate(sent).status == status
+
+    again = open_witness("auditor.example", tmp_path / "witness", [log.verifier])
+    assert again.keys(LOG) == [third.verifier]
+    assert [again.add(body(key, 7, 20)).status for key in (log, second, third)] == [403, 403, 200]
