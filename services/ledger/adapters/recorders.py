@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from eventsourcing.persistence import StoredEvent
+from eventsourcing.persistence import InterfaceError, OperationalError, StoredEvent
 from eventsourcing.postgres import PostgresApplicationRecorder
 from eventsourcing.sqlite import SQLiteApplicationRecorder, SQLiteCursor
+from eventsourcing.utils import retry
 from psycopg.sql import SQL, Identifier
 
 ROWS_MAX = 250
@@ -65,21 +66,33 @@ class PostgresRecorder(PostgresApplicationRecorder):
         self.pg_function_name_insert_events = f"{events_table_name}_append"
         names = {
             "function": Identifier(self.pg_function_name_insert_events),
-            "event": Identifier(self.stored_event_type_name),
             "schema": Identifier(self.datastore.schema),
             "table": Identifier(self.events_table_name),
         }
-        self.sql_invoke_pg_function_insert_events = SQL(
-            "SELECT * FROM {schema}.{function}((%s))"
+        self.sql_append = SQL(
+            "SELECT {schema}.{function}(%b::text[], %b::bigint[], %b::text[], %b::bytea[])"
         ).format(**names)
         self.sql_create_statements[self.create_insert_function_statement_index] = SQL(
-            "CREATE OR REPLACE FUNCTION {schema}.{function}(events {schema}.{event}[])"
-            " RETURNS SETOF bigint LANGUAGE plpgsql AS $BODY$ BEGIN"
+            "CREATE OR REPLACE FUNCTION {schema}.{function}(text[], bigint[], text[], bytea[])"
+            " RETURNS void LANGUAGE plpgsql AS $BODY$ BEGIN"
             " LOCK TABLE {schema}.{table} IN EXCLUSIVE MODE;"
             " INSERT INTO {schema}.{table} (originator_id, originator_version, topic, state)"
-            " SELECT originator_id, originator_version, topic, state FROM unnest(events);"
+            " SELECT * FROM unnest($1, $2, $3, $4);"
             " END; $BODY$"
         ).format(**names)
+
+    @retry((InterfaceError, OperationalError), max_attempts=10, wait=0.2)
+    def insert_events(self, stored_events: Sequence[StoredEvent], **_: Any) -> Sequence[int] | None:
+        """Append events, one array per column: rows as values of a type cost ten times as much."""
+        columns = (
+            [str(event.originator_id) for event in stored_events],
+            [event.originator_version for event in stored_events],
+            [event.topic for event in stored_events],
+            [event.state for event in stored_events],
+        )
+        with self.datastore.get_connection() as connection, connection.cursor() as cursor:
+            cursor.execute(self.sql_append, columns, prepare=True)
+        return None
 
     def select_streams(self, originator_ids: Sequence[str], limit: int) -> list[Row]:
         """Return the first rows of many streams, by stream and version."""
