@@ -10,6 +10,7 @@ from time import perf_counter
 from typing import Any
 
 import grpc
+import psycopg
 import uvloop
 from eventsourcing.application import Application
 from eventsourcing.domain import Aggregate, event
@@ -38,8 +39,23 @@ async def serve_echo(port: int) -> None:
     await server.wait_for_termination()
 
 
-def durable_inserts(folder: Path, count: int, state: bytes) -> list[float]:
-    """Insert rows one by one, each committed and fsynced; returns seconds of each."""
+def durable_inserts(url: str, folder: Path, count: int, state: bytes) -> list[float]:
+    """Insert rows one by one into a log's store, each fsynced; returns seconds of each."""
+    if url.startswith("sqlite"):
+        return _in_a_file(folder, count, state)
+    seconds = []
+    with psycopg.connect(url.replace("+asyncpg", ""), autocommit=True) as connection:
+        connection.execute(
+            "CREATE TABLE IF NOT EXISTS floor_single (id bigserial PRIMARY KEY, state bytea)"
+        )
+        for _ in range(count):
+            started = perf_counter()
+            connection.execute("INSERT INTO floor_single (state) VALUES (%b)", (state,))
+            seconds.append(perf_counter() - started)
+    return seconds
+
+
+def _in_a_file(folder: Path, count: int, state: bytes) -> list[float]:
     connection = sqlite3.connect(folder / "floor.db", isolation_level=None)
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")

@@ -115,7 +115,7 @@ async def measure(
         ):
             stubs = LedgerServiceStub(ours), LedgerServiceStub(empty)
             await open_book(stubs[0])
-            found = await _turns(store, stubs, folder, runs, seconds, say)
+            found = await _turns(store, url, stubs, folder, runs, seconds, say)
             return [
                 *found,
                 await batches.measure(store, url, stubs[0], repayment, folder, runs, say),
@@ -129,6 +129,7 @@ async def measure(
 
 async def _turns(
     store: str,
+    url: str,
     stubs: tuple[Any, Any],
     folder: Path,
     runs: int,
@@ -142,14 +143,13 @@ async def _turns(
     one = Measure(
         f"post_single_1_p50.{store}",
         "s",
-        "p50 of echo plus one insert and fsync",
-        store="sqlite file" if store == "sqlite" else f"{store} (floor insert on a SQLite file)",
+        "p50 of echo plus one insert and fsync in the same store",
     )
     for run in range(runs):
         say(f"{store}: posting, run {run + 1} of {runs}")
         echo = await rate(stubs[1], 64, seconds)
         many.add(await rate(stubs[0], 64, seconds), echo)
         basic.add(await rate(stubs[0], 64, seconds, loan_pb2.LOAN_VIEW_BASIC), echo)
-        inserted = median(durable_inserts(folder, 200, b"x" * 600))
+        inserted = median(durable_inserts(url, folder, 200, b"x" * 600))
         one.add(await p50(stubs[0], 200), await p50(stubs[1], 200) + inserted)
     return [many, basic, one]
