@@ -99,6 +99,9 @@ disbursals: setup ## Kill a disbursal at every await, and 200 times over at rand
 bench: setup ## Measure against floors of the same run, into build/bench.json; QUICK=1 in under 3 minutes; BOOK=loans of one large book.
 	$(BIN)/python -m tests.bench $(if $(QUICK),--quick) $(if $(BOOK),--book $(BOOK))
 
+cpu: setup ## Measure where a repayment's processor time goes, by thread and process, on both stores.
+	$(BIN)/python -m tests.bench.cpu
+
 seals: setup ## Seal a million events and prove some; what sealing costs the writer; build/seals.json, sealing.json.
 	$(BIN)/python -m tests.bench.seals
 	$(BIN)/python -m tests.bench.sealing_cost

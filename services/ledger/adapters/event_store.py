@@ -107,11 +107,7 @@ class EventStore:
 
     def log(self, after: int, limit: int) -> list[Logged]:
         """Return up to `limit` events after a position, in the order of commit."""
-        rows = self.recorder.select_notifications(after + 1, limit)
-        return [
-            Logged(row.id, str(row.originator_id), row.originator_version, row.topic, row.state)
-            for row in rows
-        ]
+        return [Logged(*row) for row in self.recorder.select_log(after, limit)]
 
     def last_position(self) -> int:
         """Return the position of the newest event; 0 for an empty log."""

@@ -9,6 +9,7 @@ from eventsourcing.persistence import InterfaceError, OperationalError, StoredEv
 from eventsourcing.postgres import PostgresApplicationRecorder
 from eventsourcing.sqlite import SQLiteApplicationRecorder, SQLiteCursor
 from eventsourcing.utils import retry
+from psycopg.rows import tuple_row
 from psycopg.sql import SQL, Identifier
 
 ROWS_MAX = 250
@@ -19,6 +20,9 @@ IN_ORDER = "ORDER BY originator_id, originator_version"
 
 Row = tuple[str, int, str, bytes]
 """Originator id, version, topic and state."""
+
+LogRow = tuple[int, str, int, str, bytes]
+"""Position, then as in Row."""
 
 
 class SQLiteRecorder(SQLiteApplicationRecorder):
@@ -50,6 +54,16 @@ class SQLiteRecorder(SQLiteApplicationRecorder):
         )
         with self.datastore.transaction(commit=False) as cursor:
             cursor.execute(query, [*originator_ids, limit])
+            return [tuple(row) for row in cursor.fetchall()]
+
+    def select_log(self, after: int, limit: int) -> list[LogRow]:
+        """Return the first rows after a position: as tuples, which is what followers take."""
+        query = (
+            f"SELECT rowid, {COLUMNS} FROM {self.events_table_name}"
+            " WHERE rowid > ? ORDER BY rowid LIMIT ?"
+        )
+        with self.datastore.transaction(commit=False) as cursor:
+            cursor.execute(query, (after, limit))
             return [tuple(row) for row in cursor.fetchall()]
 
 
@@ -107,3 +121,17 @@ class PostgresRecorder(PostgresApplicationRecorder):
                 (row["originator_id"], row["originator_version"], row["topic"], bytes(row["state"]))
                 for row in cursor.fetchall()
             ]
+
+    @retry((InterfaceError, OperationalError), max_attempts=10, wait=0.2)
+    def select_log(self, after: int, limit: int) -> list[LogRow]:
+        """Return the first rows after a position: as tuples, which is what followers take."""
+        names = {"schema": self.datastore.schema, "table": self.events_table_name}
+        query = SQL(
+            f"SELECT notification_id, {COLUMNS} FROM {{schema}}.{{table}}"
+            " WHERE notification_id > %s ORDER BY notification_id LIMIT %s"
+        ).format(**{name: Identifier(value) for name, value in names.items()})
+        with (
+            self.datastore.get_connection() as connection,
+            connection.cursor(row_factory=tuple_row, binary=True) as cursor,
+        ):
+            return cursor.execute(query, (after, limit), prepare=True).fetchall()
