@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import nats
@@ -14,8 +14,9 @@ from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.errors import MaxPayloadError
 from nats.js.api import RawStreamMsg, StreamConfig, StreamInfo
-from nats.js.errors import APIError, NotFoundError
+from nats.js.errors import NotFoundError
 
+from shared.runtime.acks import Acks
 from shared.runtime.nats_address import nats_address
 from shared.runtime.streams import STREAM, configs
 from shared.runtime.telemetry import MESSAGES
@@ -23,6 +24,7 @@ from shared.runtime.telemetry import MESSAGES
 RETRY_SECONDS = 0.5
 ACK_SECONDS = 5.0
 WRONG_LAST_SEQUENCE = 10071
+ACKED, FAILED = MESSAGES.labels("out", "acked"), MESSAGES.labels("out", "failed")
 _SUBJECT = re.compile(r"[^\s.*>]+(\.[^\s.*>]+)*")
 
 
@@ -57,6 +59,11 @@ class Bus:
     """One connection to NATS; it reconnects for ever."""
 
     client: Client
+    acks: Acks = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Take acknowledgements on an inbox of its own."""
+        self.acks = Acks(self.client)
 
     @classmethod
     async def connect(cls, url: str, name: str) -> Bus:
@@ -165,21 +172,20 @@ class Bus:
             sent["Nats-Expected-Last-Subject-Sequence"] = str(fence.sequence)
             sent["Nats-Expected-Last-Subject-Sequence-Subject"] = fence.subject
         try:
-            context = self.client.jetstream()
-            ack = await context.publish(subject, body, headers=sent, timeout=ACK_SECONDS)
-        except APIError as failure:
-            if failure.err_code == WRONG_LAST_SEQUENCE:
-                raise SequenceMoved(str(failure)) from None
-            MESSAGES.labels("out", "failed").inc()
-            raise BusDown(str(failure)) from None
+            ack = await self.acks.publish(subject, body, sent, ACK_SECONDS)
         except MaxPayloadError as failure:
-            MESSAGES.labels("out", "failed").inc()
+            FAILED.inc()
             raise NeverStored(str(failure)) from None
         except (NatsError, TimeoutError, OSError) as failure:
-            MESSAGES.labels("out", "failed").inc()
-            raise BusDown(str(failure)) from None
-        MESSAGES.labels("out", "acked").inc()
-        return Stored(ack.seq, bool(ack.duplicate))
+            FAILED.inc()
+            raise BusDown(repr(failure)) from None
+        if ack.error is None:
+            ACKED.inc()
+            return Stored(ack.seq, ack.duplicate)
+        if ack.error.err_code == WRONG_LAST_SEQUENCE:
+            raise SequenceMoved(ack.error.description)
+        FAILED.inc()
+        raise BusDown(f"{ack.error.description} ({ack.error.err_code})")
 
     async def last_message(self, stream: str, subject: str) -> RawStreamMsg | None:
         """
