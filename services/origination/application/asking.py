@@ -11,6 +11,7 @@ from lending.risk.v1 import risk_service_pb2 as risk_pb
 
 from services.origination import wire, wire_risk
 from services.origination.application.desk import Desk
+from services.origination.application.trials import is_trial
 from services.origination.domain.application import Application
 from services.origination.domain.products import Product, counters
 
@@ -24,7 +25,9 @@ class Asking:
     desk: Desk
     risk: Any
 
-    async def ask(self, found: Application, product: Product, on: date, *, trial: bool) -> Any:
+    async def ask(
+        self, found: Application, product: Product, on: date, *, trial: bool = False
+    ) -> Any:
         """
         Return risk's decision.
 
@@ -37,11 +40,11 @@ class Asking:
         preview = await self.desk.preview(terms, on)
         total = sum(r.principal_due_minor + r.interest_due_minor for r in preview.instalments)
         asked = wire_risk.score_request(found, total // found.instalments, on)
-        asked.validate_only = trial
+        asked.validate_only = trial or is_trial()
         return await self.risk.ScoreApplication(asked)
 
     async def counter(
-        self, found: Application, product: Product, on: date, *, trial: bool
+        self, found: Application, product: Product, on: date
     ) -> tuple[Application, Any] | None:
         """
         Return the first smaller amount or longer term that risk approves, and its decision.
@@ -52,6 +55,6 @@ class Asking:
             other = msgspec.structs.replace(found, amount_minor=amount, instalments=instalments)
             if (await self.ask(other, product, on, trial=True)).outcome != APPROVED:
                 continue
-            decision = await self.ask(other, product, on, trial=trial)
+            decision = await self.ask(other, product, on)
             return (other, decision) if decision.outcome == APPROVED else None
         return None

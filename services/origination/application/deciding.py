@@ -29,6 +29,7 @@ from services.origination.application.offering import (
     valid_until,
 )
 from services.origination.application.ports import Checker
+from services.origination.application.trials import is_trial
 from services.origination.domain.application import (
     Application,
     Check,
@@ -91,7 +92,7 @@ class Deciding:
         if any(check.outcome == "FAILED" for check in checks):
             return await self._store(found, Status.DECLINED, today, checks=checks)
         asking = Asking(self.desk, self.risk)
-        decision = await asking.ask(found, product, today, trial=False)
+        decision = await asking.ask(found, product, today)
         outcome = risk_pb.DecisionOutcome.Name(decision.outcome).removeprefix("DECISION_OUTCOME_")
         doubtful = any(check.outcome != "PASSED" for check in checks)
         status = Status.REFERRED if outcome == "APPROVED" and doubtful else _STATUS[outcome]
@@ -101,7 +102,7 @@ class Deciding:
             offers = await make_offers(self.desk, found, probability, today)
         changes: dict[str, Any] = {"checks": checks, "decision_json": wire.as_json(decision)}
         if status is Status.DECLINED and not doubtful:
-            counter = await asking.counter(found, product, today, trial=False)
+            counter = await asking.counter(found, product, today)
             if counter is not None:
                 offers = await counter_offer(self.desk, found, *counter, today)
             if counter is not None and offers:
@@ -139,6 +140,8 @@ class Deciding:
 
     async def _queue(self, found: Application) -> None:
         """Remember that an application waits for its decision; it is never approved unseen."""
+        if is_trial():
+            return
         self.waiting.add(found.application_id)
         if found.queued_at is not None:
             return

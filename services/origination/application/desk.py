@@ -16,6 +16,7 @@ from lending.origination.v1 import events_pb2
 from lending.origination.v1 import origination_service_pb2 as pb
 
 from services.origination import wire, wire_events
+from services.origination.application.trials import Act, is_trial, tried, trying
 from services.origination.application.writing import Written, adverse_action
 from services.origination.domain.application import (
     Application,
@@ -122,8 +123,21 @@ class Desk:
         Raises:
             ApplicationChangedMeanwhile: it is not as it was found any more.
         """
+        return await self._done(lambda work: self._swap(work, found, after))
+
+    async def _done(self, act: Callable[[Work], Awaitable[Application]]) -> Application:
+        if is_trial():
+            return await tried(self.records, act)
         async with self.records.work() as work:
-            return await self._swap(work, found, after)
+            return await act(work)
+
+    async def answer_once(
+        self, request: Any, answer_type: type[Answer], act: Act[Answer], *, method: str = ""
+    ) -> Answer:
+        """Answer a request once per id; with `validate_only` say what it would do."""
+        if is_trial():
+            return await tried(self.records, act)
+        return await self.records.answer_once(request, answer_type, act, method=method)
 
     async def _swap(self, work: Work, found: Application, after: Application) -> Application:
         if await self.get(work, found.application_id) != found:
@@ -143,6 +157,17 @@ class Desk:
         """
         an_id(request.request_id, "request_id")
         application_id = an_id(request.application_id, "application_id")
+        with trying(getattr(request, "validate_only", False)):
+            return await self._once(request, method, prepare, answer_type, application_id)
+
+    async def _once(
+        self,
+        request: Any,
+        method: str,
+        prepare: Prepare,
+        answer_type: type[Answer],
+        application_id: str,
+    ) -> Answer:
         async with self.records.work() as work:
             first = await work.answered(request, answer_type, method=method)
             if first is not None:
@@ -157,7 +182,7 @@ class Desk:
             answer: Answer = prepared.answer(kept)
             return answer
 
-        return await self.records.answer_once(request, answer_type, act, method=method)
+        return await self.answer_once(request, answer_type, act, method=method)
 
     async def step(self, request: Any, method: str, prepare: Prepare) -> pb.Application:
         """Take a step once per request id that answers with the application."""

@@ -17,6 +17,7 @@ from services.origination.application.desk import SERVICE, Desk
 from services.origination.application.offering import cost_of
 from services.origination.application.ports import PayoutOrder, Payouts
 from services.origination.application.refinancing import pay_off, payoff, would_pay_off
+from services.origination.application.trials import is_trial
 from services.origination.domain import conditions
 from services.origination.domain.application import (
     Application,
@@ -62,8 +63,8 @@ class Disbursing:
                 return found
             return await self._intend(found, 0, "")
 
-        await self.desk.carry(application_id, intend)
-        return await self.finish(application_id)
+        found = await self.desk.carry(application_id, intend)
+        return found if is_trial() else await self.finish(application_id)
 
     async def disburse_part(self, request: pb.DisburseTrancheRequest) -> Application:
         """
@@ -85,8 +86,8 @@ class Disbursing:
             return await self._intend(found, amount, request_id)
 
         application_id = an_id(request.application_id, "application_id")
-        await self.desk.carry(application_id, intend)
-        return await self.finish(application_id)
+        found = await self.desk.carry(application_id, intend)
+        return found if is_trial() else await self.finish(application_id)
 
     async def _intend(self, found: Application, asked: int, request_id: str) -> Application:
         require(found.status, Step.DISBURSE)

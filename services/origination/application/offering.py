@@ -20,6 +20,7 @@ from services.origination.application.desk import (
     unhindered,
 )
 from services.origination.application.refinancing import payoff
+from services.origination.application.trials import trying
 from services.origination.domain.application import (
     Application,
     ApplicationAlreadySubmitted,
@@ -234,4 +235,5 @@ async def submit(desk: Desk, request: pb.SubmitApplicationRequest) -> pb.Applica
         after = noted(application, "submit", stamp, application.policy_version)
         return wire.application_message(await desk.keep(work, after))
 
-    return await desk.records.answer_once(request, pb.Application, act)
+    with trying(request.validate_only):
+        return await desk.answer_once(request, pb.Application, act)

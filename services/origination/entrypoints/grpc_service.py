@@ -21,6 +21,7 @@ from services.origination.application.disclosing import Disclosing
 from services.origination.application.offering import choose, lapse, submit, withdraw
 from services.origination.application.redirecting import Redirecting
 from services.origination.application.securing import Securing
+from services.origination.application.trials import trying
 from services.origination.application.writing import Written
 from services.origination.domain.application import Application
 from shared.kernel.errors import InvalidArgument
@@ -72,7 +73,8 @@ class OriginationService(OriginationServiceServicer):
     async def DecideApplication(self, request: Any, context: Any) -> pb.Application:
         """Have an application decided."""
         application_id = an_id(request.application_id, "application_id")
-        return wire.application_message(await self.rooms.deciding.decide(application_id))
+        with trying(request.validate_only):
+            return wire.application_message(await self.rooms.deciding.decide(application_id))
 
     async def ReviewApplication(self, request: Any, context: Any) -> pb.Application:
         """Take a reviewer's word."""
@@ -102,11 +104,13 @@ class OriginationService(OriginationServiceServicer):
     async def DisburseApplication(self, request: Any, context: Any) -> pb.Application:
         """Pay the loan out, exactly once."""
         application_id = an_id(request.application_id, "application_id")
-        return wire.application_message(await self.rooms.disbursing.disburse(application_id))
+        with trying(request.validate_only):
+            return wire.application_message(await self.rooms.disbursing.disburse(application_id))
 
     async def DisburseTranche(self, request: Any, context: Any) -> pb.Application:
         """Pay a part of the loan out."""
-        return wire.application_message(await self.rooms.disbursing.disburse_part(request))
+        with trying(request.validate_only):
+            return wire.application_message(await self.rooms.disbursing.disburse_part(request))
 
     async def ChangeAccount(self, request: Any, context: Any) -> pb.Application:
         """Have the money paid to another account."""

@@ -1,0 +1,56 @@
+"""What a step would do, asked beforehand: answered in full, and nothing has happened."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.services.origination.paying import Place, reason_of
+from tests.stories.three_loans import cny
+from tests.system.processes import CallRefused
+
+
+def test_every_step_can_be_asked_beforehand(place: Place) -> None:
+    """Each answers as it then does; between, the application stands where it stood."""
+    name, only = "tried", {"validateOnly": True}
+
+    def both(method: str, **body: Any) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+        before = place.get(name)
+        asked = place.ask(method, name, requestId=f"{name}-{method}-asked", **body, **only)
+        assert place.get(name) == before
+        return before, asked, place.ask(method, name, **body)
+
+    form = {**place.form(name), "requestId": "try-submit"}
+    taken = place.suite.call("origination", "SubmitApplication", **form, **only)
+    place.refused("APPLICATION_NOT_FOUND", "DecideApplication", name)
+    place.suite.call("origination", "SubmitApplication", **form)
+    _, would, decided = both("DecideApplication")
+    _, would_show, shown = both("ShowDisclosure")
+    place.confirm(name, "-2")
+    _, would_accept, accepted = both("AcceptContract")
+    _, would_pay, paid = both("DisburseApplication")
+
+    assert taken["status"] == "APPLICATION_STATUS_SUBMITTED"
+    assert would["status"] == decided["status"] == "APPLICATION_STATUS_OFFERED"
+    assert would["offers"] == decided["offers"]
+    assert would_show["disclosureSha256"] == shown["disclosureSha256"]
+    assert would_accept["contractSha256"] == accepted["contractSha256"]
+    assert would_pay["status"] == "APPLICATION_STATUS_DISBURSING"
+    assert paid["status"] == "APPLICATION_STATUS_DISBURSED"
+    assert place.bank.asked[f"payout-{name}-1"] == 1
+
+
+def test_a_trial_is_refused_as_the_step_would_be(place: Place) -> None:
+    """What may not be done may not be tried; risk keeps no decision of a trial."""
+    name = "tried-decide"
+    place.ask("SubmitApplication", name, **{**place.form(name), "amount": cny(1_000_000)})
+    place.ask("DecideApplication", name, validateOnly=True)
+
+    place.refused("DISCLOSURE_NOT_CONFIRMED", "AcceptContract", name, validateOnly=True)
+    with pytest.raises(CallRefused) as unknown:
+        place.suite.call("risk", "GetDecision", applicationId=name)
+    events = place.get(name)["trail"]
+
+    assert reason_of(unknown.value) == "DECISION_NOT_FOUND"
+    assert [line["step"] for line in events] == ["submit"]
