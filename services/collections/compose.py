@@ -31,6 +31,7 @@ from services.collections.application.deciding import Deciding
 from services.collections.application.desk import Desk
 from services.collections.application.escalating import Escalating
 from services.collections.application.orders import Orders
+from services.collections.application.placing import Placing
 from services.collections.application.planning import Planning
 from services.collections.application.ports import Ledger, SendingChannel
 from services.collections.application.relief import Relief
@@ -89,6 +90,7 @@ class House:
     relief: Relief
     claiming: Claiming
     escalating: Escalating
+    placing: Placing
 
 
 def channels(settings: CollectionsSettings) -> dict[Channel, SendingChannel]:
@@ -125,22 +127,23 @@ def build(settings: CollectionsSettings, records: Records, ledger: Ledger) -> Ho
     claiming = Claiming(desk, orders, ledger)
     orders.settle["claim"] = claiming.settle
     escalating = Escalating(desk, claiming, ledger, wire.case_evidence)
-    relief = Relief(desk, orders)
+    placing, relief = Placing(desk, escalating), Relief(desk, orders)
     orders.settle["relief"] = relief.settle
     debtors, watching = Debtors(desk, contacting), Watching(desk, orders, ledger)
-    return House(desk, debtors, planning, watching, relief, claiming, escalating)
+    return House(desk, debtors, planning, watching, relief, claiming, escalating, placing)
 
 
 def register(house: House, server: ByName) -> list[str]:
     """Add the services to a server; return their full names."""
     desk = house.desk
+    recovery = (house.claiming, house.escalating, house.placing)
     cases = CollectionsService(desk, house.planning, house.debtors)
     working = Working(desk.records, desk.contacting)
     today = desk.sending.clock.today
     add_CollectionsServiceServicer_to_server(cases, server)
     add_ContactServiceServicer_to_server(ContactService(house.debtors, house.relief), server)
     add_WorkServiceServicer_to_server(WorkService(working, Reporting(desk.records), today), server)
-    add_RecoveryServiceServicer_to_server(RecoveryService(house.claiming, house.escalating), server)
+    add_RecoveryServiceServicer_to_server(RecoveryService(*recovery), server)
     files = (pb, contact_pb, work_pb, recovery_pb)
     return [
         service.full_name for file in files for service in file.DESCRIPTOR.services_by_name.values()

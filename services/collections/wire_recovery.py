@@ -6,6 +6,7 @@ import re
 
 from lending.collections.v1 import recovery_service_pb2 as pb
 
+from services.collections.domain.agency import Placement
 from services.collections.domain.claims import Claim, Document, Standin
 from services.collections.domain.legal import LegalPolicy, Matter, Step, Taken
 from services.collections.wire_contact import WordUnknown
@@ -96,4 +97,19 @@ def matter_message(matter: Matter, policy: LegalPolicy) -> pb.LegalMatter:
         limitation_on=matter.limitation_on(policy).isoformat(),
         enforcement_until=until.isoformat() if until else "",
         person_checked_on=matter.checked_on.isoformat() if matter.checked_on else "",
+    )
+
+
+def placement_message(one: Placement) -> pb.Placement:
+    """Return a placement as its message."""
+    return pb.Placement(
+        loan_id=one.loan_id,
+        agency_ref=one.agency_ref,
+        placed_on=one.placed_on.isoformat(),
+        placed_by=one.placed_by,
+        package_sha256=one.package_sha256,
+        recalled_on=one.recalled_on.isoformat() if one.recalled_on else "",
+        recalled_by=one.recalled_by,
+        why=one.why,
+        delete_by=one.delete_by.isoformat() if one.delete_by else "",
     )

@@ -12,6 +12,7 @@ from services.collections.application import trail
 from services.collections.application.contacting import Contacting
 from services.collections.application.deciding import moved
 from services.collections.application.desk import Desk, View
+from services.collections.application.placements import is_out, recall
 from services.collections.application.tasks import open_task
 from services.collections.application.trail import AttemptNotFound
 from services.collections.domain.case import Case
@@ -129,6 +130,8 @@ class Debtors:
         await work.put(debtor, borrower_ref)
         said = f"{one.kind} {one.note}".strip()
         await self._note(work, debtor, trail.noon(one.from_on), "PROTECTED", said)
+        if one.kind is not ProtectionKind.OPT_OUT:
+            await self._recall(work, debtor, one)
         if one.kind in WANTS_ANSWER:
             rules = self.contacting.policies.rules_for(debtor, one.from_on)
             for view in await self.views(work, debtor):
@@ -136,6 +139,14 @@ class Debtors:
                 days = rules.reply_working_days + 2 * ((rules.reply_working_days + 4) // 5)
                 await open_task(work, view.case, f"ANSWER_{one.kind}", one.from_on, days)
         return debtor
+
+    async def _recall(self, work: Work, debtor: Debtor, one: Protection) -> None:
+        """Take back from agencies who is shielded now; the reason of the shield stays here."""
+        for view in await self.views(work, debtor):
+            if await is_out(work, view.case.loan_id):
+                out = await recall(work, view.case, one.from_on, "collections", "shielded")
+                about = f"recall.{out.placed_on}"
+                await self.desk.keep(work, view.case, ["agency_recalled"], about)
 
     async def unprotect(
         self, work: Work, borrower_ref: str, protection_id: str, last_on: date

@@ -13,6 +13,7 @@ from google.protobuf.message import Message as Proto
 from services.collections.application import trail
 from services.collections.application.contacting import Contacting
 from services.collections.application.deciding import Overtaken, moved, plan
+from services.collections.application.placements import is_out, recall
 from services.collections.application.sending import Sending
 from services.collections.application.tasks import cancel_tasks, open_task
 from services.collections.domain.case import Case, Heard, follow, require_open, see_date
@@ -89,6 +90,9 @@ class Desk:
                 await open_task(work, case, event.upper(), on, 2)
         if "case_closed" in happened:
             await cancel_tasks(work, case.loan_id)
+            if await is_out(work, case.loan_id):
+                await recall(work, case, on, "collections", "the case closed")
+                happened.append("agency_recalled")
         await self.keep(work, case, happened)
         await self.plan_steps(work, case, debtor, on)
 

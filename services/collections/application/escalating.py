@@ -44,7 +44,7 @@ class Escalating:
     shown: Callable[[View], dict[str, Any]]
 
     async def matter(self, work: Work, case: Case) -> Matter:
-        """Return the matter of a case's last episode, new where there is none."""
+        """Return the matter of a case's last time of being late, new where there is none."""
         return await self._matter(work, await self.desk.view(work, case))
 
     async def _matter(self, work: Work, view: View) -> Matter:

@@ -10,6 +10,9 @@ from services.collections.domain.case import Case
 from services.collections.domain.task import Task
 from shared.runtime.records import Work
 
+AGENCY_DELETION = "AGENCY_DELETION"
+"""An agency has to delete what it was given, whatever becomes of the case."""
+
 
 async def open_task(
     work: Work, case: Case, kind: str, on: date, sla_days: int, task_id: str = ""
@@ -36,7 +39,7 @@ async def open_task(
 async def cancel_tasks(work: Work, loan_id: str) -> None:
     """Cancel what is open about a loan."""
     for task in await tasks_of(work, loan_id):
-        if task.state == "OPEN":
+        if task.state == "OPEN" and task.kind != AGENCY_DELETION:
             gone = msgspec.structs.replace(task, state="CANCELLED", note="the case closed")
             await work.put(gone, task.task_id, gone.state)
 

@@ -11,6 +11,7 @@ from lending.collections.v1.recovery_service_pb2_grpc import RecoveryServiceServ
 from services.collections import wire_recovery as wire
 from services.collections.application.claiming import Claiming
 from services.collections.application.escalating import Escalating
+from services.collections.application.placing import Placing
 from services.collections.domain import claims
 from services.collections.domain.claims import Claim
 from services.collections.domain.legal import Matter
@@ -22,8 +23,8 @@ from shared.runtime.requests import a_text, an_amount, an_id
 class RecoveryService(RecoveryServiceServicer):
     """Answers every rpc of lending.collections.v1.RecoveryService."""
 
-    def __init__(self, claiming: Claiming, escalating: Escalating) -> None:
-        self.claiming, self.escalating = claiming, escalating
+    def __init__(self, claiming: Claiming, escalating: Escalating, placing: Placing) -> None:
+        self.claiming, self.escalating, self.placing = claiming, escalating, placing
         self.records = claiming.desk.records
 
     async def _claim(self, request: Any, step: Callable[[Work], Awaitable[Claim]]) -> pb.Claim:
@@ -145,6 +146,40 @@ class RecoveryService(RecoveryServiceServicer):
         async with self.records.work() as work:
             case = await self.claiming.case(work, an_id(request.loan_id, "loan_id"))
             return await self._shown(work, await self.escalating.matter(work, case))
+
+    async def PlaceWithAgency(self, request: Any, context: Any) -> pb.PlaceWithAgencyResponse:
+        """Give a loan to an agency."""
+        an_id(request.request_id, "request_id")
+        agency, by = (
+            a_text(request.agency_ref, "agency_ref"),
+            a_text(request.placed_by, "placed_by"),
+        )
+        on = parse_date(request.on, field="on")
+
+        async def act(work: Work) -> pb.PlaceWithAgencyResponse:
+            placed = await self.placing.place(work, request.loan_id, agency, on, by)
+            shown = wire.placement_message(placed[0])
+            return pb.PlaceWithAgencyResponse(placement=shown, package_json=placed[1])
+
+        return await self.records.answer_once(request, pb.PlaceWithAgencyResponse, act)
+
+    async def RecallFromAgency(self, request: Any, context: Any) -> pb.Placement:
+        """Take a loan back from an agency."""
+        an_id(request.request_id, "request_id")
+        by, why = a_text(request.recalled_by, "recalled_by"), a_text(request.why, "why")
+        on = parse_date(request.on, field="on")
+
+        async def act(work: Work) -> pb.Placement:
+            back = await self.placing.recall(work, request.loan_id, on, by, why)
+            return wire.placement_message(back)
+
+        return await self.records.answer_once(request, pb.Placement, act)
+
+    async def GetPlacement(self, request: Any, context: Any) -> pb.Placement:
+        """Return the last placement of a loan."""
+        async with self.records.work() as work:
+            found = await self.placing.placement(work, an_id(request.loan_id, "loan_id"))
+            return wire.placement_message(found)
 
     async def GetEvidence(self, request: Any, context: Any) -> pb.Evidence:
         """Gather the evidence of a loan."""

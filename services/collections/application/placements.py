@@ -1,0 +1,29 @@
+"""Which loans agencies have, and how one comes back, whoever finds the reason."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from services.collections.application import trail
+from services.collections.application.tasks import AGENCY_DELETION, open_task
+from services.collections.domain import agency as domain
+from services.collections.domain.agency import Placement
+from services.collections.domain.case import Case
+from shared.runtime.records import Work
+
+
+async def recall(work: Work, case: Case, on: date, by: str, why: str) -> Placement:
+    """Take a loan back within the caller's transaction; raise what stands in the way."""
+    known = await work.get(Placement, case.loan_id)
+    placement = domain.recalled(known, on, by, why)
+    await work.put(placement, case.loan_id, "RECALLED")
+    loan = (case.borrower_ref, case.loan_id)
+    await trail.decided(work, loan, on, "AGENCY_RECALLED", by, f"{placement.agency_ref}: {why}")
+    await open_task(work, case, AGENCY_DELETION, on, domain.DELETION_DAYS)
+    return placement
+
+
+async def is_out(work: Work, loan_id: str) -> bool:
+    """Say whether an agency has a loan."""
+    found = await work.get(Placement, loan_id)
+    return found is not None and found.is_out
