@@ -68,7 +68,7 @@ def costs(book: Book, matters: Sequence[Matter], span: Span, strategy: Strategy)
     rows = [
         Cost(arm, strategy.price_currency, contact[arm], legal[arm], collected[arm]) for arm in arms
     ]
-    whole = [sum(row[place] for row in rows) for place in (2, 3, 4)]
+    whole = [sum(by_arm.values()) for by_arm in (contact, legal, collected)]
     return [Cost("", strategy.price_currency, *whole), *rows] if rows else []
 
 
