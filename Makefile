@@ -106,8 +106,8 @@ seals: setup ## Seal a million events and prove some; what sealing costs the wri
 	$(BIN)/python -m tests.bench.seals
 	$(BIN)/python -m tests.bench.sealing_cost
 
-curves: setup ## Draw what repayments, days and books cost as they grow; LARGEST=loans of the largest book.
-	$(BIN)/python -m tests.bench.curves $(if $(LARGEST),--largest $(LARGEST))
+curves: setup ## Draw what repayments, days and books cost as they grow; LARGEST=loans of the largest book; QUICK=1 without books.
+	$(BIN)/python -m tests.bench.curves $(if $(QUICK),--quick) $(if $(LARGEST),--largest $(LARGEST))
 
 durable: setup ## Kill the ledger 200 times under load on each store, and count every id; TIMES=n.
 	$(BIN)/python -m tests.simulation $(if $(TIMES),--times $(TIMES))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import shutil
 import tempfile
@@ -9,7 +10,7 @@ from collections.abc import Callable, Iterable
 from datetime import timedelta
 from pathlib import Path
 from statistics import median
-from time import perf_counter
+from time import process_time
 from typing import Annotated
 
 import msgspec
@@ -19,10 +20,12 @@ from rich.table import Table
 
 from services.ledger.domain.kept import KEEPER
 from shared.kernel.dates import add_months
+from tests.bench import posting
 from tests.bench.books import measure_book
 from tests.bench.inside import LONG, repay_on, two_years
 from tests.bench.measures import machine
 from tests.bench.plots import Curve, draw
+from tests.bench.replays import lived_book, seconds_of
 from tests.services.ledger.domain.desk import Desk
 from tests.system.processes import ROOT
 
@@ -39,7 +42,7 @@ def _spread(once: Callable[[], float]) -> tuple[float, float, float]:
 def repayments() -> Curve:
     """Return what one repayment costs after so many before it, in a loan of 24 months."""
     curve, desk = (
-        Curve("repayment_by_repayments", "repayments before", "one repayment, µs"),
+        Curve("repayment_by_repayments", "repayments before", "one repayment, µs of CPU"),
         Desk(LONG),
     )
     for count in (10, 30, 100, 300, 1_000, 3_000, 5_000):
@@ -51,7 +54,7 @@ def repayments() -> Curve:
 
 def instalments() -> Curve:
     """Return what one repayment costs in a loan of so many instalments."""
-    curve = Curve("repayment_by_instalments", "instalments", "one repayment, µs")
+    curve = Curve("repayment_by_instalments", "instalments", "one repayment, µs of CPU")
     for count in (12, 24, 60, 120, 240, 360):
         desk = Desk(msgspec.structs.replace(LONG, instalments=count))
         curve.add(
@@ -60,9 +63,51 @@ def instalments() -> Curve:
     return curve
 
 
+def long_loans() -> list[Curve]:
+    """Return what a look, and a repayment 700 days back, cost in a loan of so many instalments."""
+    look = Curve("read_by_instalments", "instalments", "one look, µs of CPU")
+    back = Curve(
+        "backdated_by_instalments", "instalments", "one repayment 700 days back, µs of CPU"
+    )
+    for count in (24, 36, 60, 120, 240, 360):
+        desk = two_years(count)
+        look.add(count, *(1e6 * s for s in _spread(lambda desk=desk: _look(desk))))
+        desks = [two_years(count) for _ in range(RUNS)]
+        back.add(count, *(1e6 * s for s in _spread(lambda desks=desks: _backdated(desks.pop()))))
+    return [look, back]
+
+
+def _backdated(desk: Desk) -> float:
+    return repay_on(desk, desk.on - timedelta(days=700), TIMED // 4)
+
+
+def replaying(sizes: Iterable[int], folder: Path, say: Callable[[str], None]) -> Curve:
+    """Return at what rate an audit replays logs of books of several sizes."""
+    curve = Curve("replay_by_log", "events in the log", "an audit's replay, events per second")
+    for loans in sizes:
+        say(f"replaying a book of {loans:,} loans")
+        url = asyncio.run(lived_book(folder / str(loans), loans))
+        found = [seconds_of(url) for _ in range(RUNS if loans <= 1_000 else 3)]
+        rates = [replayed.events / seconds for seconds, replayed in found]
+        curve.add(found[0][1].events, median(rates), min(rates), max(rates))
+    return curve
+
+
+async def callers(counts: Iterable[int], folder: Path, seconds: float) -> Curve:
+    """Return how many repayments a served ledger posts a second for so many callers."""
+    curve = Curve("posts_by_callers", "callers, each waiting for its answer", "repayments/s")
+    folder.mkdir(parents=True)
+    async with posting.serving(f"sqlite+aiosqlite:///{folder}/ledger.db", folder) as stub:
+        await posting.open_book(stub)
+        for count in counts:
+            rates = [await posting.rate(stub, count, seconds) for _ in range(RUNS)]
+            curve.add(count, median(rates), min(rates), max(rates))
+    return curve
+
+
 def backdating() -> Curve:
     """Return what a repayment costs that counts so many days back, in a loan 701 days old."""
-    curve = Curve("repayment_by_days_back", "days back", "one repayment, µs")
+    curve = Curve("repayment_by_days_back", "days back", "one repayment, µs of CPU")
     for days in (0, 10, 30, 100, 200, 400, 700):
         desks = [two_years() for _ in range(RUNS)]
         on = desks[0].on - timedelta(days=days)
@@ -78,7 +123,7 @@ def backdating() -> Curve:
 
 def reading() -> Curve:
     """Return what it costs to look at a loan of so many months that is read from its events."""
-    curve = Curve("read_by_age", "months of life", "one look, µs")
+    curve = Curve("read_by_age", "months of life", "one look, µs of CPU")
     desk = Desk(LONG)
     for month in range(24):
         if month in (0, 3, 6, 12, 18, 23):
@@ -89,12 +134,12 @@ def reading() -> Curve:
 
 
 def _look(desk: Desk) -> float:
-    """Return the seconds of one timeline from nothing kept."""
-    started = perf_counter()
+    """Return the seconds of CPU of one timeline from nothing kept."""
+    started = process_time()
     for _ in range(TIMED):
         KEEPER.lines.clear()
         desk.account.timeline(desk.on)
-    return (perf_counter() - started) / TIMED
+    return (process_time() - started) / TIMED
 
 
 def books(
@@ -123,14 +168,22 @@ def books(
 
 def main(
     largest: Annotated[int, typer.Option(help="Loans of the largest book.")] = 100_000,
+    quick: Annotated[bool, typer.Option(help="Without the books.")] = False,
 ) -> None:
     """Write one CSV and one SVG per curve, and print them."""
     console = Console(width=120)
     folder = Path(tempfile.mkdtemp(prefix="duebook-curves-"))
-    curves = [repayments(), instalments(), backdating(), reading()]
+    curves = [repayments(), instalments(), backdating(), reading(), *long_loans()]
     try:
+        console.log("repayments by callers")
+        counts = (1, 4, 16, 64, 256)
+        curves.append(asyncio.run(callers(counts, folder / "callers", 1.0 if quick else 4.0)))
+        logs = (10, 100, 1_000) if quick else (10, 100, 1_000, 10_000)
+        curves.append(replaying(logs, folder / "logs", console.log))
         sizes = (1_000, 3_000, 10_000, 30_000, 100_000, 300_000, 1_000_000)
-        curves += books([n for n in sizes if n <= largest], 100, folder / "books", console.log)
+        if not quick:
+            few = [n for n in sizes if n <= largest]
+            curves += books(few, 100, folder / "books", console.log)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     FIGURES.mkdir(exist_ok=True)

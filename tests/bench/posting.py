@@ -6,7 +6,8 @@ import asyncio
 import itertools
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -93,13 +94,11 @@ async def open_book(stub: Any) -> None:
         await asyncio.gather(*[lend(k) for k in range(first, first + 500)])
 
 
-async def measure(
-    store: str, url: str, folder: Path, runs: int, seconds: float, say: Callable[[str], None]
-) -> list[Measure]:
-    """Run ledger and echo side by side, in turns."""
-    port, echo_port, nats_port = free_port(), free_port(), free_port()
+@asynccontextmanager
+async def serving(url: str, folder: Path) -> AsyncIterator[Any]:
+    """Run a ledger and its bus as processes, and yield a stub of it."""
+    port, nats_port = free_port(), free_port()
     nats = start_nats(folder / "nats", nats_port)
-    echo = subprocess.Popen([sys.executable, "-m", "tests.bench.floors", str(echo_port)], cwd=ROOT)
     environment = {
         "LEDGER_GRPC_PORT": str(port),
         "LEDGER_METRICS_PORT": "0",
@@ -109,22 +108,32 @@ async def measure(
     ledger = Service("ledger", port, environment, folder / "ledger.log")
     ledger.start()
     try:
-        async with (
-            grpc.aio.insecure_channel(f"127.0.0.1:{port}") as ours,
-            grpc.aio.insecure_channel(f"127.0.0.1:{echo_port}") as empty,
-        ):
-            stubs = LedgerServiceStub(ours), LedgerServiceStub(empty)
-            await open_book(stubs[0])
-            found = await _turns(store, url, stubs, folder, runs, seconds, say)
-            return [
-                *found,
-                await batches.measure(store, url, stubs[0], repayment, folder, runs, say),
-            ]
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+            yield LedgerServiceStub(channel)
     finally:
         ledger.stop()
-        for process in (echo, nats):
-            process.kill()
-            process.wait()
+        nats.kill()
+        nats.wait()
+
+
+async def measure(
+    store: str, url: str, folder: Path, runs: int, seconds: float, say: Callable[[str], None]
+) -> list[Measure]:
+    """Run ledger and echo side by side, in turns."""
+    echo_port = free_port()
+    echo = subprocess.Popen([sys.executable, "-m", "tests.bench.floors", str(echo_port)], cwd=ROOT)
+    try:
+        async with (
+            serving(url, folder) as ours,
+            grpc.aio.insecure_channel(f"127.0.0.1:{echo_port}") as empty,
+        ):
+            await open_book(ours)
+            stubs = ours, LedgerServiceStub(empty)
+            found = await _turns(store, url, stubs, folder, runs, seconds, say)
+            return [*found, await batches.measure(store, url, ours, repayment, folder, runs, say)]
+    finally:
+        echo.kill()
+        echo.wait()
 
 
 async def _turns(

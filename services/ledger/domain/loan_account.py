@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
-from copy import copy
 from datetime import date, datetime
 from enum import StrEnum
 from functools import singledispatch
@@ -97,25 +96,30 @@ def fold(events: Iterable[ev.Fact], account: LoanAccount | None = None) -> LoanA
     """
     ours = False
     for event in events:
-        if account is None or type(event) is ev.LoanOpened:
-            account, ours = _opened(event), True
-            continue
-        if not ours:
-            account, ours = copy(account), True
-        kind = type(event)
-        changes = _KNOWN.get(kind) or _KNOWN.setdefault(kind, _changes.dispatch(kind))
-        for name, value in changes(event, account).items():
-            force_setattr(account, name, value)
-        force_setattr(account, "version", account.version + 1)
-        force_setattr(account, "known_at", event.recorded_at)
+        if account is None or not ours or type(event) is ev.LoanOpened:
+            account, ours = evolve(account, event), True
+        else:
+            _assign(account, event)
     return account
 
 
 def evolve(account: LoanAccount | None, event: ev.Fact) -> LoanAccount:
     """Assign what one event says."""
-    after = fold((event,), account)
-    assert after is not None
+    if account is None or type(event) is ev.LoanOpened:
+        return _opened(event)
+    after: LoanAccount = account.__copy__()  # type: ignore[attr-defined]
+    _assign(after, event)
     return after
+
+
+def _assign(account: LoanAccount, event: ev.Fact) -> None:
+    """Assign what an event says to an account that nobody else has seen."""
+    kind = type(event)
+    changes = _KNOWN.get(kind) or _KNOWN.setdefault(kind, _changes.dispatch(kind))
+    for name, value in changes(event, account).items():
+        force_setattr(account, name, value)
+    force_setattr(account, "version", account.version + 1)
+    force_setattr(account, "known_at", event.recorded_at)
 
 
 def _opened(event: ev.Fact) -> LoanAccount:
@@ -142,10 +146,8 @@ def _changes(event: ev.Fact, account: LoanAccount) -> dict[str, object]:
 def _with_fact(
     account: LoanAccount, kind: FactKind, event: ev.Fact, **more: Any
 ) -> dict[str, object]:
-    fact = MoneyFact(
-        kind=kind, effective_on=event.effective_on, version=account.version + 1, **more
-    )
-    on, latest = fact.effective_on, account.latest_on
+    on, latest = event.effective_on, account.latest_on
+    fact = MoneyFact(kind=kind, effective_on=on, version=account.version + 1, **more)
     if latest is None or on >= latest:
         counting, latest = account.counting.grown(fact), on
     else:

@@ -24,9 +24,9 @@ class Trail(Sequence[T], Generic[T]):
         self._items = list(items)
         self._size = len(self._items)
 
-    @classmethod
-    def _seen(cls, items: list[T], size: int) -> Trail[T]:
-        seen: Trail[T] = cls.__new__(cls)
+    @staticmethod
+    def _seen(items: list[T], size: int) -> Trail[T]:
+        seen: Trail[T] = Trail.__new__(Trail)
         seen._items, seen._size = items, size
         return seen
 
