@@ -6,7 +6,7 @@ import asyncio
 import sqlite3
 import sys
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any
 
 import grpc
@@ -81,7 +81,7 @@ class Loan(Aggregate):
 
 
 def default_replay(loans: int, events: int) -> float:
-    """Return events per second of the library's default aggregates, from memory."""
+    """Return events per second of CPU of the library's default aggregates, from memory."""
     application: Application[Any] = Application()
     ids = []
     for _ in range(loans):
@@ -90,10 +90,10 @@ def default_replay(loans: int, events: int) -> float:
             loan.repay(f"r-{k}", 100, [[1, "INTEREST", 60], [1, "PRINCIPAL", 40]])
         application.save(loan)
         ids.append(loan.id)
-    started = perf_counter()
+    started = process_time()
     for one in ids:
         application.repository.get(one)
-    return loans * events / (perf_counter() - started)
+    return loans * events / (process_time() - started)
 
 
 if __name__ == "__main__":
