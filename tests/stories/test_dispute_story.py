@@ -72,10 +72,51 @@ DISPUTED = [
     ("Recovery.ListClaims", LOAN, {}),
     ("Cases.ListCases", {"status": "CASE_STATUS_OPEN"}, {"cases": [LOAN]}),
 ]
+FLOOD = {
+    "region": "CN-51",
+    "fromOn": "2026-02-09",
+    "untilOn": "2026-03-09",
+    "note": "flood",
+    "declaredBy": "lead-1",
+    "pauseDelinquency": True,
+}
+NAMED = {"disasterId": "flood-1"}
+FLOODED = [
+    ("Contact.RegisterDebtor", {"borrowerRef": "B-1", "region": "CN-51-01"}, {"cases": [LOAN]}),
+    ("Contact.DeclareDisaster", {**FLOOD, "validateOnly": True}, {"debtors": "1", "cases": "1"}),
+    ("Contact.GetDisaster", NAMED, "DISASTER_NOT_FOUND"),
+    (
+        "Contact.DeclareDisaster",
+        {**FLOOD, "requestId": "flood-1"},
+        {"arrearsMinor": {"CNY": str(INSTALMENT)}, "borrowerRefs": ["B-1"]},
+    ),
+    ("Cases.RecordContact", call("2026-02-12T10:00:00", "reached"), "CONTACT_IN_DISASTER"),
+    ("Until.Contact.GetDisaster", NAMED, {"pauses": {"pause done": "1"}}),
+    (
+        "Contact.EndDisaster",
+        {**NAMED, "lastOn": "2026-02-01", "endedBy": "lead-2"},
+        {"lastOn": "2026-02-08", "endedBy": "lead-2"},
+    ),
+    ("Until.Contact.GetDisaster", NAMED, {"pauses": {"pause done": "1", "resume done": "1"}}),
+    ("Cases.RecordContact", call("2026-02-12T10:00:00", "reached"), None),
+    ("Cases.WithdrawHardshipPlan", {**LOAN, "withdrawnBy": "ann"}, "PLAN_NOT_FOUND"),
+    ("Recovery.WithdrawLegalStep", {**LOAN, "withdrawnBy": "ann"}, "LEGAL_STEP_NOT_FOUND"),
+    ("Recovery.GetPlacement", LOAN, "PLACEMENT_NOT_FOUND"),
+    (
+        "Recovery.PlaceWithAgency",
+        {**LOAN, "agencyRef": "A-1", "on": "2026-02-12", "placedBy": "lead-1"},
+        "AGENCY_NOT_APPROVED",
+    ),
+    (
+        "Recovery.RecallFromAgency",
+        {**LOAN, "on": "2026-02-12", "recalledBy": "lead-1", "why": "over"},
+        "PLACEMENT_NOT_FOUND",
+    ),
+]
 
 
 def test_a_dispute_stops_contact_until_it_is_answered(tmp_path: Path) -> None:
-    """Disputed: no call, no reminder, an answer due; what happened all the same is on record."""
+    """Disputed: no call, no reminder, an answer due; what happened is on record. Then a flood."""
     with two_services(tmp_path) as teller:
-        for row in DISPUTED:
+        for row in (*DISPUTED, *FLOODED):
             teller.tell(*row)
