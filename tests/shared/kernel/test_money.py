@@ -1,11 +1,13 @@
 """Money is exact and bad numbers are refused with a reason."""
 
+from fractions import Fraction
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.kernel.errors import LendingError
-from shared.kernel.money import format_amount, parse_amount, plain_decimal
+from shared.kernel.money import format_amount, parse_amount, plain_decimal, round_ratio
 
 REFUSED = [
     # text        | reason
@@ -35,6 +37,14 @@ def test_an_amount_survives_writing_and_reading(amount_minor):
     text = format_amount(amount_minor, "CNY").replace(",", "")
 
     assert parse_amount(text, "CNY") == amount_minor
+
+
+@given(st.integers(-(10**13), 10**13), st.integers(1, 10**6), st.integers(1, 10**40))
+def test_a_ratio_need_not_be_reduced(numerator, denominator, times):
+    """Half a minor unit goes to the even one, whatever both parts were multiplied by."""
+    rounded = round_ratio(numerator * times, denominator * times)
+
+    assert rounded == round(Fraction(numerator, denominator))
 
 
 def test_an_unknown_currency_is_refused():
