@@ -120,8 +120,8 @@ stream: setup ## Prove the stream: relay killed 20 times at each point, a man in
 latency: setup ## Measure p50 and p99 from a decision to a subscriber's handler, at half of the peak load.
 	$(BIN)/python -m tests.bench.stream measure
 
-conformance: setup ## Hold a subscriber against the kit: HANDLER=module:make, COMMAND="…" or SERVICE=risk.
-	$(BIN)/python -m tests.conformance $(if $(HANDLER),--handler $(HANDLER)) $(if $(COMMAND),--command "$(COMMAND)") $(if $(SERVICE),--service $(SERVICE))
+conformance: setup ## Hold a subscriber against the kit: HANDLER=module:make, COMMAND="…" or SERVICE=risk; BACKLOG=n.
+	$(BIN)/python -m tests.conformance $(if $(HANDLER),--handler $(HANDLER)) $(if $(COMMAND),--command "$(COMMAND)") $(if $(SERVICE),--service $(SERVICE)) $(if $(BACKLOG),--backlog $(BACKLOG))
 
 test: setup ## Set everything up and pass all tests.
 	$(BIN)/ruff check .

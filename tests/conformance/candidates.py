@@ -9,7 +9,7 @@ import sqlite3
 import subprocess
 import sys
 from collections import defaultdict
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -28,6 +28,9 @@ class Candidate(Protocol):
 
     def kill(self) -> None:
         """kill -9, unless it is dead already."""
+
+    def wait(self, seconds: float) -> None:
+        """Wait until it is dead, at most so long; return at once where it never dies by itself."""
 
     def heard(self) -> dict[str, list[int]]:
         """Return the numbers of the events that it took in, by loan, in its order."""
@@ -71,6 +74,11 @@ class Program:
         if self.process is not None:
             self.process.kill()
             self.process.wait()
+
+    def wait(self, seconds: float) -> None:
+        if self.process is not None:
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(seconds)
 
     def _lines(self, name: str) -> list[dict[str, Any]]:
         file = self.folder / name
@@ -170,6 +178,9 @@ class OurService(Handler):
     def start(self, kill_after: int = 0) -> None:
         assert self.service is not None
         self.service.start()
+
+    def wait(self, seconds: float) -> None:
+        """It is killed from outside alone."""
 
     def kill(self) -> None:
         assert self.service is not None

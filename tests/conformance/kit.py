@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import shutil
+import signal
 import subprocess
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -21,6 +22,7 @@ from tests.conformance.loans import Lane, lanes
 from tests.conformance.messages import Sent, publish
 
 QUIET_SECONDS, KILLED_SECONDS, WIPED_SECONDS, SETTLED_SECONDS = 8.0, 2.0, 3.0, 2.0
+SLOW_SECONDS, DYING_SECONDS = 5.0, 15.0
 SAME = "the same comes of it as undisturbed"
 Outcome = dict[str, list[str]]
 MakeCandidate = Callable[[str, Path], Candidate]
@@ -69,6 +71,11 @@ class Stage:
             shutil.rmtree(self.folder / "nats")
         self.nats = start_nats(self.folder / "nats", self.port)
 
+    def signal_nats(self, number: int) -> None:
+        """Send the broker a signal."""
+        if self.nats is not None:
+            self.nats.send_signal(number)
+
     def stop_nats(self) -> None:
         """kill -9 the broker."""
         if self.nats is not None:
@@ -100,12 +107,15 @@ async def disturbed(
     """Deliver the same as badly as it can be delivered; return what the candidate missed."""
     chance, findings = random.Random(seed), []
     async with stage.opened() as bus:
+        await publish(bus, [one for lane in wanted if lane.phase == 0 for one in lane.sent])
         stage.candidate.start()
-        first = [lane for lane in wanted if lane.phase == 1]
-        await publish(bus, mixed([list(lane.sent) for lane in first], chance))
+        first = [lane for lane in wanted if lane.phase < 2]
+        now = [list(lane.sent) for lane in first if lane.phase == 1]
+        await publish(bus, mixed(now, chance))
         await stage.until(lambda: _noticed(stage.candidate, first))
         await _killed(stage, bus, [lane for lane in wanted if lane.phase == 2])
         await _broker_killed(stage, bus, [lane for lane in wanted if lane.phase == 3])
+        await _broker_slow(stage, bus, [lane for lane in wanted if lane.phase == 4])
         await stage.until(lambda: _noticed(stage.candidate, wanted))
         findings += [Finding(lane.case, _unnoticed(stage.candidate, lane)) for lane in wanted]
         await publish(bus, [one for lane in wanted for one in lane.late])
@@ -133,6 +143,8 @@ async def _killed(stage: Stage, bus: Bus, of: Sequence[Lane]) -> None:
         stage.candidate.start(kill_after=after)
         await publish(bus, part)
         await asyncio.sleep(KILLED_SECONDS)
+        if after:
+            await asyncio.to_thread(stage.candidate.wait, DYING_SECONDS)
     stage.candidate.kill()
     stage.candidate.start()
 
@@ -144,6 +156,17 @@ async def _broker_killed(stage: Stage, bus: Bus, of: Sequence[Lane]) -> None:
     reconnects = bus.reconnects
     stage.restart_nats(wiped=False)
     await _connected(bus, reconnects)
+    await publish(bus, messages[half:])
+
+
+async def _broker_slow(stage: Stage, bus: Bus, of: Sequence[Lane]) -> None:
+    """The broker stands still in the middle, longer than its heartbeats, and goes on."""
+    messages = mixed([list(lane.sent) for lane in of], random.Random(3))
+    half = len(messages) // 2
+    await publish(bus, messages[:half])
+    stage.signal_nats(signal.SIGSTOP)
+    await asyncio.sleep(SLOW_SECONDS)
+    stage.signal_nats(signal.SIGCONT)
     await publish(bus, messages[half:])
 
 
@@ -219,7 +242,7 @@ def differences(wanted: Sequence[Lane], quiet: Outcome, rough: Outcome) -> list[
 
 
 async def run(
-    folder: Path, make: MakeCandidate, port: Callable[[], int], seed: int = 1
+    folder: Path, make: MakeCandidate, port: Callable[[], int], seed: int = 1, backlog: int = 0
 ) -> list[Finding]:
     """
     Hold a candidate against the kit.
@@ -229,10 +252,11 @@ async def run(
         make: Makes the candidate, given the address of NATS and a folder.
         port: Gives a free port.
         seed: Of the disorder.
+        backlog: How many events wait for it when it starts.
     Returns:
         One finding per case.
     """
-    wanted = lanes()
+    wanted = lanes(backlog)
     quiet = await calm(Stage(folder / "calm", port(), make), wanted)
     findings, rough = await disturbed(Stage(folder / "rough", port(), make), wanted, seed)
     by_case: dict[str, list[str]] = {}

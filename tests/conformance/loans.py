@@ -21,7 +21,8 @@ class Lane:
 
     `right` are its events as the ledger tells them; `sent` what arrives first, in this order, and
     `late` what arrives once the faults were looked at. Before that, `heard_first` events can be
-    taken in.
+    taken in. `phase` says when they are sent: 0 before the subscriber runs, 1 at first, 2 while it
+    is killed, 3 while the broker is killed, 4 while the broker stands still.
     """
 
     case: str
@@ -56,14 +57,25 @@ def life(loan_id: str, count: int = EVENTS) -> list[Sent]:
     )
 
 
-def lanes() -> list[Lane]:
-    """Return the loans of every case."""
+def lanes(backlog: int = 0) -> list[Lane]:
+    """
+    Return the loans of every case.
+
+    Args:
+        backlog: Events that wait for a subscriber that was away; at least those of some loans.
+    """
+    waiting = [f"BACKLOG-{k}" for k in range(max(LOANS, -(-backlog // EVENTS)))]
     return [
         lane
         for make in (_plain, _doubled, _swapped, _missing, _forked, _rewritten, _unreadable)
         for k in range(LOANS)
         for lane in make(k)
-    ] + [*_restated(), *_newer()]
+    ] + [
+        *_restated(),
+        *_newer(),
+        *_older(),
+        *(Lane("a backlog", name, life(name), phase=0) for name in waiting),
+    ]
 
 
 def _plain(k: int) -> list[Lane]:
@@ -71,6 +83,7 @@ def _plain(k: int) -> list[Lane]:
         Lane("disorder across loans", name := f"MIX-{k}", life(name)),
         Lane("killed in the middle of its work", name := f"KILL-{k}", life(name), phase=2),
         Lane("the broker killed", name := f"BROKER-{k}", life(name), phase=3),
+        Lane("a slow broker", name := f"SLOW-{k}", life(name), phase=4),
     ]
 
 
@@ -146,6 +159,14 @@ def _newer() -> list[Lane]:
             "fields and events of a newer version", "NEWER-1", [first, second, third], heard_first=3
         )
     ]
+
+
+def _older() -> list[Lane]:
+    """Return a loan as a version told it that knew no figures, and fewer headers."""
+    right = chained(event("OLDER-1", type_) for type_ in ("GRACE_ENTERED", "CURED"))
+    kept = ("ce-sequence", "ce-previoushash", "ce-subject", "ce-type")
+    told = [one._replace(headers={name: one.headers[name] for name in kept}) for one in right]
+    return [Lane("events of an older version", "OLDER-1", told, heard_first=2)]
 
 
 def placed(message: Sent, before: Sent) -> Sent:
