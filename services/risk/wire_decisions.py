@@ -23,7 +23,7 @@ from services.risk.domain.policy import Policy
 from services.risk.domain.scorecard import Scorecard, bin_of, points_of
 from shared.kernel.dates import parse_date
 from shared.kernel.errors import InvalidArgument
-from shared.runtime.requests import a_number, a_text, an_amount, an_id
+from shared.runtime.requests import FieldMissing, a_number, a_text, an_amount, an_id
 
 
 class CurrenciesDiffer(InvalidArgument):
@@ -64,6 +64,7 @@ def application(request: pb.ScoreApplicationRequest) -> Application:
         guarantor_ref=_optional_id(request.guarantor_ref, "guarantor_ref"),
         bureau=_bureau(request, currency),
         income=_income(request, currency),
+        group_ref=_optional_id(request.group_ref, "group_ref"),
         purpose=_optional_text(request.purpose or request.attributes.get("purpose", ""), "purpose"),
     )
     attributes = {**found.attributes, **own_attributes(found)}
@@ -102,10 +103,10 @@ def _optional_date(text: str, field: str) -> date | None:
 
 
 def _reported(given: pb.BureauReport, name: str, currency: str) -> int:
-    """Return an amount of a report; absent is nothing."""
-    if not given.HasField(name):
-        return 0
+    """Return an amount of a report; one that is not said is not taken for nothing."""
     money, field = getattr(given, name), f"bureau_report.{name}"
+    if not given.HasField(name):
+        raise FieldMissing(f"{field} is missing", field=field, expected="an amount, 0 or more")
     if money.currency != currency:
         raise CurrenciesDiffer("one currency per application", field=field, expected=currency)
     return an_amount(money, field, positive=False)

@@ -20,4 +20,5 @@ def test_a_stored_decision_stays_what_it_was() -> None:
     policies, models = read_policies(settings.policy_folder), read_models(settings.model_folder)
     policy = policies.version(stored.decision.policy_version)
 
-    assert decide(stored.application, policy, models) == stored.decision
+    again = decide(stored.application, policy, models)
+    assert msgspec.structs.replace(again, rules_digest="") == stored.decision

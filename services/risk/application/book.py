@@ -7,7 +7,7 @@ import msgspec
 from services.risk.application.exposures import Exposures, is_empty
 from services.risk.domain.application import Application, Slice
 from services.risk.domain.decision import Decision, Outcome
-from services.risk.domain.exposure import BORROWER, DIMENSIONS, EVERYTHING, NONE, values_of
+from services.risk.domain.exposure import BORROWER, DIMENSIONS, EVERYTHING, GROUP, NONE, values_of
 from services.risk.domain.reservation import decided as reserved
 from shared.runtime.records import Work
 
@@ -39,12 +39,15 @@ def gathered(given: Application, book: Exposures) -> Application:
         return book.sum_of(currency, dimension, values[dimension], without=name)
 
     total = amount(EVERYTHING)
+    group = amount(GROUP) if GROUP in values else 0
     slices = tuple(
         Slice(dimension=one, value=values[one], amount_minor=amount(one), total_minor=total)
         for one in DIMENSIONS
         if values[one] != NONE
     )
-    return msgspec.structs.replace(given, borrower_approved_minor=amount(BORROWER), slices=slices)
+    return msgspec.structs.replace(
+        given, borrower_approved_minor=amount(BORROWER), slices=slices, group_approved_minor=group
+    )
 
 
 async def latest(work: Work, application_id: str) -> Decided | None:

@@ -9,8 +9,8 @@ import msgspec
 
 from services.risk.application.book import Decided, Latest, gathered, latest
 from services.risk.application.exposures import Exposures
-from services.risk.application.ports import BureauSource, NoBureau
-from services.risk.domain.application import Application
+from services.risk.application.ports import BureauSource, NoBureau, Unusable
+from services.risk.domain.application import Application, BureauReport
 from services.risk.domain.decision import Decision, Models, decide
 from services.risk.domain.policy import Policies
 from shared.kernel.errors import NotFound
@@ -43,16 +43,20 @@ class Deciding:
         """
         Return an application with the bureau's report, unless it came with one.
 
-        A report that the source dates after the decision is not one that could be used.
+        One that cannot be used, such as one that the source dates after the decision, is not: the
+        application says why, and is looked at.
         """
         if application.bureau is not None:
             return application
         found = await self.bureau.report(application.borrower_ref, application.currency)
         if found is None:
             return application
-        consented_on = found.consented_on or found.reported_on
-        if max(found.reported_on, consented_on) > application.decided_on:
-            return application
+        if isinstance(found, BureauReport):
+            latest_on = max(found.reported_on, found.consented_on or found.reported_on)
+            if latest_on > application.decided_on:
+                found = Unusable(f"{found.report_id} is of {latest_on}, after the decision")
+        if isinstance(found, Unusable):
+            return msgspec.structs.replace(application, bureau_unusable=found.why)
         return msgspec.structs.replace(application, bureau=found)
 
     def decide(self, application: Application, decision_id: str) -> Decided:
@@ -87,7 +91,11 @@ class Deciding:
     def again(self, decided: Decided) -> Decision:
         """Make a decision again from what was stored, under the versions of then."""
         policy = self.policies.version(decided.decision.policy_version)
-        return decide(decided.application, policy, self.models)
+        again = decide(decided.application, policy, self.models)
+        if decided.decision.rules_digest:
+            return again
+        # Decisions of earlier versions did not say by which contents they were made.
+        return msgspec.structs.replace(again, rules_digest="")
 
     async def every(self) -> AsyncIterator[Decided]:
         """Return every decision ever made, in order of its id."""

@@ -12,7 +12,12 @@ import msgspec
 from shared.kernel.errors import InvalidArgument
 from shared.kernel.money import minor_digits
 
-LATER: dict[str, Any] = {"purpose": ""}
+LATER: dict[str, Any] = {
+    "purpose": "",
+    "bureau_unusable": "",
+    "group_ref": "",
+    "group_approved_minor": 0,
+}
 """Fields that decisions of earlier versions did not have, and what they say when empty."""
 
 
@@ -77,6 +82,9 @@ class Application(msgspec.Struct, frozen=True, kw_only=True):
     borrower_approved_minor: int = 0
     slices: tuple[Slice, ...] = ()
     purpose: str = ""
+    bureau_unusable: str = ""
+    group_ref: str = ""
+    group_approved_minor: int = 0
 
     def check_dates(self) -> None:
         """

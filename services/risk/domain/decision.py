@@ -6,12 +6,13 @@ import hashlib
 from collections.abc import Iterable
 from decimal import Decimal
 from enum import StrEnum
+from typing import TypeVar
 
 import msgspec
 
 from services.risk.domain.application import Application
 from services.risk.domain.boosted_trees import BoostedTrees, probability_bad
-from services.risk.domain.policy import Policy
+from services.risk.domain.policy import Policy, VersionTwice
 from services.risk.domain.reasons import REASONS, Reason
 from services.risk.domain.rules import Finding, Severity, findings
 from services.risk.domain.scorecard import (
@@ -24,6 +25,7 @@ from services.risk.domain.scorecard import (
 )
 from shared.kernel.errors import InvalidArgument, NotFound
 
+Model = TypeVar("Model", Scorecard, BoostedTrees)
 PLACES = Decimal("0.0001")
 
 
@@ -51,7 +53,7 @@ class Role(StrEnum):
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
-    """A decision under one version of policy and models; the digest is of all it looked at."""
+    """A decision; its digests are of all it looked at, and of the policy and models it is by."""
 
     application_id: str
     outcome: Outcome
@@ -65,14 +67,33 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     challenger_version: str = ""
     challenger_probability: Decimal | None = None
     findings: tuple[Finding, ...] = ()
+    rules_digest: str = ""
+
+
+def _by_version(models: Iterable[Model]) -> dict[str, Model]:
+    found: dict[str, Model] = {}
+    for model in models:
+        if model.version in found:
+            raise VersionTwice(f"two models are {model.version}", field="version")
+        found[model.version] = model
+    return found
 
 
 class Models:
     """All trained models, by version."""
 
     def __init__(self, cards: Iterable[Scorecard], trees: Iterable[BoostedTrees]) -> None:
-        self.cards = {card.version: card for card in cards}
-        self.trees = {model.version: model for model in trees}
+        self.cards = _by_version(cards)
+        self.trees = _by_version(trees)
+        self.digests: dict[Policy, str] = {}
+
+    def digest(self, policy: Policy) -> str:
+        """Return the SHA-256 of a policy with the models it names: versions are only names."""
+        if policy not in self.digests:
+            parts = policy, self.card(policy.champion), self.challenger(policy.challenger)
+            text = msgspec.json.encode(parts, order="sorted")
+            self.digests[policy] = hashlib.sha256(text).hexdigest()
+        return self.digests[policy]
 
     def card(self, version: str) -> Scorecard:
         """Return a scorecard, or raise ModelNotFound."""
@@ -125,6 +146,7 @@ def decide(application: Application, policy: Policy, models: Models) -> Decision
         challenger_version=policy.challenger,
         challenger_probability=other,
         findings=tuple(found),
+        rules_digest=models.digest(policy),
     )
 
 

@@ -11,7 +11,7 @@ import msgspec
 from services.risk.domain.application import Application
 
 DIMENSIONS = ("product", "region", "partner", "guarantor")
-BORROWER, EVERYTHING, NONE = "borrower", "all", "-"
+BORROWER, GROUP, EVERYTHING, NONE = "borrower", "group", "all", "-"
 
 
 class Exposure(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,7 +26,9 @@ class Exposure(msgspec.Struct, frozen=True, kw_only=True):
 
 def values_of(application: Application) -> dict[str, str]:
     """Return where an application counts, by dimension; "-" where it has no value."""
+    group = {GROUP: application.group_ref} if application.group_ref else {}
     return {
+        **group,
         "product": application.product,
         "region": application.region or NONE,
         "partner": application.partner_ref or NONE,

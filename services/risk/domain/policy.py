@@ -19,6 +19,10 @@ class PolicyNotFound(NotFound):
     """No policy has this version."""
 
 
+class VersionTwice(Refused):
+    """Two policies or models have one version: which of them decided could not be told."""
+
+
 class Limit(msgspec.Struct, frozen=True, kw_only=True):
     """How much of what is approved may fall to one value of a dimension, once the sum is large."""
 
@@ -57,10 +61,12 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     enquiries_7d_max: int | None = None
     enquiries_30d_max: int
     enquiries_90d_max: int | None = None
+    income_required_from_minor: int | None = None
     bureau_required_from_minor: int | None = None
     bureau_days_max: int | None = None
     overdue_elsewhere_minor_max: int | None = None
     borrower_approved_minor_max: int | None = None
+    group_approved_minor_max: int | None = None
     attributes_missing_max: int | None = None
     limits: tuple[Limit, ...] = ()
     probability_of_default_declined_from: Decimal
@@ -71,7 +77,11 @@ class Policies:
     """All versions of the policy."""
 
     def __init__(self, policies: Iterable[Policy]) -> None:
-        self.versions = {policy.version: policy for policy in policies}
+        self.versions: dict[str, Policy] = {}
+        for policy in policies:
+            if policy.version in self.versions:
+                raise VersionTwice(f"two policies are {policy.version}", field="version")
+            self.versions[policy.version] = policy
 
     def in_force(self, on: date) -> Policy:
         """Return the newest version that counts on a date, or raise NoPolicyInForce."""

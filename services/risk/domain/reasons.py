@@ -34,6 +34,13 @@ REASONS = {
         ("BUREAU_REPORT_MISSING", "No credit report for this amount", "缺少该金额所需的征信报告"),
         ("BUREAU_REPORT_STALE", "The credit report is too old", "征信报告已过期"),
         ("BUREAU_CONSENT_MISSING", "No consent to the credit report", "缺少征信查询授权"),
+        ("BUREAU_REPORT_UNUSABLE", "The credit report could not be used", "征信报告无法使用"),
+        ("INCOME_NOT_CONFIRMED", "No confirmed income for this amount", "缺少该金额所需的收入核实"),
+        (
+            "GROUP_EXPOSURE_TOO_HIGH",
+            "Enough was approved for this group already",
+            "关联客户累计授信已达上限",
+        ),
         (
             "BORROWER_EXPOSURE_TOO_HIGH",
             "Enough was approved for this borrower already",

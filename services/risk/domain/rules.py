@@ -39,6 +39,7 @@ def findings(application: Application, policy: Policy) -> list[Finding]:
         *_ability_to_pay(application, policy),
         *_other_lenders(application, policy),
         *_reports(application, policy),
+        *_confirmed_income(application, policy),
         *_own_book(application, policy),
     ]
     return sorted(found, key=lambda one: one.severity is Severity.REFERS)
@@ -115,7 +116,9 @@ def _other_lenders(a: Application, p: Policy) -> Iterator[Finding]:
 
 
 def _reports(a: Application, p: Policy) -> Iterator[Finding]:
-    """Refer where a report is needed and there is none that may be used."""
+    """Refer where a report is needed, or was there, and there is none that may be used."""
+    if a.bureau_unusable:
+        yield _refers("BUREAU_REPORT_UNUSABLE", a.bureau_unusable, "a report that says all", True)
     if p.bureau_required_from_minor is not None:
         needed = a.amount_minor >= p.bureau_required_from_minor
         bound = f"needed from {p.bureau_required_from_minor}"
@@ -128,10 +131,21 @@ def _reports(a: Application, p: Policy) -> Iterator[Finding]:
         yield _refers("BUREAU_REPORT_STALE", days, f"at most {p.bureau_days_max} days", stale)
 
 
+def _confirmed_income(a: Application, p: Policy) -> Iterator[Finding]:
+    """Refer where an income is to be confirmed, and nobody did."""
+    if p.income_required_from_minor is not None:
+        needed = a.amount_minor >= p.income_required_from_minor
+        bound = f"needed from {p.income_required_from_minor}"
+        yield _refers("INCOME_NOT_CONFIRMED", a.amount_minor, bound, needed and a.income is None)
+
+
 def _own_book(a: Application, p: Policy) -> Iterator[Finding]:
     if p.borrower_approved_minor_max is not None:
         sum_minor, most = a.borrower_approved_minor + a.amount_minor, p.borrower_approved_minor_max
         yield _refers("BORROWER_EXPOSURE_TOO_HIGH", sum_minor, f"at most {most}", sum_minor > most)
+    if p.group_approved_minor_max is not None and a.group_ref:
+        sum_minor, most = a.group_approved_minor + a.amount_minor, p.group_approved_minor_max
+        yield _refers("GROUP_EXPOSURE_TOO_HIGH", sum_minor, f"at most {most}", sum_minor > most)
     limits = {limit.dimension: limit for limit in p.limits}
     for item in a.slices:
         limit = limits.get(item.dimension)

@@ -19,6 +19,13 @@ def cny(amount_minor: int) -> dict[str, str]:
     return {"amountMinor": str(amount_minor), "currency": "CNY"}
 
 
+def reported(**different: Any) -> dict[str, Any]:
+    """Return a clean bureau report of the day before, but for what is different."""
+    nothing = {"monthlyPayments": cny(0), "overdue": cny(0)}
+    report = {"source": "pboc", "reportId": "r-1", "reportedOn": "2026-01-04"}
+    return {**report, "consentedOn": "2026-01-04", **nothing, **different}
+
+
 def asked(number: int, **different: Any) -> dict[str, Any]:
     """Return an application that is approved, but for what is different."""
     return {

@@ -17,26 +17,37 @@ import pytest
 
 from services.risk.adapters.bureau import BureauFolder, BureauHttp, bureau_of
 from services.risk.application.deciding import Deciding
-from services.risk.application.ports import BureauSource, NoBureau
+from services.risk.application.ports import BureauSource, NoBureau, Unusable
+from services.risk.domain.application import BureauReport
 from services.risk.domain.decision import decide
 from tests.services.risk.test_decision import MODELS, POLICIES, POLICY, SOUND
 
 REPORT = {
+    "borrower_ref": "B-1",
+    "currency": "CNY",
     "source": "pboc",
     "report_id": "r-9",
     "reported_on": "2026-03-01",
     "consented_on": "2026-02-20",
     "lenders": 6,
+    "enquiries_7d": 0,
+    "enquiries_30d": 1,
+    "enquiries_90d": 2,
+    "monthly_payments_minor": 0,
+    "overdue_minor": 0,
 }
 
 
 class Desk(BaseHTTPRequestHandler):
-    """A bureau: B-1 has a report, B-slow waits, B-odd is no report, everybody else is unknown."""
+    """A bureau: B-1 has a report, B-slow waits, B-odd is none, B-rude no HTTP, others unknown."""
 
     def do_GET(self) -> None:
         name = self.path.partition("?")[0].rpartition("/")[2]
         if name == "B-slow":
             time.sleep(1.5)
+        if name == "B-rude":
+            self.wfile.write(b"what?\r\n")
+            return
         body = {"B-1": json.dumps(REPORT), "B-odd": '{"lenders": "many"}'}.get(name)
         with contextlib.suppress(BrokenPipeError):
             self.send_response(200 if body else 404)
@@ -66,10 +77,11 @@ async def test_a_report_is_read_from_either(folder: BureauFolder, http: BureauHt
     """The same report as a file and over HTTP; what is unknown, odd, slow or away is none."""
     for source in (folder, http):
         found = await source.report("B-1", "CNY")
-        assert found is not None and (found.lenders, found.report_id) == (6, "r-9")
-        assert await source.report("B-odd", "CNY") is None
+        assert isinstance(found, BureauReport) and (found.lenders, found.report_id) == (6, "r-9")
+        assert isinstance(await source.report("B-odd", "CNY"), Unusable)
         assert await source.report("B-7", "CNY") is None
     assert await http.report("B-slow", "CNY") is None
+    assert await http.report("B-rude", "CNY") is None
     assert await BureauHttp("http://127.0.0.1:1", 0.5).report("B-1", "CNY") is None
     assert await folder.report("../B-1", "CNY") is None
 
@@ -92,7 +104,51 @@ async def test_a_report_from_after_the_decision_is_not_used(folder: BureauFolder
     """A decision of February does not see a report of March, nor a consent given later."""
     february = msgspec.structs.replace(SOUND, bureau=None, decided_on=date(2026, 2, 28))
 
-    assert (await deciding(folder).informed(february)).bureau is None
+    informed = await deciding(folder).informed(february)
+
+    assert informed.bureau is None
+    assert decide(informed, POLICY, MODELS).reasons[0].code == "BUREAU_REPORT_UNUSABLE"
+
+
+ODD = [
+    # what a report says otherwise          | what of it
+    ({"overdue": 999}, "unknown field"),
+    ({"lenders": -5}, ">= 0"),
+    ({"enquiries_7d": None}, "enquiries_7d"),
+    ({"borrower_ref": "B-2"}, "another borrower"),
+    ({"currency": "EUR"}, "another borrower or currency"),
+    ({"reported_on": "yesterday"}, "reported_on"),
+]
+
+
+@pytest.mark.parametrize(("different", "why"), ODD)
+async def test_a_report_that_does_not_say_all_is_looked_at(
+    tmp_path: Path, different: dict[str, object], why: str
+) -> None:
+    """What is misnamed, missing or about somebody else is never read as a clean report."""
+    (tmp_path / "B-1.CNY.json").write_text(json.dumps({**REPORT, "lenders": 0, **different}))
+    small = msgspec.structs.replace(SOUND, bureau=None, amount_minor=10_000)
+    informed = await deciding(BureauFolder(tmp_path)).informed(small)
+    decision = decide(informed, POLICY, MODELS)
+
+    assert why in informed.bureau_unusable
+    assert (decision.outcome, decision.reasons[0].code) == ("REFERRED", "BUREAU_REPORT_UNUSABLE")
+
+
+@pytest.mark.parametrize("missing", sorted({*REPORT} - {"source"}))
+async def test_every_field_of_a_report_is_needed(tmp_path: Path, missing: str) -> None:
+    """A field left out is not a nought."""
+    said = {name: value for name, value in REPORT.items() if name != missing}
+    (tmp_path / "B-1.CNY.json").write_text(json.dumps(said))
+
+    assert isinstance(await BureauFolder(tmp_path).report("B-1", "CNY"), Unusable)
+
+
+async def test_a_file_that_cannot_be_opened(tmp_path: Path) -> None:
+    """A file that the disk or its rights withhold is a report that cannot be used."""
+    (tmp_path / "B-1.CNY.json").symlink_to("/proc/self/mem")
+
+    assert isinstance(await BureauFolder(tmp_path).report("B-1", "CNY"), Unusable)
 
 
 def test_settings_name_the_source(tmp_path: Path) -> None:

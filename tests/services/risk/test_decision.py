@@ -17,8 +17,8 @@ from services.risk.domain.application import (
     Slice,
     VerifiedIncome,
 )
-from services.risk.domain.decision import ProductUnknown, Role, decide
-from services.risk.domain.policy import NoPolicyInForce
+from services.risk.domain.decision import Models, ProductUnknown, Role, decide
+from services.risk.domain.policy import NoPolicyInForce, Policies, VersionTwice
 from services.risk.domain.scorecard import probability_of_default
 from services.risk.training.datasets import german
 
@@ -132,6 +132,42 @@ def test_rules_decline_and_refer_at_their_edges(
     assert str(decision.outcome) == outcome
     assert reason is None or decision.reasons[0].code == reason
     assert 1 <= len(decision.reasons) <= 4
+
+
+APRIL = POLICIES.version("cn-consumer/2026-04")
+FROM_APRIL = [
+    # what is different | outcome, first reason
+    ({"income": None, "amount_minor": 4_999_999}, "APPROVED", None),
+    ({"income": None, "amount_minor": 5_000_000}, "REFERRED", "INCOME_NOT_CONFIRMED"),
+    ({"amount_minor": 5_000_000}, "APPROVED", None),
+    ({"group_ref": "G-1", "group_approved_minor": 79_000_000}, "APPROVED", None),
+    ({"group_ref": "G-1", "group_approved_minor": 79_000_001}, "REFERRED", "GROUP_EXPOSURE_TOO_H"),
+    ({"bureau": None, "bureau_unusable": "not JSON"}, "REFERRED", "BUREAU_REPORT_UNUSABLE"),
+]
+
+
+@pytest.mark.parametrize(("different", "outcome", "reason"), FROM_APRIL)
+def test_rules_from_april_on(
+    different: dict[str, object], outcome: str, reason: str | None
+) -> None:
+    """A large loan needs a confirmed income, and connected borrowers have a limit together."""
+    decision = decide(msgspec.structs.replace(SOUND, **different), APRIL, MODELS)
+
+    assert str(decision.outcome) == outcome
+    assert reason is None or decision.reasons[0].code.startswith(reason)
+
+
+def test_a_version_is_more_than_its_name() -> None:
+    """Another bound under the same version is another digest; a version given twice is refused."""
+    edited = msgspec.structs.replace(POLICY, age_years_max=POLICY.age_years_max + 1)
+    one, other = decide(SOUND, POLICY, MODELS), decide(SOUND, edited, MODELS)
+
+    assert one.rules_digest != other.rules_digest
+    assert (one.outcome, one.score) == (other.outcome, other.score)
+    with pytest.raises(VersionTwice):
+        Policies([POLICY, edited])
+    with pytest.raises(VersionTwice):
+        Models([CARD, CARD], [])
 
 
 WRONG = [

@@ -10,7 +10,7 @@ from lending.origination.v1.events_pb2 import ApplicationChanged
 from shared.runtime.bus import Bus
 from tests.conformance import messages as messages_of_tests
 from tests.conformance.messages import chained, event
-from tests.services.risk.asking import API, asked, cny
+from tests.services.risk.asking import API, asked, cny, refused, reported
 from tests.system.processes import Service
 
 
@@ -35,10 +35,9 @@ def test_what_is_asked_for_is_what_the_model_sees(risk: Service) -> None:
 def test_what_has_no_region_is_no_concentration(risk: Service) -> None:
     """Beyond ten million, loans without region, partner or guarantor are still approved."""
     loan = {"amount": cny(30_000_000), "monthlyIncome": cny(10_000_000), "region": ""}
-    report = {"source": "pboc", "reportedOn": "2026-01-04", "consentedOn": "2026-01-04"}
     for number in range(1, 37):
-        reported = {"bureauReport": {**report, "reportId": f"r-{number}"}}
-        said = risk.call(f"{API}/ScoreApplication", **asked(number, **loan, **reported))
+        report = reported(reportId=f"r-{number}")
+        said = risk.call(f"{API}/ScoreApplication", **asked(number, **loan, bureauReport=report))
     found = risk.call(f"{API}/GetExposure", currency="CNY")
 
     assert said["outcome"] == "DECISION_OUTCOME_APPROVED"
@@ -105,12 +104,11 @@ async def test_what_people_approve_counts_until_it_ends(risk: Service, nats_url:
 
 async def test_decisions_asked_together_see_each_other(risk: Service) -> None:
     """Asked at the same moment, only so many are approved as the borrower's limit bears."""
-    report = {"source": "pboc", "reportId": "r-1", "reportedOn": "2026-01-04"}
     loan = {
         "amount": cny(15_000_000),
         "monthlyIncome": cny(10_000_000),
         "borrowerRef": "B-1",
-        "bureauReport": {**report, "consentedOn": "2026-01-04"},
+        "bureauReport": reported(),
     }
     forms = [asked(number, **loan) for number in range(10, 16)]
     both = [*forms, *forms]
@@ -122,3 +120,25 @@ async def test_decisions_asked_together_see_each_other(risk: Service) -> None:
     assert outcomes.count("DECISION_OUTCOME_APPROVED") == 2
     assert said[:6] == said[6:]
     assert await exposed(risk, 30_000_000)
+
+
+def test_connected_borrowers_count_together(risk: Service) -> None:
+    """From April on a group has a limit of its own; a report without amounts is refused."""
+    common = {
+        "monthlyIncome": cny(10_000_000),
+        "decidedOn": "2026-04-01",
+        "amount": cny(30_000_000),
+        "groupRef": "G-1",
+        "bureauReport": reported(reportedOn="2026-03-31", consentedOn="2026-03-31"),
+        "verifiedIncome": {"source": "p", "verifiedOn": "2026-03-31", "monthly": cny(10_000_000)},
+    }
+    said = [risk.call(f"{API}/ScoreApplication", **asked(n, **common)) for n in (1, 2, 3)]
+    silent = {k: v for k, v in reported().items() if k != "overdue"}
+
+    outcomes = [one["outcome"].removeprefix("DECISION_OUTCOME_") for one in said]
+    assert outcomes == ["APPROVED", "APPROVED", "REFERRED"]
+    assert said[2]["reasons"][0]["code"] == "GROUP_EXPOSURE_TOO_HIGH"
+    assert refused(risk, "ScoreApplication", **asked(4, bureauReport=silent)) == (
+        "invalid_argument",
+        "FIELD_MISSING",
+    )
