@@ -59,17 +59,15 @@ def evaluate(names: Sequence[str]) -> int:
         apart = paired(served[0], served[1], "auc").mean
         within = "within" if abs(apart) <= APART_MAX else "NOT within"
         typer.echo(f"champion {within} {APART_MAX} of the challenger's AUC: {apart:+.4f}")
-        missed += sum(_bar(bar, served, compared) for bar in BARS[name].items())
+        missed += sum(_bar(bar, served) for bar in BARS[name].items())
     return 1 if missed else 0
 
 
-def _bar(
-    bar: tuple[str, tuple[float, bool]], served: Sequence[Trial], compared: Sequence[Trial]
-) -> int:
-    """Print one bar and who reaches it; returns 1 if nobody does."""
+def _bar(bar: tuple[str, tuple[float, bool]], served: Sequence[Trial]) -> int:
+    """Print one bar and which served model reaches it; returns 1 if none does."""
     figure, (wanted, at_least) = bar
     reached = []
-    for trial in (*served, *compared):
+    for trial in served:
         found = trial.interval(figure).mean
         if (found >= wanted) if at_least else (found <= wanted):
             reached.append(trial.name)

@@ -16,8 +16,6 @@ SETTINGS: dict[str, Any] = {
     "objective": "binary",
     "learning_rate": 0.03,
     "num_leaves": 8,
-    "min_data_in_leaf": 20,
-    "lambda_l2": 5.0,
     "feature_fraction": 0.6,
     "bagging_fraction": 0.8,
     "bagging_freq": 1,
@@ -27,7 +25,9 @@ SETTINGS: dict[str, Any] = {
     "force_row_wise": True,
     "verbose": -1,
 }
-"""Chosen once and for every set; no search."""
+"""Chosen once and for every set."""
+LEAF_ROWS_MIN, ROWS_PER_LEAF, LEAF_PER_PENALTY = 20, 250, 4
+"""A leaf has at least 20 rows, and one in 250 of a large set; the penalty is a quarter of that."""
 
 
 def train_trees(data: Dataset, version: str) -> BoostedTrees:
@@ -47,7 +47,9 @@ def train_trees(data: Dataset, version: str) -> BoostedTrees:
     features = tuple(feature_of(data, column) for column in data.columns)
     x = inputs(data, features)
     directions = [column.rises if column.numeric else -1 for column in data.columns]
-    settings = {**SETTINGS, "monotone_constraints": directions}
+    leaf = max(LEAF_ROWS_MIN, len(data.bad) // ROWS_PER_LEAF)
+    sizes = {"min_data_in_leaf": leaf, "lambda_l2": leaf / LEAF_PER_PENALTY}
+    settings = {**SETTINGS, **sizes, "monotone_constraints": directions}
     sample = lightgbm.Dataset(x, label=data.bad.astype(float), free_raw_data=False)
     booster = lightgbm.train(settings, sample, num_boost_round=ROUNDS)
     trees = [_tree(one["tree_structure"]) for one in booster.dump_model()["tree_info"]]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import csv
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, distribution
+from math import isfinite
 from pathlib import Path
 
 import numpy as np
@@ -105,6 +106,9 @@ BLOAN = (
     Column("due30", "Times 30 to 59 days late", "逾期30至59天次数", numeric=True, rises=1),
     Column("due60", "Times 60 to 89 days late", "逾期60至89天次数", numeric=True, rises=1),
     Column("due90", "Times 90 days late", "逾期90天以上次数", numeric=True, rises=1),
+    Column("late_times", "Times late in all", "逾期总次数", numeric=True, rises=1),
+    Column("late_weight", "Times late, the later the more", "逾期严重程度", numeric=True, rises=1),
+    Column("payments", "Debt payments", "债务还款额", numeric=True),
     Column("loan_num", "Open loans", "未结清贷款笔数", numeric=True),
     Column("city", "City", "城市"),
 )
@@ -134,7 +138,30 @@ def bloan() -> Dataset:
     except PackageNotFoundError:
         raise DataMissing("bbbrisk is not installed: run `make training`") from None
     source = "bbbrisk 1.0.2, datasets/bloan.csv; provenance not stated by its authors"
-    return _read(path, "bloan", source, "MIT (the package)", BLOAN, BLOAN_LEFT_OUT, ("is_bad", "1"))
+    outcome = ("is_bad", "1")
+    licence = "MIT (the package)"
+    return _read(path, "bloan", source, licence, BLOAN, BLOAN_LEFT_OUT, outcome, put_together)
+
+
+def put_together(row: dict[str, str]) -> dict[str, str]:
+    """
+    Return what several columns say together.
+
+    How often somebody was late in all; the same with 30, 60 and 90 days as 1, 2 and 3; and the
+    payments that the ratio of debt to income stands for.
+    """
+    times = [_number(row[name]) for name in ("due30", "due60", "due90")]
+    weight = sum(place * time for place, time in enumerate(times, start=1))
+    payments = _number(row["income"]) * _number(row["debrate"])
+    return {
+        "late_times": _text(sum(times)),
+        "late_weight": _text(weight),
+        "payments": _text(payments),
+    }
+
+
+def _text(number: float) -> str:
+    return f"{number:.9g}" if isfinite(number) else ""
 
 
 DATASETS = {"german": german, "bloan": bloan}
@@ -148,9 +175,10 @@ def _read(
     columns: Sequence[Column],
     left_out: Sequence[Column],
     outcome: tuple[str, str],
+    derived: Callable[[dict[str, str]], dict[str, str]] = lambda _: {},
 ) -> Dataset:
     with path.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
+        rows = [{**row, **derived(row)} for row in csv.DictReader(file)]
     kept = [column.name for column in (*columns, *left_out)]
     values = {key: np.array([row[key] for row in rows]) for key in kept}
     bad = np.array([row[outcome[0]] == outcome[1] for row in rows])
