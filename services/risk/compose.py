@@ -41,11 +41,24 @@ HEARD = frozenset(
         "PARTIALLY_CURED",
         "REPAYMENT_POSTED",
         "REPAYMENT_REVERSED",
+        "RESTRUCTURED",
         "SETTLED",
+        "TIMELINE_RESTATED",
         "TRANSFERRED",
     )
 )
 """What early warning looks at, and what ends an exposure."""
+
+
+async def _open_book(database_url: str) -> Exposures:
+    """Open the database, with the tables that it lacks and what was approved before it had them."""
+    book = Exposures(Records(open_database(database_url)))
+    await book.records.create(APPLICATION_ID)
+    await create_inbox(book.records.engine)
+    await book.create(APPLICATION_ID)
+    async with book.work() as work:
+        await reserve_earlier(work, book)
+    return book
 
 
 async def serve_risk(settings: RiskSettings) -> None:
@@ -53,14 +66,9 @@ async def serve_risk(settings: RiskSettings) -> None:
     configure_logging("risk", settings.log_level)
     configure_tracing("risk", settings.otlp_endpoint)
     rules = msgspec.convert(read_toml(settings.warning_file), WarningRules)
-    records = Records(open_database(settings.database_url))
-    await records.create(APPLICATION_ID)
-    await create_inbox(records.engine)
+    book = await _open_book(settings.database_url)
+    records = book.records
     policies, models = read_policies(settings.policy_folder), read_models(settings.model_folder)
-    book = Exposures(records)
-    await book.create(APPLICATION_ID)
-    async with book.work() as work:
-        await reserve_earlier(work, book)
     watch = Watch(records, rules, book)
     await watch.load()
     applications = Applications(book)
@@ -79,7 +87,8 @@ async def serve_risk(settings: RiskSettings) -> None:
     async def hear(stop: asyncio.Event) -> None:
         bus = await Bus.connect_unless(stop, settings.nats_url, "risk")
         if bus is not None:
-            await Subscriber(bus, "risk", book.work, watch.hear, types=HEARD).run(stop)
+            own = Subscriber(bus, "risk", book.work, watch.hear, watch.restate, types=HEARD)
+            await own.run(stop)
             await bus.close()
 
     async def follow(stop: asyncio.Event) -> None:

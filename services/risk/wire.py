@@ -34,6 +34,7 @@ def heard(event: ledger_events.DelinquencyEvent) -> Heard:
         type=name.removeprefix("DELINQUENCY_EVENT_TYPE_"),
         effective_on=date.fromisoformat(event.effective_on),
         amount_minor=event.amount_minor,
+        log_version=event.log_version,
     )
 
 
@@ -69,7 +70,7 @@ def alert_outcome(outcome: int) -> AlertOutcome:
     """Return the domain's outcome of an alert; unspecified leaves it open."""
     if outcome == pb.ALERT_OUTCOME_UNSPECIFIED:
         return AlertOutcome.UNSPECIFIED
-    if outcome not in pb.AlertOutcome.values():
+    if outcome not in (pb.ALERT_OUTCOME_CONFIRMED, pb.ALERT_OUTCOME_FALSE_ALARM):
         raise OutcomeUnknown(f"outcome {outcome}", field="outcome", expected="0 to 2")
     return AlertOutcome(pb.AlertOutcome.Name(outcome).removeprefix("ALERT_OUTCOME_"))
 

@@ -83,4 +83,5 @@ def book_row(loan: loan_pb2.Loan, as_of: date) -> BookRow:
         disbursed_on=date.fromisoformat(loan.disbursed_on),
         rate_annual=Decimal(loan.terms.rate_annual),
         remaining_minor=remaining_months(dues, as_of),
+        creditor_ref=loan.creditor_ref,
     )

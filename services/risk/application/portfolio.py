@@ -9,15 +9,15 @@ from typing import Protocol
 import msgspec
 
 from services.risk.application.exposures import Exposures
-from services.risk.domain.book import BookRow
-from services.risk.domain.early_warning import Alert
+from services.risk.domain.book import BookRow, Eased, with_easing
+from services.risk.domain.early_warning import Alert, watched_on
 from services.risk.domain.portfolio import Portfolio, portfolio
 from services.risk.domain.reservation import balance
 from services.risk.domain.staging import LossRules
 from shared.kernel.errors import NotFound
 from shared.runtime.records import Records, Work
 
-ROWS, PAGE, MONTHS_KEPT = 1_000, 500, 240
+ROWS = 1_000
 
 
 class BookNotKept(NotFound):
@@ -68,7 +68,9 @@ class Portfolios:
         async with self.exposures.work() as work:
             for number, part in enumerate(parts):
                 name = f"{currency}.{as_of}.{number:06}"
-                await work.put(BookPart(as_of=as_of, rows=part), name, currency)
+                eased = await work.get_all(Eased, [row.loan_id for row in part])
+                known = tuple(with_easing(r, eased.get(r.loan_id), as_of) for r in part)
+                await work.put(BookPart(as_of=as_of, rows=known), name, currency)
                 await self._count(work, part, as_of)
             kept = BookKept(as_of=as_of, parts=len(parts))
             await work.put(kept, f"{currency}.{as_of}", currency)
@@ -84,8 +86,7 @@ class Portfolios:
     async def dates(self, currency: str) -> list[date]:
         """Return the dates whose book was kept, oldest first."""
         async with self.records.work() as work:
-            found = await work.find(BookKept, state=currency, limit=MONTHS_KEPT)
-        return sorted(one.as_of for one in found)
+            return sorted([one.as_of async for one in work.every(BookKept, state=currency)])
 
     async def figures(self, as_of: date, currency: str) -> Portfolio:
         """
@@ -119,18 +120,7 @@ async def _book(work: Work, on: date, currency: str) -> list[BookRow]:
 
 
 async def _watched(work: Work, as_of: date) -> frozenset[str]:
-    """Return the borrowers whose early warning was open on a date."""
-    found: set[str] = set()
-    after = ""
-    while True:
-        page = await work.find(Alert, after=after, limit=PAGE)
-        found |= {
-            alert.borrower_ref
-            for alert in page
-            if alert.owner
-            and alert.raised_on <= as_of
-            and (alert.closed_on is None or alert.closed_on > as_of)
-        }
-        if len(page) < PAGE:
-            return frozenset(found)
-        after = page[-1].alert_id
+    """Return the borrowers whom an officer watched on a date, as was known on it."""
+    return frozenset(
+        {alert.borrower_ref async for alert in work.every(Alert) if watched_on(alert, as_of)}
+    )

@@ -7,6 +7,7 @@ from datetime import date
 
 from services.risk import wire
 from services.risk.application.exposures import Exposures
+from services.risk.domain.book import Eased
 from services.risk.domain.early_warning import (
     Alert,
     AlertOutcome,
@@ -15,11 +16,13 @@ from services.risk.domain.early_warning import (
     WarningRules,
     acknowledged,
     observe,
+    restated,
+    withdrawal,
 )
 from services.risk.domain.reservation import loan_event
 from shared.kernel.errors import NotFound
 from shared.runtime.records import Records, Work
-from shared.subscriber.event import Event
+from shared.subscriber.event import Event, Restatement
 
 ENDS = ("SETTLED", "TRANSFERRED")
 MOVES_EXPOSURE = (*ENDS, "REPAYMENT_REVERSED")
@@ -51,12 +54,29 @@ class Watch:
             for one in await self.book.of_loans(work, [heard.loan_id]):
                 after = loan_event(one, heard.type)
                 await self.book.put(work, [after] if after != one else [])
-        if heard.type in ENDS:
+        if heard.type == "RESTRUCTURED":
+            eased = Eased(loan_id=heard.loan_id, on=heard.effective_on)
+            await work.put(eased, heard.loan_id)
+        if heard.type in ENDS or heard.type == "RESTRUCTURED":
             return
         if heard.type in MONEY and heard.borrower_ref not in self.known:
             return
         await self._observe(work, heard)
         self.known.add(heard.borrower_ref)
+
+    async def restate(self, event: Event, told: Restatement, work: Work) -> None:
+        """Forget the signs that no longer hold, and withdraw alerts that nobody has taken over."""
+        name, loan_id = event.body.borrower_ref, event.loan_id
+        before = await work.get(Behaviour, name)
+        if before is None:
+            return
+        after, gone = restated(before, loan_id, frozenset(told.superseded))
+        await work.put(after, name)
+        for one in before.alerts:
+            alert = await work.get(Alert, one.alert_id)
+            withdrawn = alert and withdrawal(alert, gone, event.body.effective_on)
+            if withdrawn:
+                await work.put(withdrawn, withdrawn.alert_id, str(withdrawn.indicator))
 
     async def acknowledge(
         self, work: Work, alert_id: str, owner: str, on: date, outcome: AlertOutcome
@@ -81,6 +101,8 @@ class Watch:
         after, alerts = observe(before, heard, self.rules)
         await work.put(after, name)
         for alert in alerts:
+            if await work.get(Alert, alert.alert_id) is not None:
+                continue
             await work.put(alert, alert.alert_id, str(alert.indicator))
             await _owe(work, alert)
 

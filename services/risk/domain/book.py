@@ -11,6 +11,8 @@ import msgspec
 from services.risk.domain.roll_rates import ABSORBING, DEFAULTED, Move
 
 SETTLED, CHARGED_OFF = "SETTLED", "CHARGED_OFF"
+DAYS_OF_STATE = {"M0": (0, 0), "M1": (1, 30), "M2": (31, 60), "M3": (61, 90)}
+"""Least and most days past due of a bucket; those behind have no edge that a stage looks at."""
 
 
 class BookRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -18,7 +20,8 @@ class BookRow(msgspec.Struct, frozen=True, kw_only=True):
     One loan on one date, minor units.
 
     `remaining_minor` is the principal that will be outstanding through each remaining month if
-    all is paid when due, this month first; at least one entry while something is owed.
+    all is paid when due, this month first; at least one entry while something is owed. `eased_on`
+    is when terms were eased last; `creditor_ref` who bought the loan, empty while it is ours.
     """
 
     loan_id: str
@@ -32,11 +35,33 @@ class BookRow(msgspec.Struct, frozen=True, kw_only=True):
     disbursed_on: date
     rate_annual: Decimal
     remaining_minor: tuple[int, ...] = ()
+    eased_on: date | None = None
+    creditor_ref: str = ""
 
     @property
     def on_books(self) -> bool:
-        """Say whether the loan is still an asset: not settled, not charged off."""
-        return self.state not in ABSORBING
+        """Say whether the loan is still an asset: not settled, not charged off, not sold."""
+        return self.state not in ABSORBING and not self.creditor_ref
+
+    @property
+    def days_that_count(self) -> int:
+        """Return the days past due that classify: pauses and immaterial arrears do not."""
+        least, most = DAYS_OF_STATE.get(self.state, (0, self.days_past_due))
+        return max(least, min(most, self.days_past_due))
+
+
+class Eased(msgspec.Struct, frozen=True, kw_only=True):
+    """When the terms of a loan were eased last."""
+
+    loan_id: str
+    on: date
+
+
+def with_easing(row: BookRow, eased: Eased | None, as_of: date) -> BookRow:
+    """Return a row with when its terms were eased, if that was by the date of the book."""
+    if eased is None or eased.on > as_of:
+        return row
+    return msgspec.structs.replace(row, eased_on=eased.on)
 
 
 def moves(before: Iterable[BookRow], after: Iterable[BookRow]) -> list[Move]:
@@ -45,7 +70,7 @@ def moves(before: Iterable[BookRow], after: Iterable[BookRow]) -> list[Move]:
     return [
         Move(row.state, later[row.loan_id].state, row.balance_minor)
         for row in before
-        if row.loan_id in later and row.state not in ABSORBING
+        if row.on_books and row.loan_id in later and not later[row.loan_id].creditor_ref
     ]
 
 

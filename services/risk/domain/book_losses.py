@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 from decimal import Decimal
 from itertools import pairwise
 
@@ -53,13 +54,17 @@ class BookArrays(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def stages_of(
-    rows: Sequence[BookRow], rules: LossRules, hazards: Hazards, watched: frozenset[str]
+    rows: Sequence[BookRow],
+    rules: LossRules,
+    hazards: Hazards,
+    watched: frozenset[str],
+    as_of: date,
 ) -> list[Stage]:
     """
     Return the stage of each loan; `staging.stage_of` decides, once per kind of loan.
 
     What was expected at origination of the remaining life is taken to be the chance of a loan
-    that was never late.
+    that was never late. Eased terms are watched for the rules' probation.
     """
     alive = np.cumprod(1 - np.array(hazards.by_state), axis=1)
     reached = {name: 1 - alive[place] for place, name in enumerate(hazards.states)}
@@ -67,11 +72,12 @@ def stages_of(
     found = []
     for row in rows:
         months = max(1, min(len(row.remaining_minor), hazards.months))
-        kind = row.state, row.days_past_due, months, row.borrower_ref in watched
+        eased = row.eased_on is not None and (as_of - row.eased_on).days < rules.probation_days
+        kind = row.state, row.days_that_count, months, eased or row.borrower_ref in watched
         if kind not in known:
             known[kind] = stage_of(
                 rules,
-                row.days_past_due,
+                row.days_that_count,
                 pd_now=Decimal(reached[row.state][months - 1].item()),
                 pd_at_origination=Decimal(reached["M0"][months - 1].item()),
                 watched=kind[3],

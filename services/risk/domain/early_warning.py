@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import msgspec
 
-from shared.kernel.errors import Refused
+from shared.kernel.errors import InvalidArgument, Refused
 
 SIGNS_KEPT = 60
 """Signs remembered per borrower; far more than one window can hold of monthly instalments."""
@@ -38,10 +38,15 @@ class AlertOutcome(StrEnum):
     UNSPECIFIED = "UNSPECIFIED"
     CONFIRMED = "CONFIRMED"
     FALSE_ALARM = "FALSE_ALARM"
+    WITHDRAWN = "WITHDRAWN"
 
 
 class AlertIsClosed(Refused):
     """What ended stays ended."""
+
+
+class AlertNotYetRaised(InvalidArgument):
+    """Nobody takes over what was not yet there."""
 
 
 class WarningRules(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,6 +70,7 @@ class Heard(msgspec.Struct, frozen=True, kw_only=True):
     type: str
     effective_on: date
     amount_minor: int = 0
+    log_version: int = 0
 
     @property
     def event_id(self) -> str:
@@ -80,14 +86,28 @@ class Sign(msgspec.Struct, frozen=True):
     on: date
     event_id: str
     amount_minor: int = 0
+    log_version: int = 0
+
+
+class Raised(msgspec.Struct, frozen=True):
+    """One alert of a borrower: its name, what it saw, and when."""
+
+    alert_id: str
+    indicator: str
+    on: date
 
 
 class Behaviour(msgspec.Struct, frozen=True, kw_only=True):
-    """What we remember of a borrower: signs in the order heard, and when each alert was raised."""
+    """
+    What we remember of a borrower: signs in the order heard, and the alerts of late.
+
+    `raised` is what earlier versions kept: the last date of each indicator.
+    """
 
     borrower_ref: str
     signs: tuple[Sign, ...] = ()
     raised: dict[str, date] = {}
+    alerts: tuple[Raised, ...] = ()
 
 
 class Alert(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,13 +128,37 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     closed_on: date | None = None
 
 
+WATCHED_DAYS = 365
+"""For how long a confirmed warning keeps its borrower under watch after it was closed."""
+
+
+def watched_on(alert: Alert, on: date) -> bool:
+    """
+    Say whether an alert had its borrower watched on a date, by what was known then.
+
+    It counts from when it was taken over; a false alarm ends with its finding, a confirmed one a
+    year later: being right is no reason to look away.
+    """
+    if alert.acknowledged_on is None or alert.acknowledged_on > on or alert.raised_on > on:
+        return False
+    if alert.closed_on is None or alert.closed_on > on:
+        return True
+    confirmed = alert.outcome is AlertOutcome.CONFIRMED
+    return confirmed and (on - alert.closed_on).days < WATCHED_DAYS
+
+
 def acknowledged(alert: Alert, owner: str, on: date, outcome: AlertOutcome) -> Alert:
     """
     Return an alert taken over by an officer, and closed if there is an outcome.
 
     Raises:
         AlertIsClosed: it ended before.
+        AlertNotYetRaised: it was raised later than that.
     """
+    if on < alert.raised_on:
+        raise AlertNotYetRaised(
+            f"raised on {alert.raised_on}", field="on", expected=f"{alert.raised_on} or later"
+        )
     if alert.closed_on is not None:
         raise AlertIsClosed("the alert is closed", field="alert_id", closed_on=alert.closed_on)
     return msgspec.structs.replace(
@@ -139,14 +183,39 @@ def observe(before: Behaviour, heard: Heard, rules: WarningRules) -> tuple[Behav
     """
     signs = _with(before.signs, heard)
     seen = _seen(signs, heard, rules)
-    raised, alerts = dict(before.raised), []
-    for indicator, evidence in seen:
-        last = raised.get(indicator)
-        if last is not None and abs((heard.effective_on - last).days) < rules.cool_down_days:
-            continue
-        raised[str(indicator)] = heard.effective_on
-        alerts.append(_alert(indicator, evidence, heard, rules))
-    return msgspec.structs.replace(before, signs=signs, raised=raised), alerts
+    alerts = [
+        _alert(indicator, evidence, heard, rules)
+        for indicator, evidence in seen
+        if not _cooling(before, indicator, heard.effective_on, rules)
+    ]
+    told = [Raised(one.alert_id, str(one.indicator), one.raised_on) for one in alerts]
+    kept = (*before.alerts, *told)[-SIGNS_KEPT:]
+    return msgspec.structs.replace(before, signs=signs, alerts=kept), alerts
+
+
+def _cooling(before: Behaviour, indicator: Indicator, on: date, rules: WarningRules) -> bool:
+    """Say whether any alert of an indicator, heard earlier or later, is too near."""
+    dates = [one.on for one in before.alerts if one.indicator == indicator]
+    dates += [before.raised[indicator]] if indicator in before.raised else []
+    return any(abs((on - one).days) < rules.cool_down_days for one in dates)
+
+
+def restated(
+    before: Behaviour, loan_id: str, superseded: frozenset[int]
+) -> tuple[Behaviour, frozenset[str]]:
+    """Return a borrower without a loan's signs that no longer hold, and the events they were."""
+    gone = [s for s in before.signs if s.loan_id == loan_id and s.log_version in superseded]
+    names = frozenset(sign.event_id for sign in gone)
+    kept = tuple(sign for sign in before.signs if sign.event_id not in names)
+    return msgspec.structs.replace(before, signs=kept), names
+
+
+def withdrawal(alert: Alert, gone: frozenset[str], on: str) -> Alert | None:
+    """Return an alert withdrawn because what it rests on did not happen; None if it stands."""
+    if alert.owner or alert.closed_on is not None or gone.isdisjoint(alert.evidence):
+        return None
+    closed_on = max(alert.raised_on, date.fromisoformat(on))
+    return msgspec.structs.replace(alert, outcome=AlertOutcome.WITHDRAWN, closed_on=closed_on)
 
 
 def _with(signs: tuple[Sign, ...], heard: Heard) -> tuple[Sign, ...]:
@@ -159,7 +228,9 @@ def _with(signs: tuple[Sign, ...], heard: Heard) -> tuple[Sign, ...]:
                 return signs[:place] + signs[place + 1 :]
         return signs
     on, amount = heard.effective_on, heard.amount_minor
-    return (*signs, Sign(heard.type, heard.loan_id, on, heard.event_id, amount))[-SIGNS_KEPT:]
+    return (*signs, Sign(heard.type, heard.loan_id, on, heard.event_id, amount, heard.log_version))[
+        -SIGNS_KEPT:
+    ]
 
 
 def _seen(

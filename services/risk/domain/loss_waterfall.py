@@ -18,6 +18,10 @@ class AmountBelowZero(InvalidArgument):
     """A loss, a cap or a recovery is zero or more."""
 
 
+class ShareOutOfRange(InvalidArgument):
+    """A share lies between 0 and 1."""
+
+
 class Cover(msgspec.Struct, frozen=True, kw_only=True):
     """
     A promise to pay part of a loss; minor units.
@@ -61,7 +65,8 @@ def allocate_loss(
         One allocation per party that bears anything; their sum is the loss.
     Raises:
         SharesDoNotAddUp: the partners' shares.
-        AmountBelowZero: the loss, or a cap.
+        AmountBelowZero: the loss, a cap or a deductible.
+        ShareOutOfRange: of a cover or a partner.
     """
     _check(loss_minor, covers, first_loss, partners)
     left, found = loss_minor, []
@@ -112,12 +117,15 @@ def allocate_recovery(
         partners: Who gets what is left: the funding shares.
     Returns:
         One allocation per party that gets anything; their sum is the recovery.
+    Raises:
+        AmountBelowZero, ShareOutOfRange, SharesDoNotAddUp
     Source:
         Civil Code of China art. 700, Insurance Law art. 60: a payer succeeds to the creditor's
         rights within what it paid, and not to the creditor's harm.
     """
     if recovery_minor < 0 or costs_minor < 0:
         raise AmountBelowZero("below zero", field="recovery_minor", expected="0 or more")
+    _check_shares(partners)
     left, found = recovery_minor, []
     for claim in (Allocation("costs", costs_minor), *paid):
         got = min(left, claim.amount_minor)
@@ -133,8 +141,17 @@ def _check(
     first_loss: Cover | None,
     partners: Sequence[tuple[str, Fraction]],
 ) -> None:
-    caps = [cover.cap_minor for cover in covers] + ([first_loss.cap_minor] if first_loss else [])
-    if min([loss_minor, *caps]) < 0:
+    every = [*covers, *((first_loss,) if first_loss else ())]
+    amounts = [amount for cover in every for amount in (cover.cap_minor, cover.deductible_minor)]
+    if min([loss_minor, *amounts]) < 0:
         raise AmountBelowZero("below zero", field="loss_minor", expected="0 or more")
+    if any(not 0 <= cover.share <= 1 for cover in every):
+        raise ShareOutOfRange("share of a cover", field="covers.share", expected="0 to 1")
+    _check_shares(partners)
+
+
+def _check_shares(partners: Sequence[tuple[str, Fraction]]) -> None:
+    if any(share < 0 for _, share in partners):
+        raise ShareOutOfRange("share of a partner", field="partners", expected="0 to 1")
     if sum((share for _, share in partners), Fraction(0)) != 1:
         raise SharesDoNotAddUp("shares of partners", field="partners", expected="a sum of 1")

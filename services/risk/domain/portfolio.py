@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from datetime import date
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date, timedelta
 from decimal import Decimal
 from itertools import pairwise
 
@@ -14,10 +14,10 @@ from services.risk.domain.book import BookRow, is_bad, moves
 from services.risk.domain.book_losses import allowances, arrays_of, hazards_of, stages_of
 from services.risk.domain.exposure import hhi
 from services.risk.domain.roll_rates import RollMatrix, roll_matrix
-from services.risk.domain.staging import LossRules, Scenario, provision
+from services.risk.domain.staging import MONTHS_OF_STAGE_ONE, LossRules, Scenario, provision
 from services.risk.domain.vintage import LoanLife, Vintage, vintages
 
-MONTHS_MAX, VINTAGE_MONTHS, LARGEST = 60, 24, 10
+VINTAGE_MONTHS, LARGEST, DAYS_OF_MONTH_MAX = 24, 10, 31
 ONE = Decimal(1)
 
 
@@ -61,17 +61,18 @@ def portfolio(
     Return all figures of the last date.
 
     Args:
-        history: The book at each month end, oldest first, in one currency.
-        dates: Those month ends.
+        history: The books kept, oldest first, in one currency; months are between two month ends.
+        dates: Their dates.
         rules: Stages, scenarios, losses, provisions.
         watched: Borrowers with an open early warning on the last date.
     """
     book, as_of = history[-1], dates[-1]
     rows = [row for row in book if row.on_books and row.balance_minor > 0]
-    pairs = pairwise(history)
-    matrix = roll_matrix(move for a, b in pairs for move in moves(a, b))
-    hazards = hazards_of(matrix, rules, MONTHS_MAX)
-    stages = stages_of(rows, rules, hazards, watched)
+    months = list(_months(history, dates))
+    matrix = roll_matrix(move for a, b in months for move in moves(a, b))
+    longest = max((len(row.remaining_minor) for row in rows), default=0)
+    hazards = hazards_of(matrix, rules, max(MONTHS_OF_STAGE_ONE, longest))
+    stages = stages_of(rows, rules, hazards, watched, as_of)
     arrays = arrays_of(rows, stages, hazards)
     losses = [int(one) for one in allowances(arrays, rules, hazards)]
     by_product = _parts(rows, losses, [row.product for row in rows])
@@ -94,9 +95,23 @@ def portfolio(
         provision_minor=_provisions(rows, rules),
         scenarios=tuple((n, int(allowances(arrays, only, hazards).sum())) for n, only in alone),
         matrix=matrix,
-        months_of_matrix=len(history) - 1,
+        months_of_matrix=len(months),
         vintages=tuple(vintages(_lives(history, dates), as_of, VINTAGE_MONTHS)),
     )
+
+
+def _months(
+    history: Sequence[Sequence[BookRow]], dates: Sequence[date]
+) -> Iterator[tuple[Sequence[BookRow], Sequence[BookRow]]]:
+    """Return the books at both ends of each calendar month kept whole; other dates are no month."""
+    ends = [pair for pair in zip(dates, history, strict=True) if _is_month_end(pair[0])]
+    for (first, before), (second, after) in pairwise(ends):
+        if (second - first).days <= DAYS_OF_MONTH_MAX:
+            yield before, after
+
+
+def _is_month_end(on: date) -> bool:
+    return (on + timedelta(days=1)).day == 1
 
 
 def _alone(scenario: Scenario) -> Scenario:

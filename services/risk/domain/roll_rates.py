@@ -113,13 +113,16 @@ def default_curve(matrix: RollMatrix, state: str, months: int) -> list[float]:
     Return the probability of having defaulted by the end of each month, from a state today.
 
     The matrix is taken to hold for every month to come, and default to be final: what leads out
-    of it is ignored. States never seen stay where they are.
+    of it is ignored. Nothing is known of a late bucket that was never seen: its loans are taken to
+    go one bucket further each month. M0 never seen stays where it is.
     """
     steps = [[1.0 * share for share in row] for row in matrix.by_count()]
     places = {name: k for k, name in enumerate(matrix.states)}
     for name, k in places.items():
         if name in DEFAULTED or not any(steps[k]):
-            steps[k] = [1.0 if j == k else 0.0 for j in range(len(steps))]
+            stays = name in DEFAULTED or name in ABSORBING or name == "M0"
+            after = k if stays else k + 1
+            steps[k] = [1.0 if j == after else 0.0 for j in range(len(steps))]
     now = [1.0 if name == state else 0.0 for name in matrix.states]
     found = []
     for _ in range(months):

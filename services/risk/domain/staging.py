@@ -36,7 +36,12 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LossRules(msgspec.Struct, frozen=True, kw_only=True):
-    """One version of the rules; days elapsed, probabilities and losses as fractions."""
+    """
+    One version of the rules; days elapsed, probabilities and losses as fractions.
+
+    For `probation_days` after terms were eased a loan is not performing again; 365 are the year of
+    the EBA's ITS on forbearance (2013/03, 163 and 176), as recalled.
+    """
 
     version: str
     stage_two_from_days: int
@@ -46,6 +51,7 @@ class LossRules(msgspec.Struct, frozen=True, kw_only=True):
     pd_month_min: Decimal
     scenarios: tuple[Scenario, ...]
     provisions: dict[str, dict[str, Decimal]]
+    probation_days: int = 365
 
     def check(self) -> None:
         """Raise WeightsDoNotAddUp unless the scenarios' weights add up to one."""

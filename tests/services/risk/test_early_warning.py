@@ -9,7 +9,18 @@ import msgspec
 import pytest
 
 from services.risk.config import RiskSettings
-from services.risk.domain.early_warning import Alert, Behaviour, Heard, WarningRules, observe
+from services.risk.domain.early_warning import (
+    Alert,
+    AlertNotYetRaised,
+    AlertOutcome,
+    Behaviour,
+    Heard,
+    WarningRules,
+    acknowledged,
+    observe,
+    restated,
+    withdrawal,
+)
 
 RULES = msgspec.convert(tomllib.loads(RiskSettings().warning_file.read_text("utf-8")), WarningRules)
 
@@ -125,6 +136,48 @@ def test_signs_raise_alerts(
     said, _ = alerts_of(events)
 
     assert said == raised
+
+
+def test_an_alert_heard_late_overwrites_none() -> None:
+    """A backdated event near an older alert of its kind raises none beside it."""
+    said, alerts = alerts_of(
+        [
+            ("2026-02-09", "L-1", EXPIRED, 0),
+            ("2026-04-09", "L-1", EXPIRED, 0),
+            ("2026-02-09", "L-1", EXPIRED, 0),
+        ]
+    )
+
+    assert said == [["GRACE_EXPIRED"], ["GRACE_EXPIRED"], []]
+    assert len({alert.alert_id for alert in alerts}) == 2
+
+
+def test_a_sign_that_did_not_happen_is_forgotten() -> None:
+    """What a restatement takes back no longer counts; its alert is withdrawn unless taken over."""
+    grace = Heard(
+        loan_id="L-1",
+        borrower_ref="B-1",
+        sequence=4,
+        type=GRACE,
+        effective_on=date(2026, 2, 6),
+        log_version=7,
+    )
+    again = msgspec.structs.replace(grace, sequence=5, effective_on=date(2026, 3, 6), log_version=9)
+    once, _ = observe(Behaviour(borrower_ref="B-1"), grace, RULES)
+    twice, (alert,) = observe(once, again, RULES)
+    after, gone = restated(twice, "L-1", frozenset({7}))
+    other, none = restated(twice, "L-2", frozenset({7}))
+    taken = acknowledged(alert, "officer-7", date(2026, 3, 7), AlertOutcome.UNSPECIFIED)
+    withdrawn = withdrawal(alert, gone, "2026-02-06")
+
+    assert [sign.event_id for sign in after.signs] == ["L-1/5"] and gone == {"L-1/4"}
+    assert (other, none) == (twice, frozenset())
+    assert withdrawn is not None and withdrawn.outcome is AlertOutcome.WITHDRAWN
+    assert withdrawn.closed_on == date(2026, 3, 6)
+    assert withdrawal(taken, gone, "2026-02-06") is None
+    assert withdrawal(alert, none, "2026-02-06") is None
+    with pytest.raises(AlertNotYetRaised):
+        acknowledged(alert, "officer-7", date(2026, 3, 5), AlertOutcome.UNSPECIFIED)
 
 
 def test_an_alert_names_its_evidence() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -12,6 +13,7 @@ from services.risk.domain.loss_waterfall import (
     Allocation,
     AmountBelowZero,
     Cover,
+    ShareOutOfRange,
     SharesDoNotAddUp,
     allocate_loss,
     allocate_recovery,
@@ -114,6 +116,33 @@ def test_nothing_is_lost_and_nobody_pays_too_much(
         paid = borne.get(cover.party, 0)
         assert paid <= min(cover.cap_minor, loss * cover.share)
         assert paid == 0 or days >= cover.waiting_days
+
+
+HALF = Fraction(1, 2)
+WRONG = [
+    # what is wrong with it                                           | refused as
+    ({"partners": [("bank", HALF / 2), ("platform", HALF / 2)]}, SharesDoNotAddUp),
+    ({"partners": [("bank", 3 * HALF), ("platform", -HALF)]}, ShareOutOfRange),
+    ({"covers": [Cover(party="g", share=3 * HALF, cap_minor=1)]}, ShareOutOfRange),
+    ({"covers": [Cover(party="g", share=-HALF, cap_minor=1)]}, ShareOutOfRange),
+    ({"covers": [Cover(party="g", share=HALF, cap_minor=1, deductible_minor=-1)]}, AmountBelowZero),
+]
+
+
+@pytest.mark.parametrize(("different", "refusal"), WRONG)
+def test_shares_that_are_none_are_refused(different: dict[str, Any], refusal: type) -> None:
+    """A loss is never shared out by shares that do not add up, or that are none."""
+    terms = {"days_past_due": 90, "covers": [], "first_loss": None, "partners": PARTNERS}
+    with pytest.raises(refusal):
+        allocate_loss(100, **{**terms, **different})
+
+
+def test_a_recovery_is_shared_by_shares_that_add_up() -> None:
+    """A quarter and a quarter of a hundred are no hundred."""
+    with pytest.raises(SharesDoNotAddUp):
+        allocate_recovery(
+            100, costs_minor=0, paid=[], partners=[("bank", HALF / 2), ("platform", HALF / 2)]
+        )
 
 
 @given(_amount, _amount, st.lists(_amount, max_size=3), _share)

@@ -83,7 +83,7 @@ def _rows(draw: st.DrawFn) -> BookRow:
 @settings(max_examples=30)
 def test_the_book_at_once_is_the_book_loan_by_loan(rows: list[BookRow]) -> None:
     """Over arrays each allowance is within one minor unit of the exact one, for every stage."""
-    stages = stages_of(rows, RULES, HAZARDS, frozenset())
+    stages = stages_of(rows, RULES, HAZARDS, frozenset(), MARCH)
     found = allowances(arrays_of(rows, stages, HAZARDS), RULES, HAZARDS)
 
     for one, stage, loss in zip(rows, stages, found.tolist(), strict=True):
@@ -108,7 +108,7 @@ def test_stages_of_a_book() -> None:
         row("L-4"),
     ]
 
-    assert stages_of(book, RULES, HAZARDS, frozenset({"B-L-4"})) == [
+    assert stages_of(book, RULES, HAZARDS, frozenset({"B-L-4"}), MARCH) == [
         Stage.PERFORMING,
         Stage.RISK_ROSE,
         Stage.IMPAIRED,

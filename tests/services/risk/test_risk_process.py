@@ -13,7 +13,7 @@ from shared.runtime.reading import Reader
 from shared.runtime.streams import STREAM
 from tests.conformance import messages as messages_of_tests
 from tests.conformance.messages import Sent, chained, event
-from tests.services.risk.asking import API, asked, cny, refused
+from tests.services.risk.asking import API, asked, cny, refused, reported
 from tests.system.processes import Service
 
 WAIT_SECONDS_MAX = 20.0
@@ -47,10 +47,7 @@ WRONG = [
     ({"product": "gold"}, "PRODUCT_UNKNOWN"),
     ({"region": "r" * 201}, "TEXT_TOO_LONG"),
     ({"bureauReport": {"source": "pboc", "reportId": "r"}}, "DATE_NOT_VALID"),
-    (
-        {"bureauReport": {"source": "pboc", "reportId": "r", "reportedOn": "2026-01-06"}},
-        "FACT_AFTER_DECISION",
-    ),
+    ({"bureauReport": reported(reportedOn="2026-01-06")}, "FACT_AFTER_DECISION"),
     (
         {"verifiedIncome": {"source": "p", "verifiedOn": "2026-01-01", "monthly": {}}},
         "CURRENCIES_DIFFER",
@@ -181,6 +178,30 @@ async def test_each_event_warns_once(risk: Service, nats_url: str) -> None:
     assert after[0]["evidence"] == ["L-1/1", "L-1/2"]
     assert [alert["indicator"] for alert in after[1:]] == ["ALERT_INDICATOR_GRACE_EXPIRED"]
     assert await published(nats_url, 2) == [alert["alertId"] for alert in after]
+
+
+async def test_a_restatement_withdraws_an_alert(risk: Service, nats_url: str) -> None:
+    """A payment that counts earlier takes the end of grace back, and the alert that it raised."""
+    grace = event(
+        "L-1", "GRACE_EXPIRED", "2026-02-09", borrower_ref="B-1", currency="CNY", log_version=4
+    )
+    back = event("L-1", "TIMELINE_RESTATED", "2026-02-05", borrower_ref="B-1", currency="CNY")
+    back.restated.superseded_log_versions.append(4)
+    back.restated.to_on = "2026-02-09"
+    first, second = chained([grace, back])
+    await publish(nats_url, first)
+    before = await alerts(risk, 1, openOnly=True)
+    await publish(nats_url, second)
+    after = before
+    for _ in range(100):
+        after = await alerts(risk, 1)
+        if after[0].get("outcome"):
+            break
+        await asyncio.sleep(0.1)
+
+    assert before[0]["indicator"] == "ALERT_INDICATOR_GRACE_EXPIRED"
+    assert after[0]["outcome"] == "ALERT_OUTCOME_WITHDRAWN"
+    assert "alerts" not in risk.call(f"{API}/ListAlerts", openOnly=True)
 
 
 async def test_alerts_come_in_pages(risk: Service, nats_url: str) -> None:

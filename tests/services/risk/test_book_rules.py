@@ -1,0 +1,128 @@
+"""What a book does not tell by itself: months, sold and eased loans, days that do not count."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import msgspec
+import pytest
+
+from services.risk.domain.book import BookRow, Eased, moves, with_easing
+from services.risk.domain.book_losses import hazards_of, stages_of
+from services.risk.domain.early_warning import AlertOutcome, watched_on
+from services.risk.domain.portfolio import portfolio
+from services.risk.domain.roll_rates import roll_matrix
+from services.risk.domain.staging import Stage
+from tests.services.risk.test_alert_quality import alert
+from tests.services.risk.test_portfolio import FEBRUARY, HAZARDS, JANUARY, MARCH, RULES, row
+
+NOBODY: frozenset[str] = frozenset()
+
+
+def stage(one: BookRow, watched: frozenset[str] = NOBODY) -> Stage:
+    return stages_of([one], RULES, HAZARDS, watched, MARCH)[0]
+
+
+def test_a_month_is_between_two_month_ends() -> None:
+    """A book kept on another day, or with a month missing between, tells no roll rate."""
+    current, late = [row()], [row(state="M1", days_past_due=10)]
+    middle = date(2026, 2, 14)
+    found = portfolio([current, current, late, late], [JANUARY, middle, FEBRUARY, MARCH], RULES)
+    gap = portfolio([current, late], [JANUARY, MARCH], RULES)
+    unfinished = portfolio([current, late], [JANUARY, middle], RULES)
+
+    assert found.months_of_matrix == 2
+    assert sum(map(sum, found.matrix.counts)) == 2
+    assert found.matrix.counts[0][:2] == (0, 1)
+    assert (gap.months_of_matrix, unfinished.months_of_matrix) == (0, 0)
+
+
+STAGES = [
+    # what is said of the loan                           | stage
+    ({"state": "M0", "days_past_due": 120}, Stage.PERFORMING),
+    ({"state": "M3", "days_past_due": 120}, Stage.RISK_ROSE),
+    ({"state": "M4", "days_past_due": 120}, Stage.IMPAIRED),
+    ({"eased_on": date(2025, 4, 1)}, Stage.RISK_ROSE),
+    ({"eased_on": date(2025, 3, 31)}, Stage.PERFORMING),
+]
+
+
+@pytest.mark.parametrize(("said", "wanted"), STAGES)
+def test_days_that_count_and_eased_terms(said: dict[str, object], wanted: Stage) -> None:
+    """Immaterial arrears and pauses make no stage 3; eased terms are watched for a year."""
+    assert stage(row(**said)) is wanted
+
+
+def test_easing_counts_from_its_date() -> None:
+    """A book of a date before does not know that terms were eased."""
+    eased = Eased(loan_id="L-1", on=FEBRUARY)
+
+    assert with_easing(row(), eased, JANUARY).eased_on is None
+    assert with_easing(row(), eased, FEBRUARY).eased_on == FEBRUARY
+
+
+def test_a_sold_loan_is_off_the_book() -> None:
+    """It has no balance, no allowance and no roll; what was left of the book stays."""
+    sold = row("L-2", creditor_ref="fund")
+    found = portfolio([[row(), row("L-2")], [row(), sold]], [JANUARY, FEBRUARY], RULES)
+
+    assert (found.loans, found.balance_minor) == (1, 120_000)
+    assert len(moves([row("L-2")], [sold])) == 0
+
+
+def test_a_bucket_never_seen_is_not_healthy() -> None:
+    """With one book kept a loan that is late is taken to roll on, not to stay as it is."""
+    book = [row(), row("L-2", state="M1", days_past_due=20), row("L-3", state="M3")]
+    found = {part.name: part for part in portfolio([book], [MARCH], RULES).by_state}
+    shares = [
+        found[name].allowance_minor / found[name].balance_minor for name in ("M0", "M1", "M3")
+    ]
+
+    assert shares[0] < 0.01 < 0.3 < shares[1] < shares[2]
+    assert hazards_of(roll_matrix([]), RULES, 3).by_state[2][:2] == (
+        pytest.approx(float(RULES.pd_month_min)),
+        1.0,
+    )
+
+
+def test_a_long_loan_loses_over_all_its_life() -> None:
+    """The lifetime loss of stage 2 does not stop after five years."""
+    late = {"state": "M2", "days_past_due": 45, "balance_minor": 10_000_000}
+    seen = [[row("L-9")] * 99 + [row("L-8", state="M2", days_past_due=45)]] * 2
+
+    def loss(months: int) -> int:
+        left = tuple(10_000_000 for _ in range(months))
+        one = row("L-8", remaining_minor=left, **late)
+        book = [*seen[0][:99], one]
+        return portfolio([seen[0], book], [JANUARY, FEBRUARY], RULES).by_state[1].allowance_minor
+
+    assert loss(240) > loss(60)
+
+
+WATCHED = [
+    # taken over, closed, how             | watched on 31 March
+    (None, None, None, False),
+    ("2026-03-01", None, None, True),
+    ("2026-04-01", None, None, False),
+    ("2026-03-01", "2026-03-20", "FALSE_ALARM", False),
+    ("2026-03-01", "2026-04-20", "FALSE_ALARM", True),
+    ("2026-03-01", "2026-03-20", "CONFIRMED", True),
+    ("2025-02-01", "2025-03-31", "CONFIRMED", False),
+]
+
+
+@pytest.mark.parametrize(("taken", "closed", "how", "wanted"), WATCHED)
+def test_who_is_watched_on_a_date(
+    taken: str | None, closed: str | None, how: str | None, wanted: bool
+) -> None:
+    """By what was known on it; a confirmed warning is no reason to look away."""
+    one = msgspec.structs.replace(
+        alert(1),
+        raised_on=date(2025, 1, 15),
+        owner="officer" if taken else "",
+        acknowledged_on=date.fromisoformat(taken) if taken else None,
+        closed_on=date.fromisoformat(closed) if closed else None,
+        outcome=AlertOutcome(how) if how else AlertOutcome.UNSPECIFIED,
+    )
+
+    assert watched_on(one, MARCH) is wanted
