@@ -30,6 +30,7 @@ from services.origination.application.offering import sweep
 from services.origination.application.ports import Payouts
 from services.origination.application.redirecting import Redirecting
 from services.origination.application.securing import Securing
+from services.origination.application.submitting import Submitting
 from services.origination.config import OriginationSettings
 from services.origination.entrypoints.grpc_service import OriginationService, Rooms
 from services.origination.entrypoints.security_service import SecurityService
@@ -98,6 +99,7 @@ def build(settings: OriginationSettings, records: Records, ledger: Any, risk: An
         cancelling=Cancelling(desk),
         securing=Securing(desk),
         redirecting=Redirecting(desk, deciding),
+        submitting=Submitting(desk),
     )
 
 

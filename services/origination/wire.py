@@ -51,7 +51,7 @@ def application(request: pb.SubmitApplicationRequest, policies: Policies) -> App
     instalments = a_number(request.instalments, "instalments", 1, 480)
     check_fit(product, amount, instalments)
     return Application(
-        application_id=_application_id(request.application_id),
+        application_id=an_application_id(request.application_id),
         borrower_ref=an_id(request.borrower_ref, "borrower_ref"),
         applicant_name=a_text(request.applicant_name, "applicant_name"),
         identity_number=a_text(request.identity_number, "identity_number"),
@@ -81,7 +81,7 @@ def application(request: pb.SubmitApplicationRequest, policies: Policies) -> App
     )
 
 
-def _application_id(text: str) -> str:
+def an_application_id(text: str) -> str:
     """Return an id that leaves room for those made from it; a longer one is refused, not cut."""
     if len(an_id(text, "application_id")) > APPLICATION_ID_MAX:
         raise IdNotValid(

@@ -9,7 +9,6 @@ from decimal import Decimal
 from typing import Any
 
 import msgspec
-from lending.origination.v1 import origination_service_pb2 as pb
 
 from services.origination import wire
 from services.origination.application.desk import (
@@ -19,25 +18,18 @@ from services.origination.application.desk import (
     Prepared,
     unhindered,
 )
-from services.origination.application.refinancing import payoff
-from services.origination.application.trials import trying
 from services.origination.domain.application import (
     Application,
-    ApplicationAlreadySubmitted,
     Offer,
-    check_applied_on,
     expired,
-    noted,
     offered,
     stepped,
 )
 from services.origination.domain.cost import Cost, Payment, all_in_cost
-from services.origination.domain.payouts import net_of
 from services.origination.domain.products import terms_to_offer
 from services.origination.domain.state_machine import ALLOWED, Status, Step, require
 from shared.kernel.dates import add_months
 from shared.kernel.errors import LendingError, Unavailable
-from shared.runtime.records import Work
 
 NOT_OFFERED = {"COST_CEILING_EXCEEDED", "GRADE_NOT_PRICED"}
 
@@ -207,33 +199,3 @@ async def sweep(desk: Desk) -> None:
             async for application in desk.each(status):
                 if on:
                     await unhindered(application.application_id, desk.lapsed(application, on))
-
-
-async def submit(desk: Desk, request: pb.SubmitApplicationRequest) -> pb.Application:
-    """
-    Take an application in, as far as the product's row of its date allows.
-
-    Raises:
-        ApplicationDateOutOfRange: it is dated ahead of the business date, or too far back.
-    """
-    application = wire.application(request, desk.policies)
-    async with desk.records.work() as work:
-        first = await work.answered(request, pb.Application)
-    if first is not None:
-        return first
-    check_applied_on(application.applied_on, await desk.business_on(), desk.applied_days_back_max)
-    net_of(application.amount_minor, await payoff(desk, application, await desk.today(application)))
-    until = valid_until(desk, application, application.applied_on)
-    application = msgspec.structs.replace(application, valid_until_on=until)
-    stamp = desk.stamp()
-
-    async def act(work: Work) -> pb.Application:
-        if await work.get(Application, application.application_id) is not None:
-            raise ApplicationAlreadySubmitted(
-                f"{application.application_id} exists", field="application_id"
-            )
-        after = noted(application, "submit", stamp, application.policy_version)
-        return wire.application_message(await desk.keep(work, after))
-
-    with trying(request.validate_only):
-        return await desk.answer_once(request, pb.Application, act)

@@ -19,10 +19,6 @@ class ApplicationNotFound(NotFound):
     """No application has this id."""
 
 
-class ApplicationAlreadySubmitted(Refused):
-    """An application with this id was taken in before."""
-
-
 class ApplicationDateOutOfRange(InvalidArgument):
     """An application is dated on the business date, or a few days back; it chooses no law."""
 
@@ -172,6 +168,7 @@ class Application(msgspec.Struct, frozen=True, kw_only=True):
     proposal: Proposal | None = None
     public_key: str = ""
     refinances: str = ""
+    draft_json: str = ""
     trail: tuple[TrailEntry, ...] = ()
 
     @property

@@ -11,6 +11,7 @@ from shared.kernel.errors import Refused
 class Status(StrEnum):
     """Where an application stands."""
 
+    DRAFT = "DRAFT"
     SUBMITTED = "SUBMITTED"
     REFERRED = "REFERRED"
     OFFERED = "OFFERED"
@@ -30,6 +31,8 @@ class Status(StrEnum):
 class Step(StrEnum):
     """What can be done with an application."""
 
+    DRAFT = "draft"
+    SUBMIT = "submit"
     DECIDE = "decide"
     REVIEW = "review"
     CHOOSE = "choose"
@@ -59,6 +62,7 @@ _OFFER: Mapping[Step, tuple[Status, ...]] = {
     Step.SECURE: (_S.OFFERED,),
 }
 _ALLOWED: Mapping[Status, Mapping[Step, tuple[Status, ...]]] = {
+    _S.DRAFT: {**_OPEN, Step.DRAFT: (_S.DRAFT,), Step.SUBMIT: (_S.SUBMITTED,)},
     _S.SUBMITTED: {
         **_OPEN,
         Step.DECIDE: (_S.OFFERED, _S.REFERRED, _S.DECLINED),
@@ -90,7 +94,9 @@ _ALLOWED: Mapping[Status, Mapping[Step, tuple[Status, ...]]] = {
     _S.EXPIRED: {},
 }
 ALLOWED: Mapping[Status, Mapping[Step, tuple[Status, ...]]] = {
-    status: {**steps, Step.REDIRECT: (status,)} if Step.EXPIRE in steps else steps
+    status: {**steps, Step.REDIRECT: (status,)}
+    if Step.DRAFT not in steps and Step.EXPIRE in steps
+    else steps
     for status, steps in _ALLOWED.items()
 }
 """Status after each step that may be taken; where there are several, the outcome chooses."""
@@ -98,6 +104,14 @@ ALLOWED: Mapping[Status, Mapping[Step, tuple[Status, ...]]] = {
 
 class StepOutOfOrder(Refused):
     """The application is not where this step begins."""
+
+
+class ApplicationNotSubmitted(StepOutOfOrder):
+    """A draft is submitted before anything else is done with it."""
+
+
+class ApplicationAlreadySubmitted(StepOutOfOrder):
+    """An application is drafted and submitted once."""
 
 
 class ApplicationNotDecided(StepOutOfOrder):
@@ -200,6 +214,10 @@ _UNSIGNED = {_S.OFFERED, _S.DISCLOSED, _S.CONFIRMED}
 
 def refusal(status: Status, step: Step) -> type[StepOutOfOrder]:
     """Return what stands in the way of a step that `status` does not allow."""
+    if status is _S.DRAFT:
+        return ApplicationNotSubmitted
+    if step in {Step.DRAFT, Step.SUBMIT}:
+        return ApplicationAlreadySubmitted
     if step in _OWN and ALLOWED[status]:
         return _TOO_EARLY[step]
     if status in _IN_THE_WAY:

@@ -18,9 +18,10 @@ from services.origination.application.deciding import Deciding
 from services.origination.application.desk import Desk
 from services.origination.application.disbursing import Disbursing
 from services.origination.application.disclosing import Disclosing
-from services.origination.application.offering import choose, lapse, submit, withdraw
+from services.origination.application.offering import choose, lapse, withdraw
 from services.origination.application.redirecting import Redirecting
 from services.origination.application.securing import Securing
+from services.origination.application.submitting import Submitting
 from services.origination.application.trials import trying
 from services.origination.application.writing import Written
 from services.origination.domain.application import Application
@@ -58,6 +59,7 @@ class Rooms:
     cancelling: Cancelling
     securing: Securing
     redirecting: Redirecting
+    submitting: Submitting
 
 
 class OriginationService(OriginationServiceServicer):
@@ -68,7 +70,11 @@ class OriginationService(OriginationServiceServicer):
 
     async def SubmitApplication(self, request: Any, context: Any) -> pb.Application:
         """Take an application in."""
-        return await submit(self.rooms.desk, request)
+        return await self.rooms.submitting.submit(request)
+
+    async def SaveDraft(self, request: Any, context: Any) -> pb.Application:
+        """Keep an unfinished form."""
+        return await self.rooms.submitting.draft(request)
 
     async def DecideApplication(self, request: Any, context: Any) -> pb.Application:
         """Have an application decided."""

@@ -69,6 +69,12 @@ LIVES = {
     Status.CONTRACTED: f"{SIGNED}\nchoose | OFFERED",
     Status.PAYOUT_RETURNED: SIGNED,
 }
+DRAFT = {
+    Step.DRAFT: "DRAFT",
+    Step.SUBMIT: "SUBMITTED",
+    Step.WITHDRAW: "WITHDRAWN",
+    Step.EXPIRE: "EXPIRED",
+}
 STOPPED = {
     # status: what stands in the way of every step, unless it is one of these
     Status.DISBURSING: (
@@ -102,6 +108,10 @@ INNER = {
 
 def expected(status: Status, step: Step) -> str:
     """Return the statuses a step may lead to, else the reason of its refusal."""
+    if status is Status.DRAFT:
+        return DRAFT.get(step, "application_not_submitted")
+    if step in (Step.DRAFT, Step.SUBMIT):
+        return "application_already_submitted"
     if status in LIVES and step is Step.REDIRECT:
         return status
     if status in LIVES:
@@ -137,8 +147,8 @@ def test_the_readme_shows_the_machine() -> None:
 
 
 def test_every_status_can_be_reached_and_left_or_is_an_end() -> None:
-    """From SUBMITTED every status can be reached; only four are ends."""
-    reached, found = {Status.SUBMITTED}, [Status.SUBMITTED]
+    """From DRAFT every status can be reached; only four are ends."""
+    reached, found = {Status.DRAFT}, [Status.DRAFT]
     for status in found:
         for leads in ALLOWED[status].values():
             found += [s for s in leads if s not in reached]
@@ -153,7 +163,7 @@ def test_every_status_can_be_reached_and_left_or_is_an_end() -> None:
 @given(st.randoms(use_true_random=False))
 def test_no_money_without_what_was_read_and_signed(chance: Random) -> None:
     """Before money moves, the offer as it last was has been shown, confirmed and accepted."""
-    status, since = Status.SUBMITTED, []
+    status, since = Status.DRAFT, []
     while ALLOWED[status] and len(since) < 50:
         step = chance.choice(list(ALLOWED[status]))
         status = follow(status, step, chance.choice(ALLOWED[status][step]))

@@ -54,3 +54,28 @@ def test_a_trial_is_refused_as_the_step_would_be(place: Place) -> None:
 
     assert reason_of(unknown.value) == "DECISION_NOT_FOUND"
     assert [line["step"] for line in events] == ["submit"]
+
+
+def test_a_draft_is_filled_in_and_submitted(place: Place) -> None:
+    """Saved as far as it goes, twice; submitted it is whole, and a draft no more."""
+    name = "drafted"
+    form = place.form(name)
+    part = {key: form[key] for key in ("product", "applicantName", "amount", "attributes")}
+    rest = {key: value for key, value in form.items() if key not in part}
+
+    saved = place.ask("SaveDraft", name, product=form["product"], requestId="draft-1")
+    again = place.ask("SaveDraft", name, **part, requestId="draft-2")
+    place.refused("APPLICATION_NOT_SUBMITTED", "DecideApplication", name)
+    place.refused("DATE_NOT_VALID", "SubmitApplication", name)
+    asked = {"status": "APPLICATION_STATUS_DRAFT"}
+    drafts = place.suite.call("origination", "ListApplications", **asked)["applications"]
+    taken = place.ask("SubmitApplication", name, **rest)
+    place.refused("APPLICATION_ALREADY_SUBMITTED", "SaveDraft", name, **part)
+    decided = place.ask("DecideApplication", name)
+
+    assert saved["status"] == again["status"] == "APPLICATION_STATUS_DRAFT"
+    assert name in [row["applicationId"] for row in drafts]
+    assert "Han Meimei" not in str(again)
+    assert taken["status"] == "APPLICATION_STATUS_SUBMITTED"
+    assert [line["step"] for line in taken["trail"]] == ["draft", "draft", "submit"]
+    assert decided["status"] == "APPLICATION_STATUS_OFFERED"

@@ -1,0 +1,96 @@
+"""Applications are drafted, as often as need be, and submitted once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+import msgspec
+from lending.origination.v1 import origination_service_pb2 as pb
+
+from services.origination import wire, wire_draft
+from services.origination.application.desk import ApplicationChangedMeanwhile, Desk
+from services.origination.application.offering import valid_until
+from services.origination.application.refinancing import payoff
+from services.origination.application.trials import trying
+from services.origination.domain.application import Application, check_applied_on, noted, stepped
+from services.origination.domain.payouts import net_of
+from services.origination.domain.state_machine import Status, Step, require
+from shared.runtime.records import Work
+
+
+@dataclass(slots=True)
+class Submitting:
+    """Takes forms in: unfinished ones as drafts, whole ones as applications."""
+
+    desk: Desk
+
+    async def draft(self, request: pb.SubmitApplicationRequest) -> pb.Application:
+        """
+        Keep a form as far as it is filled in; a later one takes its place.
+
+        Raises:
+            ApplicationAlreadySubmitted: it is a draft no more.
+        """
+        form = wire_draft.form(request)
+        on = await self.desk.business_on()
+        application = wire_draft.application(form, self.desk.policies, on)
+        until = valid_until(self.desk, application, on or application.applied_on)
+        stamp = self.desk.stamp()
+
+        async def act(work: Work) -> pb.Application:
+            earlier = await work.get(Application, application.application_id)
+            if earlier is not None:
+                require(earlier.status, Step.DRAFT)
+            trail = earlier.trail if earlier else ()
+            now = msgspec.structs.replace(application, trail=trail, valid_until_on=until)
+            after = stepped(now, Step.DRAFT, Status.DRAFT, stamp)
+            return wire.application_message(await self.desk.keep(work, after))
+
+        with trying(request.validate_only):
+            return await self.desk.answer_once(request, pb.Application, act, method="SaveDraft")
+
+    async def submit(self, request: pb.SubmitApplicationRequest) -> pb.Application:
+        """
+        Take an application in, as far as the product's row of its date allows.
+
+        What the request leaves empty is taken from the draft, if there is one.
+
+        Raises:
+            ApplicationDateOutOfRange: it is dated ahead of the business date, or too far back.
+        """
+        async with self.desk.records.work() as work:
+            first = await work.answered(request, pb.Application)
+            earlier = await work.get(Application, request.application_id)
+        if first is not None:
+            return first
+        if earlier is not None:
+            require(earlier.status, Step.SUBMIT)
+        form = wire_draft.merged(earlier.draft_json if earlier else "", request)
+        application = await self._read(form)
+        stamp, version = self.desk.stamp(), application.policy_version
+
+        async def act(work: Work) -> pb.Application:
+            if await work.get(Application, application.application_id) != earlier:
+                raise ApplicationChangedMeanwhile("the draft was saved again; submit that one")
+            if earlier is not None:
+                drafted = msgspec.structs.replace(
+                    application, status=Status.DRAFT, trail=earlier.trail
+                )
+                after = stepped(drafted, Step.SUBMIT, Status.SUBMITTED, stamp, version)
+            else:
+                after = noted(application, Step.SUBMIT, stamp, version)
+            return wire.application_message(await self.desk.keep(work, after))
+
+        with trying(request.validate_only):
+            return await self.desk.answer_once(request, pb.Application, act)
+
+    async def _read(self, form: pb.SubmitApplicationRequest) -> Application:
+        desk = self.desk
+        read = wire.application(form, desk.policies)
+        on: date | None = await desk.business_on()
+        check_applied_on(read.applied_on, on, desk.applied_days_back_max)
+        net_of(read.amount_minor, await payoff(desk, read, await desk.today(read)))
+        return msgspec.structs.replace(
+            read, valid_until_on=valid_until(desk, read, read.applied_on)
+        )

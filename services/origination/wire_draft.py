@@ -1,0 +1,65 @@
+"""Unfinished forms: kept as they are, read when they are submitted."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from google.protobuf.json_format import MessageToJson, Parse
+from lending.origination.v1 import origination_service_pb2 as pb
+
+from services.origination.domain.application import Application
+from services.origination.domain.products import Policies
+from services.origination.domain.state_machine import Status
+from services.origination.wire import an_application_id
+from shared.kernel.dates import parse_date
+from shared.runtime.requests import an_id
+
+
+def form(request: pb.SubmitApplicationRequest) -> pb.SubmitApplicationRequest:
+    """Read what a draft must have: its ids, and a product."""
+    an_id(request.request_id, "request_id")
+    an_application_id(request.application_id)
+    kept = pb.SubmitApplicationRequest()
+    kept.CopyFrom(request)
+    kept.ClearField("request_id")
+    kept.ClearField("validate_only")
+    return kept
+
+
+def application(
+    given: pb.SubmitApplicationRequest, policies: Policies, business_on: date | None
+) -> Application:
+    """Return a draft; what is not filled in yet is empty."""
+    dated = given.applied_on or (business_on.isoformat() if business_on else "")
+    applied_on = parse_date(dated, field="applied_on")
+    return Application(
+        application_id=given.application_id,
+        borrower_ref=given.borrower_ref,
+        applicant_name="",
+        identity_number="",
+        product=given.product,
+        policy_version=policies.product_on(given.product, applied_on).version,
+        currency=given.amount.currency,
+        amount_minor=given.amount.amount_minor,
+        instalments=given.instalments,
+        method="",
+        monthly_income_minor=0,
+        monthly_debt_payments_minor=0,
+        other_lenders=0,
+        enquiries_30d=0,
+        age_years=0,
+        purpose="",
+        attributes={},
+        applied_on=applied_on,
+        status=Status.DRAFT,
+        draft_json=MessageToJson(given, indent=None),
+    )
+
+
+def merged(draft_json: str, request: pb.SubmitApplicationRequest) -> pb.SubmitApplicationRequest:
+    """Return a request with what it leaves empty from a draft; lists are not added to lists."""
+    whole = Parse(draft_json or "{}", pb.SubmitApplicationRequest(), ignore_unknown_fields=True)
+    if request.co_borrowers:
+        whole.ClearField("co_borrowers")
+    whole.MergeFrom(request)
+    return whole
