@@ -35,7 +35,7 @@ def main(
     command: Annotated[str, typer.Option(help="Any program; see tests/conformance.")] = "",
     service: Annotated[str, typer.Option(help="A service of ours: risk, collections.")] = "",
     seed: Annotated[int, typer.Option(help="Of the disorder.")] = 1,
-    backlog: Annotated[int, typer.Option(help="Events that wait when it starts.")] = 100_000,
+    backlog: Annotated[int, typer.Option(help="Events that wait when it starts.")] = 10_000,
 ) -> None:
     """Print one line per case; exit 1 if the subscriber fails any."""
     if sum(map(bool, (handler, command, service))) != 1:
