@@ -10,7 +10,7 @@ import sys
 import tempfile
 from datetime import UTC, date, datetime
 from pathlib import Path
-from statistics import median
+from statistics import median, quantiles
 from time import perf_counter, process_time
 from typing import Annotated, NamedTuple
 
@@ -135,7 +135,8 @@ async def measured(folder: Path, turns: int, seconds: float, console: Console) -
 
 
 def _spread(ratios: list[float]) -> str:
-    return f"{median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f}, {len(ratios)} pairs)"
+    low, middle, high = quantiles(ratios, n=4)
+    return f"{middle:.3f} (half of {len(ratios)} pairs {low:.3f} to {high:.3f})"
 
 
 async def _beside(folder: Path, desk: Desk, seconds: float) -> Turn:
