@@ -46,16 +46,23 @@ def train_trees(data: Dataset, version: str) -> BoostedTrees:
         raise DataMissing("lightgbm is not installed: run `make training`") from None
     features = tuple(feature_of(data, column) for column in data.columns)
     x = inputs(data, features)
-    directions = [column.rises if column.numeric else -1 for column in data.columns]
-    leaf = max(LEAF_ROWS_MIN, len(data.bad) // ROWS_PER_LEAF)
-    sizes = {"min_data_in_leaf": leaf, "lambda_l2": leaf / LEAF_PER_PENALTY}
-    settings = {**SETTINGS, **sizes, "monotone_constraints": directions}
     sample = lightgbm.Dataset(x, label=data.bad.astype(float), free_raw_data=False)
-    booster = lightgbm.train(settings, sample, num_boost_round=ROUNDS)
+    booster = lightgbm.train(settings_for(data), sample, num_boost_round=ROUNDS)
     trees = [_tree(one["tree_structure"]) for one in booster.dump_model()["tree_info"]]
     return BoostedTrees(
         version=version, features=features, trees=tuple(trees), origin=data.origin()
     )
+
+
+def settings_for(data: Dataset) -> dict[str, Any]:
+    """Return how trees are grown on a set: leaves by its size, directions by its columns."""
+    leaf = max(LEAF_ROWS_MIN, len(data.bad) // ROWS_PER_LEAF)
+    return {
+        **SETTINGS,
+        "min_data_in_leaf": leaf,
+        "lambda_l2": leaf / LEAF_PER_PENALTY,
+        "monotone_constraints": [c.rises if c.numeric else -1 for c in data.columns],
+    }
 
 
 def feature_of(data: Dataset, column: Column) -> Feature:

@@ -47,14 +47,13 @@ def test_training_again_gives_the_trees_in_use() -> None:
     """The committed challenger is what LightGBM makes of the data, and walks as LightGBM does."""
     import lightgbm
 
-    from services.risk.training.challenger import ROUNDS, SETTINGS, inputs, train_trees
+    from services.risk.training.challenger import ROUNDS, inputs, settings_for, train_trees
 
     committed = IN_FORCE.trees["german-trees/1"]
     again = train_trees(DATA, "german-trees/1")
     x = inputs(DATA, again.features)
-    directions = [column.rises if column.numeric else -1 for column in DATA.columns]
-    settings = {**SETTINGS, "monotone_constraints": directions}
-    booster = lightgbm.train(settings, lightgbm.Dataset(x, DATA.bad.astype(float)), ROUNDS)
+    sample = lightgbm.Dataset(x, DATA.bad.astype(float))
+    booster = lightgbm.train(settings_for(DATA), sample, ROUNDS)
     said = np.array([probability_bad(committed, given) for given in DATA.applicants()])
 
     assert np.abs(said - booster.predict(x)).max() < 1e-9
