@@ -27,6 +27,7 @@ from services.origination.application.desk import Desk
 from services.origination.application.disbursing import Disbursing
 from services.origination.application.disclosing import Disclosing
 from services.origination.application.offering import sweep
+from services.origination.application.personal import PERSONAL
 from services.origination.application.ports import Payouts
 from services.origination.application.redirecting import Redirecting
 from services.origination.application.securing import Securing
@@ -39,6 +40,7 @@ from shared.runtime.grpc_client import open_channel
 from shared.runtime.grpc_server import ByName, serve
 from shared.runtime.records import Records
 from shared.runtime.telemetry import configure_logging, configure_tracing
+from shared.runtime.vault import VaultKeyMissing, open_vault
 
 APPLICATION_ID = 0x4455454F
 """Marks a SQLite file as origination's: "DUEO"."""
@@ -51,7 +53,7 @@ async def serve_origination(settings: OriginationSettings) -> None:
     """Run origination until it is told to stop."""
     configure_logging("origination", settings.log_level)
     configure_tracing("origination", settings.otlp_endpoint)
-    records = Records(open_database(settings.database_url))
+    records = open_records(settings)
     await records.create(APPLICATION_ID)
     ledger = open_channel(settings.ledger_target, settings.deadline_seconds, settings.tls())
     risk = open_channel(settings.risk_target, settings.deadline_seconds, settings.tls())
@@ -79,6 +81,20 @@ async def serve_origination(settings: OriginationSettings) -> None:
     await ledger.close()
     await risk.close()
     await records.engine.dispose()
+
+
+def open_records(settings: OriginationSettings) -> Records:
+    """
+    Open the database, with a vault for what is personal.
+
+    Raises:
+        VaultKeyMissing: the production profile has no key to seal with.
+    """
+    file = settings.personal_key_file
+    if file is None and settings.profile == "production":
+        raise VaultKeyMissing("the production profile needs ORIGINATION_PERSONAL_KEY_FILE")
+    vault = open_vault(file, PERSONAL) if file else None
+    return Records(open_database(settings.database_url), vault=vault)
 
 
 def build(settings: OriginationSettings, records: Records, ledger: Any, risk: Any) -> Rooms:

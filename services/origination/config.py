@@ -33,6 +33,11 @@ class OriginationSettings(ServiceSettings):
     policies_file: Path = Field(
         HERE / "policies.toml", description="Products, authorities and limits, as dated rows."
     )
+    personal_key_file: Path | None = Field(
+        None,
+        description="Key that seals names, numbers and accounts per borrower (openssl rand -base64"
+        " 32); unset, they are stored as they are, which production refuses.",
+    )
     payout_url: str = Field(
         "", description="Gateway that pays money out over HTTP; empty pays into the folder."
     )

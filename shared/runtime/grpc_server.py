@@ -26,7 +26,7 @@ from shared.runtime.telemetry import CALL_SECONDS, CALLS, span
 from shared.runtime.tls import PLAIN
 
 GRACE_SECONDS = 5.0
-CANNOT_START = {"PortInUse", "DatabaseNotOurs", "TlsMissing", "RolesNotValid"}
+CANNOT_START = {"PortInUse", "DatabaseNotOurs", "TlsMissing", "RolesNotValid", "VaultKeyMissing"}
 Background = Callable[[asyncio.Event], Awaitable[None]]
 
 

@@ -19,13 +19,7 @@ from typing import Any, TypeVar
 
 import msgspec
 from google.protobuf.message import Message as Proto
-from sqlalchemy import (
-    collate,
-    insert,
-    select,
-    tuple_,
-    update,
-)
+from sqlalchemy import collate, insert, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -36,6 +30,8 @@ from shared.runtime.database import create_tables
 from shared.runtime.outbox import Owed, send_page
 from shared.runtime.record_tables import METADATA, OUTBOX, RECORDS, REQUESTS, grow
 from shared.runtime.telemetry import current_traceparent
+from shared.runtime.vault import METADATA as VAULT_TABLES
+from shared.runtime.vault import Vault
 
 PAGE = 200
 
@@ -51,28 +47,29 @@ class RequestIdReused(Refused):
 
 @dataclass(slots=True)
 class Work:
-    """One transaction."""
+    """One transaction; with a vault, what is personal in records is sealed."""
 
     connection: AsyncConnection
+    vault: Vault | None = None
 
     async def get(self, kind: type[Record], record_id: str) -> Record | None:
         """Return a record; None when there is none."""
         query = select(RECORDS.c.body).where(_key(kind, record_id))
         body = (await self.connection.execute(query)).scalar()
-        return msgspec.json.decode(body, type=kind) if body is not None else None
+        return (await self._opened(kind, [body]))[0] if body is not None else None
 
     async def put(
         self, record: msgspec.Struct, record_id: str, state: str = "", due_at: str = ""
     ) -> None:
         """Store a record, replacing the one of its kind and id."""
-        await self._put([_row(record, record_id, state, due_at)])
+        await self._put([await self._row(record, record_id, state, due_at)])
 
     async def move(
         self, record: msgspec.Struct, record_id: str, states: tuple[str, str], due_at: str = ""
     ) -> bool:
         """Store a record in the second of two states; False: it is no longer in the first."""
         here = _key(type(record), record_id) & (RECORDS.c.state == states[0])
-        row = _row(record, record_id, states[1], due_at)
+        row = await self._row(record, record_id, states[1], due_at)
         done = await self.connection.execute(update(RECORDS).where(here).values(row))
         return bool(done.rowcount)
 
@@ -84,11 +81,12 @@ class Work:
         """Return the records there are of these ids, by id, in one question."""
         wanted = (RECORDS.c.kind == kind.__name__) & RECORDS.c.id.in_(list(record_ids))
         rows = await self.connection.execute(select(RECORDS.c.id, RECORDS.c.body).where(wanted))
-        return {name: msgspec.json.decode(body, type=kind) for name, body in rows}
+        return dict(await self._read(kind, rows))
 
     async def put_all(self, kind: type[Record], records: Mapping[str, tuple[Record, str]]) -> None:
         """Store records with their states, by id, replacing those of their kind and ids."""
-        await self._put([_row(one, name, state, "") for name, (one, state) in records.items()])
+        rows = [await self._row(one, name, state, "") for name, (one, state) in records.items()]
+        await self._put(rows)
 
     async def _put(self, rows: list[dict[str, Any]]) -> None:
         added = _insert(self.connection)(RECORDS)
@@ -131,7 +129,7 @@ class Work:
         query = select(*order, RECORDS.c.body).where(here, RECORDS.c.due_at <= until)
         query = query.where(tuple_(*order) > place).order_by(*order).limit(limit)
         rows = await self.connection.execute(query)
-        return [((at, name), msgspec.json.decode(body, type=kind)) for at, name, body in rows]
+        return await self._read(kind, (((at, name), body) for at, name, body in rows))
 
     async def _find(
         self, kind: type[Record], state: str, between: tuple[str, str], limit: int
@@ -148,7 +146,26 @@ class Work:
         if state:
             query = query.where(RECORDS.c.state == state)
         rows = await self.connection.execute(query.order_by(key).limit(limit))
-        return [(name, msgspec.json.decode(body, type=kind)) for name, body in rows]
+        return await self._read(kind, rows)
+
+    async def _read(self, kind: type[Record], rows: Iterable[Any]) -> list[tuple[Any, Record]]:
+        """Return stored records with what they are found by."""
+        found = list(rows)
+        records = await self._opened(kind, [body for _, body in found])
+        return [(place, record) for (place, _), record in zip(found, records, strict=True)]
+
+    async def _opened(self, kind: type[Record], bodies: list[bytes]) -> list[Record]:
+        if self.vault is None:
+            return [msgspec.json.decode(body, type=kind) for body in bodies]
+        return await self.vault.opened(self.connection, kind, bodies)
+
+    async def _row(
+        self, record: msgspec.Struct, record_id: str, state: str, due_at: str
+    ) -> dict[str, Any]:
+        seal = self.vault.sealed if self.vault else None
+        body = await seal(self.connection, record) if seal else msgspec.json.encode(record)
+        kind = type(record).__name__
+        return {"kind": kind, "id": record_id, "state": state, "body": body, "due_at": due_at}
 
     async def owe(
         self, subject: str, message_id: str, body: Proto, headers: Mapping[str, str]
@@ -209,12 +226,15 @@ class Records:
     """The database of one service; one transaction at a time writes."""
 
     engine: AsyncEngine
+    vault: Vault | None = field(default=None, kw_only=True)
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     owed: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def create(self, application_id: int) -> None:
         """Create the tables that are missing, and add what older ones lack."""
         await create_tables(self.engine, METADATA, application_id)
+        if self.vault:
+            await create_tables(self.engine, VAULT_TABLES, application_id)
         async with self.engine.begin() as connection:
             await connection.run_sync(grow)
 
@@ -222,7 +242,7 @@ class Records:
     async def work(self) -> AsyncIterator[Work]:
         """Open a transaction: everything in it happens, or nothing."""
         async with self.turn, self.engine.begin() as connection:
-            yield Work(connection)
+            yield Work(connection, self.vault)
         self.owed.set()
 
     async def answer_once(
@@ -268,12 +288,6 @@ class Records:
 def _insert(connection: AsyncConnection) -> Any:
     """Return the insert of the store in use: both stores know conflicts, each in its own words."""
     return postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-
-
-def _row(record: msgspec.Struct, record_id: str, state: str, due_at: str) -> dict[str, Any]:
-    body = msgspec.json.encode(record)
-    kind = type(record).__name__
-    return {"kind": kind, "id": record_id, "state": state, "body": body, "due_at": due_at}
 
 
 def _key(kind: type[msgspec.Struct], record_id: str) -> Any:

@@ -22,7 +22,11 @@ SERVICES = ("ledger", "origination", "risk", "collections")
 @pytest.mark.parametrize("service", SERVICES)
 def test_production_without_certificates_does_not_start(service: str, tmp_path: Path) -> None:
     """One line says what is missing, and the exit code is 2."""
-    text = started(service, tmp_path, {f"{service.upper()}_PROFILE": "production"})
+    prefix, secured = service.upper(), Secured.make(tmp_path / "certs")
+    environment = secured.environment(prefix, f"service/{service}")
+    without = {name: value for name, value in environment.items() if "_TLS_" not in name}
+
+    text = started(service, tmp_path, without)
 
     assert f"the production profile needs {service.upper()}_TLS_CA_FILE" in text
 
@@ -44,6 +48,18 @@ def test_half_of_the_files_is_not_enough(tmp_path: Path, gone: str, said: str) -
     environment.pop(gone, None)
 
     assert said in started("ledger", tmp_path, environment)
+
+
+def test_personal_data_is_not_stored_in_the_clear_in_production(tmp_path: Path) -> None:
+    """Origination does not start without the key that seals it."""
+    secured = Secured.make(tmp_path / "certs")
+    environment = secured.environment("ORIGINATION", "service/origination")
+    environment["ORIGINATION_NATS_URL"] = secured.nats_url(1, "service/origination")
+    del environment["ORIGINATION_PERSONAL_KEY_FILE"]
+
+    said = started("origination", tmp_path, environment)
+
+    assert "the production profile needs ORIGINATION_PERSONAL_KEY_FILE" in said
 
 
 def test_roles_that_cannot_be_read_do_not_start(tmp_path: Path) -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
@@ -12,20 +15,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from google.protobuf.json_format import MessageToDict
 from lending.collections.v1 import collections_service_pb2 as cases_pb
 from lending.collections.v1.collections_service_pb2_grpc import CollectionsServiceStub
+from lending.ledger.v1 import audit_service_pb2 as audit_pb
 from lending.ledger.v1 import ledger_service_pb2 as pb
+from lending.ledger.v1.audit_service_pb2_grpc import LedgerAuditServiceStub
 from lending.ledger.v1.ledger_service_pb2_grpc import LedgerServiceStub
 from lending.origination.v1 import origination_service_pb2 as origination_pb
 from lending.origination.v1.origination_service_pb2_grpc import OriginationServiceStub
 
 from deploy.local.walking import walk
 from deploy.sample.book import Applicant, applicants
+from shared.audit.verify_proof import verified
 from shared.kernel.errors import LendingError, NotFound
 from shared.runtime.grpc_client import open_channel
 from shared.runtime.nats_server import start_nats
 from tests.shared.runtime.secured import Secured
-from tests.system.processes import Service, free_port
+from tests.system.processes import ROOT, Service, free_port
 
 NAMES = ("risk", "ledger", "origination", "collections")
 CALLERS = (
@@ -34,10 +41,11 @@ CALLERS = (
     '"person/chen" = ["collector"]',
     '"person/zhou" = ["collections_lead"]',
     '"person/both" = ["collector", "collections_lead"]',
-    '"person/li" = ["reader"]',
+    '"person/li" = ["reader", "auditor"]',
 )
 STUBS = {
     "ledger": LedgerServiceStub,
+    "audit": LedgerAuditServiceStub,
     "origination": OriginationServiceStub,
     "collections": CollectionsServiceStub,
 }
@@ -73,7 +81,8 @@ async def suite(tmp_path: Path) -> AsyncIterator[Callable[[str, str], Any]]:
             service.start()
 
         def stub(name: str, identity: str) -> Any:
-            channel = open_channel(f"localhost:{ports[name]}", 20.0, secured.tls(identity))
+            at = ports["ledger" if name == "audit" else name]
+            channel = open_channel(f"localhost:{at}", 20.0, secured.tls(identity))
             stack.push_async_callback(channel.close)
             return STUBS[name](channel)
 
@@ -143,3 +152,42 @@ async def test_a_loan_from_application_to_hardship_plan(suite: Callable[[str, st
     assert facts["LoanOpened"]["actor"] == "service/origination"
     assert facts["TermsRestructured"]["actor"] == "service/collections"
     assert facts["TermsRestructured"]["approved_by"] == "person/zhou"
+
+
+async def test_proofs_verify_when_the_borrower_is_shredded(
+    suite: Callable[[str, str], Any], tmp_path: Path
+) -> None:
+    """The command line destroys the key while the suite runs; what was proven is proven."""
+    one, auditor = await paid_out(suite), suite("audit", "person/li")
+    asked = audit_pb.ProveEventRequest(loan_id=one.loan_id, version=1)
+    before = MessageToDict(await auditor.ProveEvent(asked))
+    name = f"Applicant {one.number}".encode()
+    held = b"".join(file.read_bytes() for file in tmp_path.glob("*.db*"))
+
+    shred = ["services.origination", "shred", f"B-{one.number:04}", "--yes"]
+    done = subprocess.run(
+        [sys.executable, "-m", *shred, "--reason", "asked to be forgotten"],
+        cwd=ROOT,
+        env={
+            **os.environ,
+            "ORIGINATION_DATABASE_URL": f"sqlite+aiosqlite:///{tmp_path}/origination.db",
+            "ORIGINATION_PERSONAL_KEY_FILE": str(tmp_path / "certs" / "personal.key"),
+        },
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert name not in held
+    contract = origination_pb.GetDocumentRequest(
+        application_id=one.application_id, kind=origination_pb.DOCUMENT_KIND_CONTRACT
+    )
+    with pytest.raises(LendingError) as gone:
+        await suite("origination", "person/sun").GetDocument(contract)
+    assert gone.value.reason == "DOCUMENT_SHREDDED"
+    after = MessageToDict(await auditor.ProveEvent(asked))
+    for proof in (before, after):
+        event = verified(proof, proof["checkpoint"]["verifier"])["event"]
+        assert event["borrower_ref"] == f"B-{one.number:04}"
+    assert after["leaf"] == before["leaf"]

@@ -51,6 +51,7 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
     zh: str
     en: str
     at: datetime
+    borrower_ref: str = ""
 
 
 class Prepared(NamedTuple):
@@ -242,6 +243,7 @@ class Desk:
             zh=text.zh,
             en=text.en,
             at=self.now(),
+            borrower_ref=application.borrower_ref,
         )
         await work.put(shown, shown_id(application.application_id, kind, text.sha256))
 

@@ -17,6 +17,7 @@ from services.origination.application.desk import SERVICE, Desk
 from services.origination.application.offering import cost_of
 from services.origination.application.ports import PayoutOrder, Payouts
 from services.origination.application.refinancing import pay_off, payoff, would_pay_off
+from services.origination.application.shredding import account_of
 from services.origination.application.trials import is_trial
 from services.origination.domain import conditions
 from services.origination.domain.application import (
@@ -105,7 +106,7 @@ class Disbursing:
         paid_off = await payoff(self.desk, found, today) if first else 0
         payout = Payout(
             payout_id=f"payout-{found.application_id}-{len(found.payouts) + 1}",
-            account_ref=found.account_ref,
+            account_ref=account_of(found),
             amount_minor=net_of(lent, paid_off),
             payoff_minor=paid_off,
             value_on=today,

@@ -16,12 +16,17 @@ from services.origination.domain.application import Application, ShownCost
 from services.origination.domain.disclosure import confirmed, disclosed
 from services.origination.domain.payouts import net_of
 from services.origination.domain.state_machine import Status, Step, require
-from shared.kernel.errors import NotFound
+from shared.kernel.errors import NotFound, Refused
 from shared.runtime.records import Work
+from shared.runtime.vault import SHREDDED
 
 
 class DocumentNotFound(NotFound):
     """No such document was made for the application."""
+
+
+class DocumentShredded(Refused):
+    """The document's text was destroyed with the borrower's key; its hash is left."""
 
 
 @dataclass(slots=True)
@@ -95,6 +100,7 @@ class Disclosing:
 
         Raises:
             DocumentNotFound: none of this kind, or of this hash, was made.
+            DocumentShredded: its text was destroyed with the borrower's key.
         """
         found = await self.desk.load(application_id)
         if kind == "CONTRACT" and found.status is Status.CONFIRMED:
@@ -109,6 +115,8 @@ class Disclosing:
                 f"{application_id} has no such {kind.lower()}",
                 field="sha256" if sha256 else "kind",
             )
+        if shown.zh == SHREDDED:
+            raise DocumentShredded(f"the text with the hash {wanted} was shredded", field="kind")
         return writing.Written(shown.zh, shown.en, shown.sha256)
 
     def contract(self, application: Application) -> writing.Written:

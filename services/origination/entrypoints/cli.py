@@ -6,6 +6,7 @@ import typer
 
 from services.origination.compose import serve_origination
 from services.origination.config import OriginationSettings
+from services.origination.entrypoints.shred import shred
 from services.origination.entrypoints.walk import walk
 from shared.runtime.grpc_server import run
 from shared.runtime.settings import describe
@@ -19,6 +20,7 @@ app = typer.Typer(
 
 
 app.command()(walk)
+app.command()(shred)
 
 
 @app.callback(invoke_without_command=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,7 +45,15 @@ class Secured:
             f"{prefix}_TLS_KEY_FILE": str(self.folder / f"{stem}-key.pem"),
             f"{prefix}_TLS_CA_FILE": str(self.folder / "ca.pem"),
             f"{prefix}_ROLES_FILE": str(self.folder / "roles.toml"),
+            f"{prefix}_PERSONAL_KEY_FILE": str(self._personal_key()),
         }
+
+    def _personal_key(self) -> Path:
+        """Make the key that seals personal data, once."""
+        file = self.folder / "personal.key"
+        if not file.exists():
+            file.write_text(base64.b64encode(os.urandom(32)).decode())
+        return file
 
     def nats_url(self, port: int, identity: str) -> str:
         """Issue a certificate and return the address of a NATS server on this machine with it."""

@@ -1,0 +1,30 @@
+"""Which of origination's records hold personal data, and whose it is."""
+
+from __future__ import annotations
+
+from services.origination.application.desk import Shown
+from services.origination.domain.application import Application
+from shared.runtime.vault import Personal
+
+PERSONAL = {
+    Application: Personal(
+        subject="borrower_ref",
+        paths=frozenset(
+            (
+                "applicant_name",
+                "identity_number",
+                "account_ref",
+                "co_borrowers.name",
+                "co_borrowers.identity_number",
+                "payouts.account_ref",
+                "proposal.value",
+                "draft_json",
+            )
+        ),
+        otherwise="application_id",
+    ),
+    Shown: Personal(
+        subject="borrower_ref", paths=frozenset(("zh", "en")), otherwise="application_id"
+    ),
+}
+"""Names, numbers and accounts; and the texts that state them, whose hashes stay."""
