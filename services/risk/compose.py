@@ -9,6 +9,7 @@ import msgspec
 from lending.risk.v1 import risk_service_pb2 as pb
 from lending.risk.v1.risk_service_pb2_grpc import add_RiskServiceServicer_to_server
 
+from services.risk import wire, wire_decisions
 from services.risk.adapters.application_stream import follow_applications
 from services.risk.adapters.artefacts import (
     read_loss_rules,
@@ -20,6 +21,7 @@ from services.risk.adapters.bureau import bureau_of
 from services.risk.application.applications import Applications
 from services.risk.application.book import reserve_earlier
 from services.risk.application.deciding import Deciding
+from services.risk.application.decision_desk import DecisionDesk
 from services.risk.application.exposures import Exposures
 from services.risk.application.portfolio import Portfolios
 from services.risk.application.watch import Watch
@@ -29,8 +31,9 @@ from services.risk.entrypoints.grpc_service import RiskService
 from shared.runtime.bus import Bus
 from shared.runtime.database import open_database
 from shared.runtime.grpc_server import ByName, serve
-from shared.runtime.records import Records
+from shared.runtime.records import Records, Work
 from shared.runtime.telemetry import configure_logging, configure_tracing
+from shared.subscriber.event import Event
 from shared.subscriber.inbox import create_inbox
 from shared.subscriber.subscriber import Subscriber
 
@@ -61,6 +64,15 @@ async def _open_book(database_url: str) -> Exposures:
     return book
 
 
+def _subscriber(bus: Bus, watch: Watch) -> Subscriber[Work]:
+    """Return what follows the delinquency stream for early warnings."""
+
+    async def hear(event: Event, work: Work) -> None:
+        await watch.hear(wire.heard(event.body), work)
+
+    return Subscriber(bus, "risk", watch.book.work, hear, watch.restate, types=HEARD)
+
+
 async def serve_risk(settings: RiskSettings) -> None:
     """Run risk until it is told to stop."""
     configure_logging("risk", settings.log_level)
@@ -69,13 +81,14 @@ async def serve_risk(settings: RiskSettings) -> None:
     book = await _open_book(settings.database_url)
     records = book.records
     policies, models = read_policies(settings.policy_folder), read_models(settings.model_folder)
-    watch = Watch(records, rules, book)
+    watch = Watch(records, rules, book, wire.alert_raised)
     await watch.load()
     applications = Applications(book)
     portfolios = Portfolios(book, read_loss_rules(settings.loss_file))
     bureau = bureau_of(settings.bureau_folder, settings.bureau_url, settings.bureau_timeout_seconds)
     deciding = Deciding(book, policies, models, bureau)
-    service = RiskService(records, deciding, watch, portfolios)
+    desk = DecisionDesk(deciding, wire_decisions)
+    service = RiskService(records, desk, watch, portfolios)
 
     def register(server: ByName) -> Sequence[str]:
         add_RiskServiceServicer_to_server(service, server)
@@ -87,8 +100,7 @@ async def serve_risk(settings: RiskSettings) -> None:
     async def hear(stop: asyncio.Event) -> None:
         bus = await Bus.connect_unless(stop, settings.nats_url, "risk")
         if bus is not None:
-            own = Subscriber(bus, "risk", book.work, watch.hear, watch.restate, types=HEARD)
-            await own.run(stop)
+            await _subscriber(bus, watch).run(stop)
             await bus.close()
 
     async def follow(stop: asyncio.Event) -> None:

@@ -10,9 +10,9 @@ from typing import Any
 import structlog
 from lending.risk.v1 import risk_service_pb2 as pb
 
-from services.risk import wire_decisions
 from services.risk.application.book import Decided
 from services.risk.application.deciding import Deciding
+from services.risk.application.ports import DecisionMessages
 from services.risk.domain.application import Application
 from services.risk.domain.reservation import Reservation
 from shared.kernel.errors import LendingError
@@ -53,6 +53,7 @@ class DecisionDesk:
     """Answers every request once; those that wait share a transaction, and so its one sync."""
 
     deciding: Deciding
+    messages: DecisionMessages
     waiting: list[Asked] = field(default_factory=list)
     running: asyncio.Task[None] | None = None
 
@@ -63,7 +64,7 @@ class DecisionDesk:
         With `validate_only` nothing is kept, and no bureau is asked: that is an enquiry, which
         others see.
         """
-        application = wire_decisions.application(request)
+        application = self.messages.application(request)
         if not request.validate_only and self.deciding.asks(application):
             async with self.deciding.records.work() as work:
                 first = await work.answered(request, pb.Decision)
@@ -134,10 +135,10 @@ class DecisionDesk:
             decision = self.deciding.decide(asked.application, name)
         except LendingError as refusal:
             return refusal
-        answer = wire_decisions.decision_message(decision.decision, name)
+        answer = self.messages.decision_message(decision.decision, name)
         if request.validate_only:
             return answer
-        subject, body = wire_decisions.decision_made(decision, answer)
+        subject, body = self.messages.decision_made(decision, answer)
         headers = {"ce-type": "lending.risk.v1.DecisionMade"}
         made.owed.append(Owed(subject, f"risk/{name}", body, headers, asked.traceparent))
         made.decisions.append(decision)

@@ -1,10 +1,15 @@
-"""What risk needs of others."""
+"""What risk needs of others, and how it is asked without knowing how."""
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
-from services.risk.domain.application import BureauReport
+from google.protobuf.message import Message as Proto
+from lending.risk.v1 import risk_service_pb2 as pb
+
+from services.risk.application.book import Decided
+from services.risk.domain.application import Application, BureauReport
+from services.risk.domain.decision import Decision
 
 
 class Unusable(NamedTuple):
@@ -26,3 +31,16 @@ class NoBureau:
     async def report(self, borrower_ref: str, currency: str) -> BureauReport | None:
         """Return nothing."""
         return None
+
+
+class DecisionMessages(Protocol):
+    """How a decision is asked for, answered and published."""
+
+    def application(self, request: Any, /) -> Application:
+        """Read an application; everything wrong in it is named."""
+
+    def decision_message(self, decision: Decision, decision_id: str, /) -> pb.Decision:
+        """Return a decision as its message."""
+
+    def decision_made(self, decided: Decided, answer: pb.Decision, /) -> tuple[str, Proto]:
+        """Return the subject and body of the published decision."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
 
-from services.risk import wire
+from google.protobuf.message import Message as Proto
+
 from services.risk.application.exposures import Exposures
 from services.risk.domain.book import Eased
 from services.risk.domain.early_warning import (
@@ -35,11 +37,16 @@ class AlertNotFound(NotFound):
 
 @dataclass(slots=True)
 class Watch:
-    """`known` are borrowers who were late before, so that healthy loans cost nothing."""
+    """
+    `known` are borrowers who were late before, so that healthy loans cost nothing.
+
+    `told` renders what is published of a warning: its subject and body.
+    """
 
     records: Records
     rules: WarningRules
     book: Exposures
+    told: Callable[[Alert], tuple[str, Proto]]
     known: set[str] = field(default_factory=set)
 
     async def load(self) -> None:
@@ -47,9 +54,8 @@ class Watch:
         async with self.records.work() as work:
             self.known |= {one.borrower_ref async for one in work.every(Behaviour)}
 
-    async def hear(self, event: Event, work: Work) -> None:
+    async def hear(self, heard: Heard, work: Work) -> None:
         """Take one delinquency event in, within the transaction that remembers it."""
-        heard = wire.heard(event.body)
         if heard.type in MOVES_EXPOSURE:
             for one in await self.book.of_loans(work, [heard.loan_id]):
                 after = loan_event(one, heard.type)
@@ -104,10 +110,9 @@ class Watch:
             if await work.get(Alert, alert.alert_id) is not None:
                 continue
             await work.put(alert, alert.alert_id, str(alert.indicator))
-            await _owe(work, alert)
+            await self._owe(work, alert)
 
-
-async def _owe(work: Work, alert: Alert) -> None:
-    subject, body = wire.alert_raised(alert)
-    headers = {"ce-type": "lending.risk.v1.AlertRaised", "ce-subject": alert.loan_id}
-    await work.owe(subject, f"risk/{alert.alert_id}", body, headers)
+    async def _owe(self, work: Work, alert: Alert) -> None:
+        subject, body = self.told(alert)
+        headers = {"ce-type": "lending.risk.v1.AlertRaised", "ce-subject": alert.loan_id}
+        await work.owe(subject, f"risk/{alert.alert_id}", body, headers)

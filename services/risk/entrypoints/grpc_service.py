@@ -8,7 +8,6 @@ from lending.risk.v1 import risk_service_pb2 as pb
 from lending.risk.v1.risk_service_pb2_grpc import RiskServiceServicer
 
 from services.risk import wire, wire_decisions, wire_portfolio
-from services.risk.application.deciding import Deciding
 from services.risk.application.decision_desk import DecisionDesk
 from services.risk.application.portfolio import Portfolios
 from services.risk.application.watch import Watch
@@ -24,10 +23,9 @@ class RiskService(RiskServiceServicer):
     """Answers every rpc of lending.risk.v1.RiskService."""
 
     def __init__(
-        self, records: Records, deciding: Deciding, watch: Watch, portfolios: Portfolios
+        self, records: Records, desk: DecisionDesk, watch: Watch, portfolios: Portfolios
     ) -> None:
-        self.records, self.deciding = records, deciding
-        self.desk = DecisionDesk(deciding)
+        self.records, self.desk, self.deciding = records, desk, desk.deciding
         self.watch, self.portfolios = watch, portfolios
 
     async def ScoreApplication(self, request: Any, context: Any) -> pb.Decision:
