@@ -13,7 +13,7 @@ import grpc
 import structlog
 import uvloop
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
+from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 from grpc_status import rpc_status
 from prometheus_client import start_http_server
 
@@ -135,7 +135,10 @@ async def serve(
     checks, named = health.aio.HealthServicer(), ByName(server)
     health_pb2_grpc.add_HealthServicer_to_server(checks, named)
     names = [*register(named), health.SERVICE_NAME, reflection.SERVICE_NAME]
-    reflection.enable_server_reflection(names, named)
+    # Not enable_server_reflection: it knows a grpc.aio.Server by its type, gives any other server
+    # the servicer that blocks, and each stream that somebody leaves open would hold a thread.
+    looker = reflection.aio.ReflectionServicer(names)
+    reflection_pb2_grpc.add_ServerReflectionServicer_to_server(looker, named)
     _listen(server, settings)
     await server.start()
     if settings.metrics_port:
