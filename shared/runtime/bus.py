@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-import nats
 import structlog
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
@@ -54,6 +53,22 @@ class Fence(NamedTuple):
     sequence: int
 
 
+class SecuredClient(Client):
+    """
+    A client that talks over TLS or not at all.
+
+    nats-py 2.x starts TLS only where the server's INFO asks for it, which anybody on the way can
+    take out. This is looked at before CONNECT, the first word we say, each time we connect.
+    """
+
+    def _connect_command(self) -> bytes:
+        writer = getattr(self._transport, "_io_writer", None)
+        if writer is None or writer.get_extra_info("ssl_object") is None:
+            structlog.get_logger().error("NATS offers no TLS; not connected")
+            raise NatsError("the server offers no TLS")
+        return super()._connect_command()
+
+
 @dataclass(slots=True)
 class Bus:
     """One connection to NATS; it reconnects for ever."""
@@ -80,7 +95,8 @@ class Bus:
         servers, tls = nats_address(url)
         while True:
             try:
-                client = await nats.connect(
+                client = Client() if tls is None else SecuredClient()
+                await client.connect(
                     servers,
                     name=name,
                     tls=tls,

@@ -17,14 +17,17 @@ def nats_address(url: str) -> tuple[list[str], ssl.SSLContext | None]:
 
     Args:
         url: nats://host:port, or tls://host:port?ca=file&cert=file&key=file; of several servers of
-            a cluster, separated by commas, the first one's files count for all.
+            a cluster, all with TLS or none, separated by commas; the files of the first count.
     Raises:
-        TlsMissing: a file is not named or not there.
+        TlsMissing: a file is not named or not there, or some of the servers are without TLS.
     """
     parts = [urlsplit(one.strip()) for one in url.split(",")]
     servers = [urlunsplit((p.scheme, p.netloc, p.path, "", "")) for p in parts]
-    if parts[0].scheme != "tls":
+    plain = [server for server in servers if not server.startswith("tls://")]
+    if len(plain) == len(servers):
         return servers, None
+    if plain:
+        raise TlsMissing(f"{plain[0]} is without TLS, and other servers of its cluster are not")
     named = parse_qs(parts[0].query)
     files = {name: Path(named[name][0]) for name in FILES if name in named}
     for name in FILES:

@@ -74,3 +74,48 @@ async def test_an_address_without_its_files_says_which(tmp_path: Path) -> None:
     """Not waiting for ever for a server that would not let us in."""
     with pytest.raises(TlsMissing, match=r"needs \?cert=file"):
         await Bus.connect("tls://localhost:1", "who")
+
+
+async def test_no_server_talks_us_out_of_tls(tmp_path: Path) -> None:
+    """A server that does not ask for TLS is not let to hear a word, in the list or at its place."""
+    secured, port = Secured.make(tmp_path / "certs"), free_port()
+    plain = start_nats(tmp_path / "plain", port)
+
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(Bus.connect(secured.nats_url(port, "service/ledger"), "ledger"), 2)
+    plain.terminate()
+    plain.wait()
+
+
+async def test_a_server_that_comes_back_without_tls_stays_away(tmp_path: Path) -> None:
+    """What waits to be sent is not sent in the clear, however long; with TLS again it is."""
+    secured, port = Secured.make(tmp_path / "certs"), free_port()
+    told, log = secured.nats_settings(), tmp_path / "nats" / "nats.log"
+    server = start_nats(tmp_path / "nats", port, more=told)
+    bus = await Bus.connect(secured.nats_url(port, "service/ledger"), "ledger")
+    await bus.ensure_streams()
+
+    found = []
+    for more in ("", told):
+        server.terminate()
+        server.wait()
+        server = start_nats(tmp_path / "nats", port, more=more)
+        await asyncio.sleep(2)
+        found.append((bus.client.is_connected, bus.reconnects))
+    last = await bus.last_sequence()
+    await bus.close()
+    server.terminate()
+    server.wait()
+
+    assert found == [(False, 0), (True, 1)], log.read_text()
+    assert last == 0
+
+
+@pytest.mark.parametrize("first", [True, False])
+async def test_every_server_of_a_cluster_is_called_over_tls(tmp_path: Path, first: bool) -> None:
+    """One address without it would be the way in."""
+    secured = Secured.make(tmp_path)
+    pair = [secured.nats_url(1, "service/ledger"), "nats://localhost:2"]
+
+    with pytest.raises(TlsMissing, match="nats://localhost:2"):
+        await Bus.connect(",".join(pair if first else reversed(pair)), "ledger")
