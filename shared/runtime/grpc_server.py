@@ -60,18 +60,17 @@ class Edge(grpc.aio.ServerInterceptor):
         self.handlers: dict[str, Any] = {}
 
     async def intercept_service(self, continuation: Any, details: Any) -> Any:
-        """Wrap the handler of a unary call, once; streams pass through."""
+        """Wrap the handler of a unary call, once; streams pass through, asked for each time."""
         handler = self.handlers.get(details.method)
         if handler is None:
             handler = await continuation(details)
-            if handler is None:
-                return None
-            if handler.unary_unary is not None:
-                handler = grpc.unary_unary_rpc_method_handler(
-                    self._wrap(handler.unary_unary, details.method),
-                    handler.request_deserializer,
-                    handler.response_serializer,
-                )
+            if handler is None or handler.unary_unary is None:
+                return handler
+            handler = grpc.unary_unary_rpc_method_handler(
+                self._wrap(handler.unary_unary, details.method),
+                handler.request_deserializer,
+                handler.response_serializer,
+            )
             self.handlers[details.method] = handler
         return handler
 

@@ -7,11 +7,13 @@ from typing import Any
 import grpc
 from google.protobuf import descriptor_pool
 from google.protobuf.message import DecodeError
+from grpc_status import rpc_status
 from lending.common.v1 import caller_pb2
 
 from shared.kernel.errors import InvalidArgument
+from shared.runtime.grpc_errors import status_of
 from shared.runtime.identity import actor, remember
-from shared.runtime.roles import CallerMayNot, RoleBook, matches
+from shared.runtime.roles import CallerMayNot, RoleBook
 
 PERSON = "x-duebook-person"
 """Metadata in which a gateway states the person it calls for."""
@@ -28,22 +30,26 @@ class Guard(grpc.aio.ServerInterceptor):
         self.book = book
 
     async def intercept_service(self, continuation: Any, details: Any) -> Any:
-        """Wrap the handler of a method; those open to every certificate pass."""
+        """Wrap the handler of a method; a stream passes or not, each time it is opened."""
         handler = await continuation(details)
-        if handler is None or matches(self.book.roles.open, details.method):
-            return handler
+        if handler is None:
+            return None
         if handler.unary_unary is None:
-            # Our own APIs have no streams: nobody was given this one.
-            return grpc.unary_unary_rpc_method_handler(_nobody)
+            # Our own APIs have no streams: one that is not open is nobody's.
+            is_open = self.book.is_open(details.method)
+            return handler if is_open else grpc.stream_stream_rpc_method_handler(_nobody)
         return grpc.unary_unary_rpc_method_handler(
             self._guarded(handler, details.method), None, handler.response_serializer
         )
 
     def _guarded(self, handler: Any, method: str) -> Any:
         inner, parse, admit = handler.unary_unary, handler.request_deserializer, self.book.admit
-        acting = _acting(method)
+        acting, is_open = _acting(method), self.book.is_open
 
         async def call(raw: bytes, context: grpc.aio.ServicerContext) -> Any:
+            # Asked at each call: the file may have changed since the last one.
+            if is_open(method):
+                return await inner(parse(raw), context)
             spiffe_id = context.auth_context().get("peer_spiffe_id", (b"",))[0].decode()
             person = next((v for k, v in context.invocation_metadata() or () if k == PERSON), "")
             who, second_person = admit(spiffe_id, str(person), method)
@@ -59,8 +65,9 @@ class Guard(grpc.aio.ServerInterceptor):
         return call
 
 
-async def _nobody(raw: bytes, context: grpc.aio.ServicerContext) -> Any:
-    raise CallerMayNot("nobody may call this method")
+async def _nobody(requests: Any, context: grpc.aio.ServicerContext) -> None:
+    refusal = CallerMayNot("nobody may call this method")
+    await context.abort_with_status(rpc_status.to_status(status_of(refusal)))
 
 
 def _acting(method: str) -> list[str]:

@@ -13,6 +13,8 @@ from shared.kernel.errors import NotAuthenticated, NotPermitted
 from shared.runtime.identity import Caller
 
 LOOK_AGAIN_SECONDS = 1.0
+OURS = "/lending."
+"""How our own methods begin: the roles say who may call them."""
 
 
 class RolesNotValid(Exception):
@@ -49,8 +51,8 @@ class Roles(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """
     A role file.
 
-    `open` are methods for everybody with a certificate; `four_eyes` those that take effect only
-    when a second person approved them; `callers` the roles of each identity.
+    `open` are methods for everybody with a certificate, none of ours; `four_eyes` those that take
+    effect only when a second person approved them; `callers` the roles of each identity.
     """
 
     trust_domain: str
@@ -67,6 +69,9 @@ class Roles(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         for text in patterns:
             if not text.startswith("/") or text.count("/") != 2 or "*" in text[:-1]:
                 raise ValueError(f"{text!r} is not /package.Service/Method, with * only at its end")
+        for text in self.open:
+            if text.startswith(OURS):
+                raise ValueError(f"{text!r} is ours: it needs a role, it cannot be open")
         for identity, names in self.callers.items():
             if identity.partition("/")[0] not in ("service", "person"):
                 raise ValueError(f"{identity!r} is neither service/<name> nor person/<name>")
@@ -158,6 +163,14 @@ class RoleBook:
         """Read the file; one that cannot be used is raised, not passed over."""
         self.stamp = self.file.stat().st_mtime_ns
         self.roles = read_roles(self.file)
+
+    def is_open(self, method: str) -> bool:
+        """Return whether everybody with a certificate may call a method now; none of ours."""
+        if method.startswith(OURS):
+            return False
+        if monotonic() >= self.next_look:
+            self._look()
+        return matches(self.roles.open, method)
 
     def admit(self, spiffe_id: str, person: str, method: str) -> tuple[Caller, bool]:
         """

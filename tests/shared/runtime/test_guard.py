@@ -11,6 +11,7 @@ from typing import Any
 
 import grpc
 import pytest
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from lending.collections.v1 import collections_service_pb2 as cases_pb
 from lending.collections.v1 import collections_service_pb2_grpc as cases_grpc
 from lending.ledger.v1 import ledger_service_pb2 as pb
@@ -21,7 +22,7 @@ from shared.runtime.grpc_client import open_channel
 from shared.runtime.grpc_server import Edge
 from shared.runtime.guard import Guard
 from shared.runtime.identity import actor, caller
-from shared.runtime.roles import RoleBook
+from shared.runtime.roles import RoleBook, RolesNotValid, read_roles
 from shared.runtime.tls import Tls
 from tests.shared.runtime.secured import Secured
 
@@ -56,6 +57,7 @@ async def served(secured: Secured) -> AsyncIterator[str]:
     server = grpc.aio.server(interceptors=[Edge(), guard])
     ledger_grpc.add_LedgerServiceServicer_to_server(Says(), server)
     cases_grpc.add_CollectionsServiceServicer_to_server(Proposes(), server)
+    health_pb2_grpc.add_HealthServicer_to_server(health.aio.HealthServicer(), server)
     credentials = secured.tls("service/ledger").server()
     port = server.add_secure_port("127.0.0.1:0", credentials)
     await server.start()
@@ -220,3 +222,43 @@ async def test_the_roles_are_asked_before_the_request_is_read(tmp_path: Path) ->
             await channel.close()
 
         assert found == {"person/li": "REQUEST_NOT_READABLE", "person/chen": "CALLER_MAY_NOT"}
+
+
+async def test_what_is_closed_is_closed_within_a_second(tmp_path: Path) -> None:
+    """Methods for every certificate are read again too: taken away, and given back."""
+    secured = Secured.make(tmp_path, *CALLERS)
+    file, answers = tmp_path / "roles.toml", []
+    before = file.read_text()
+    closed = before.replace('"/grpc.health.v1.Health/*",', "")
+    async with served(secured) as target:
+        channel = open_channel(target, 5.0, secured.tls("person/who"))
+        stub: Any = health_pb2_grpc.HealthStub(channel)
+        request = health_pb2.HealthCheckRequest()
+        for text in (before, closed, before):
+            file.write_text(text)
+            await asyncio.sleep(1.1)
+            try:
+                once = await stub.Check(request)
+                assert once.status == health_pb2.HealthCheckResponse.SERVING
+                answers.append("open")
+            except LendingError as refused:
+                answers.append(refused.reason)
+            watching = stub.Watch(request)
+            try:
+                answers.append(str((await watching.read()).status))
+            except grpc.aio.AioRpcError as failed:
+                answers.append(failed.code().name)
+            watching.cancel()
+        await channel.close()
+
+    assert answers == ["open", "1", "CALLER_MAY_NOT", "PERMISSION_DENIED", "open", "1"]
+
+
+def test_no_method_of_ours_is_open(tmp_path: Path) -> None:
+    """What is open is asked by nobody's name: a ledger that anybody could post to."""
+    secured = Secured.make(tmp_path)
+    file = secured.folder / "roles.toml"
+    file.write_text(file.read_text().replace("/grpc.health.v1.Health/*", "/lending.ledger.v1.L/*"))
+
+    with pytest.raises(RolesNotValid, match="cannot be open"):
+        read_roles(file)
