@@ -66,6 +66,18 @@ def test_the_last_word_counts() -> None:
     assert require(given, change(), "person/li", later + SECOND).request_id == "a-2"
 
 
+@pytest.mark.parametrize("last", ["person/li", "person/zhao"])
+def test_one_word_that_counts_is_enough(last: str) -> None:
+    """The maker's own word, or one of somebody whom the change does not name, takes none away."""
+    named = change(approved_by="person/wang")
+    given = [
+        approved(named, "person/wang", "a-1", NOW),
+        approved(change(approved_by=last), last, "a-2", NOW),
+    ]
+
+    assert require(given, named, "person/li", NOW + SECOND).request_id == "a-1"
+
+
 def test_nobody_approves_what_they_ask_for_themselves() -> None:
     """Also where callers are not known: the request names its own asker as the approver."""
     desk = Desk()
