@@ -4,15 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import (
-    AsyncIterator,
-    Awaitable,
-    Callable,
-    Collection,
-    Iterable,
-    Mapping,
-    Sequence,
-)
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -92,9 +84,11 @@ class Work:
         added = _insert(self.connection)(RECORDS)
         replaced = {name: added.excluded[name] for name in ("state", "body", "due_at")}
         keys = [RECORDS.c.kind, RECORDS.c.id]
-        await self.connection.execute(
-            added.on_conflict_do_update(index_elements=keys, set_=replaced), rows
-        )
+        await self._each(added.on_conflict_do_update(index_elements=keys, set_=replaced), rows)
+
+    async def _each(self, statement: Any, rows: list[dict[str, Any]]) -> None:
+        if rows:
+            await self.connection.execute(statement, rows)
 
     async def find(
         self,
@@ -148,7 +142,7 @@ class Work:
         rows = await self.connection.execute(query.order_by(key).limit(limit))
         return await self._read(kind, rows)
 
-    async def _read(self, kind: type[Record], rows: Iterable[Any]) -> list[tuple[Any, Record]]:
+    async def _read(self, kind: type[Record], rows: Collection[Any]) -> list[tuple[Any, Record]]:
         """Return stored records with what they are found by."""
         found = list(rows)
         records = await self._opened(kind, [body for _, body in found])
@@ -178,7 +172,7 @@ class Work:
         once = _insert(self.connection)(OUTBOX).on_conflict_do_nothing(
             index_elements=[OUTBOX.c.message_id]
         )
-        await self.connection.execute(once, [one.row() for one in messages])
+        await self._each(once, [one.row() for one in messages])
 
     async def answered(
         self, request: Any, answer_type: type[Answer], *, method: str = ""
@@ -196,7 +190,7 @@ class Work:
         return found
 
     async def answered_all(
-        self, requests: Iterable[Any], answer_type: type[Answer], *, method: str = ""
+        self, requests: Collection[Any], answer_type: type[Answer], *, method: str = ""
     ) -> dict[str, Answer | RequestIdReused]:
         """Return the first answer to each request that is not new, by id; or why there is none."""
         asked = {request.request_id: request for request in requests}
@@ -208,7 +202,9 @@ class Work:
             found[name] = answer_type.FromString(answer) if same else reused
         return found
 
-    async def remember_all(self, answers: Iterable[tuple[Any, Proto]], *, method: str = "") -> None:
+    async def remember_all(
+        self, answers: Collection[tuple[Any, Proto]], *, method: str = ""
+    ) -> None:
         """Keep what each request is answered, so that it gets the same answer again."""
         rows = [
             {
@@ -218,7 +214,7 @@ class Work:
             }
             for request, answer in answers
         ]
-        await self.connection.execute(insert(REQUESTS), rows)
+        await self._each(insert(REQUESTS), rows)
 
 
 @dataclass(slots=True)
@@ -262,6 +258,8 @@ class Records:
             RequestIdReused: the id was used with another body.
         """
         async with self.work() as work:
+            # Another process may be answering the very request: its answer is ours.
+            await work.hold(f"request/{request.request_id}")
             first = await work.answered(request, answer_type, method=method)
             if first is not None:
                 return first

@@ -10,12 +10,13 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from lending.ledger.v1 import ledger_service_pb2 as pb
 from sqlalchemy import text
 
 from shared.runtime import locks
 from shared.runtime.database import open_database
 from shared.runtime.postgres_server import start_postgres
-from shared.runtime.records import Records
+from shared.runtime.records import Records, Work
 from tests.system.processes import free_port
 
 OLD = (
@@ -129,3 +130,35 @@ async def test_who_holds_a_name_lets_others_wait(address: str) -> None:
         await hold(first, "a")
     await first.engine.dispose()
     await second.engine.dispose()
+
+
+async def test_two_processes_are_asked_the_same(address: str) -> None:
+    """The second one waits, then gives the first one's answer: no other effect, no failure."""
+    one = await opened(address)
+    other = Records(open_database(address)) if "postgresql" in address else one
+    request, acted = pb.AdvanceBusinessDateRequest(request_id="day-1", to="2026-01-05"), []
+
+    async def act(work: Work) -> pb.BusinessDate:
+        acted.append("once")
+        await asyncio.sleep(0.3)
+        return pb.BusinessDate(on=f"2026-01-0{len(acted)}")
+
+    asked = [records.answer_once(request, pb.BusinessDate, act) for records in (one, other)]
+    answers = await asyncio.gather(*asked)
+    await asyncio.gather(one.engine.dispose(), other.engine.dispose())
+
+    assert [answer.on for answer in answers] == ["2026-01-01", "2026-01-01"]
+    assert acted == ["once"]
+
+
+async def test_nothing_is_a_number_of_things_too(address: str) -> None:
+    """To store, to owe and to remember nothing is no failure, and changes nothing."""
+    records = await opened(address)
+    async with records.work() as work:
+        await work.put_all(Thing, {})
+        await work.owe_all([])
+        await work.remember_all([])
+        found = await work.find(Thing)
+    await records.engine.dispose()
+
+    assert found == [Thing("old")]
