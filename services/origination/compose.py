@@ -16,6 +16,7 @@ from lending.origination.v1.origination_service_pb2_grpc import (
 from lending.origination.v1.security_service_pb2_grpc import add_SecurityServiceServicer_to_server
 from lending.risk.v1.risk_service_pb2_grpc import RiskServiceStub
 
+from services.origination import wire, wire_draft, wire_events, wire_security
 from services.origination.adapters.documents import to_html, to_pdf
 from services.origination.adapters.local_checks import BankAccountCheck, IdentityNumberCheck
 from services.origination.adapters.payouts import FolderPayouts, HttpPayouts
@@ -100,7 +101,8 @@ def open_records(settings: OriginationSettings) -> Records:
 def build(settings: OriginationSettings, records: Records, ledger: Any, risk: Any) -> Rooms:
     """Put the use cases together."""
     policies, back = read_policies(settings.policies_file), settings.applied_days_back_max
-    desk = Desk(records, ledger, policies, applied_days_back_max=back)
+    told = wire.application_message, wire_events.changed
+    desk = Desk(records, ledger, policies, *told, applied_days_back_max=back)
     deciding = Deciding(desk, risk, CHECKERS)
     disclosing = Disclosing(desk, settings.reading_seconds_min)
     payouts: Payouts = FolderPayouts(settings.payout_folder)
@@ -113,9 +115,9 @@ def build(settings: OriginationSettings, records: Records, ledger: Any, risk: An
         contracting=Contracting(desk, disclosing),
         disbursing=Disbursing(desk, payouts),
         cancelling=Cancelling(desk),
-        securing=Securing(desk),
+        securing=Securing(desk, wire_security),
         redirecting=Redirecting(desk, deciding),
-        submitting=Submitting(desk),
+        submitting=Submitting(desk, wire_draft),
     )
 
 

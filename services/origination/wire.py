@@ -1,29 +1,29 @@
-"""Requests into applications, applications into messages, products into terms."""
+"""Requests into applications, applications into messages."""
 
 from __future__ import annotations
 
 import re
 from datetime import date, datetime
-from decimal import Decimal
 from typing import Any
 
-from google.protobuf.json_format import MessageToJson, Parse
 from lending.ledger.v1 import loan_pb2
 from lending.origination.v1 import origination_service_pb2 as pb
-from lending.risk.v1 import risk_service_pb2 as risk_pb
 
-from services.origination import wire_risk, wire_security
+from services.origination import wire_security
+from services.origination.application.terms import decision_from, terms_from, terms_of
 from services.origination.domain.application import (
     Application,
     Check,
     CoBorrower,
+    ConfirmedIncome,
     Offer,
     Review,
 )
 from services.origination.domain.payouts import Payout
-from services.origination.domain.products import Policies, Product, check_fit
+from services.origination.domain.products import Policies, check_fit
 from services.origination.domain.review import reasons
-from shared.kernel.dates import add_months, parse_date
+from shared.kernel.dates import parse_date
+from shared.kernel.errors import InvalidArgument
 from shared.runtime.requests import (
     FieldMissing,
     IdNotValid,
@@ -37,6 +37,10 @@ from shared.runtime.requests import (
 
 CO_BORROWERS_MAX, APPLICATION_ID_MAX = 5, 38
 _KEY = re.compile(r"[0-9a-f]{64}")
+
+
+class CurrenciesDiffer(InvalidArgument):
+    """The amounts of one application are in one currency."""
 
 
 def application(request: pb.SubmitApplicationRequest, policies: Policies) -> Application:
@@ -75,7 +79,7 @@ def application(request: pb.SubmitApplicationRequest, policies: Policies) -> App
         co_borrowers=_co_borrowers(request),
         region=a_text(request.region, "region") if request.region else "",
         partner_ref=an_id(request.partner_ref, "partner_ref") if request.partner_ref else "",
-        income=wire_risk.confirmed_income(request),
+        income=_confirmed_income(request),
         public_key=a_key(request.public_key, "public_key"),
         refinances=a_loan(request.refinances_loan_id) if request.refinances_loan_id else "",
     )
@@ -104,11 +108,26 @@ def _one_currency(request: pb.SubmitApplicationRequest) -> None:
     for field in ("monthly_income", "monthly_debt_payments"):
         given = getattr(request, field).currency
         if given != request.amount.currency:
-            raise wire_risk.CurrenciesDiffer(
+            raise CurrenciesDiffer(
                 f"{field} is in {given}",
                 field=f"{field}.currency",
                 expected=request.amount.currency,
             )
+
+
+def _confirmed_income(request: pb.SubmitApplicationRequest) -> ConfirmedIncome | None:
+    """Read a confirmed income, in the application's currency."""
+    if not request.HasField("verified_income"):
+        return None
+    given, field = request.verified_income, "verified_income"
+    if given.monthly.currency != request.amount.currency:
+        expected = request.amount.currency
+        raise CurrenciesDiffer("one currency", field=f"{field}.monthly", expected=expected)
+    return ConfirmedIncome(
+        source=a_text(given.source, f"{field}.source"),
+        verified_on=parse_date(given.verified_on, field=f"{field}.verified_on"),
+        monthly_minor=an_amount(given.monthly, f"{field}.monthly", positive=False),
+    )
 
 
 def _co_borrowers(request: pb.SubmitApplicationRequest) -> tuple[CoBorrower, ...]:
@@ -126,33 +145,6 @@ def _co_borrowers(request: pb.SubmitApplicationRequest) -> tuple[CoBorrower, ...
     )
 
 
-def terms_on_offer(
-    given: Application, product: Product, rate_annual: Decimal, instalments: int, on: date
-) -> loan_pb2.Terms:
-    """Return the terms that the product offers, were the offer made and paid out on a date."""
-    return loan_pb2.Terms(
-        currency=given.currency,
-        principal_minor=given.amount_minor,
-        rate_annual=str(rate_annual),
-        method=loan_pb2.RepaymentMethod.Value(given.method),
-        day_count=loan_pb2.DayCount.Value(product.day_count),
-        instalments=instalments,
-        months_per_instalment=1,
-        first_due_on=add_months(on, 1).isoformat(),
-        grace_days=product.grace_days,
-        penalty_rate_annual=str(product.penalty_rate_annual),
-        cost_ceiling=product.cost_ceiling,
-        fees_elsewhere_minor=given.fees_elsewhere_minor,
-        disbursements_max=product.tranches_max if product.tranches_max > 1 else 0,
-    )
-
-
-def matures_on(terms: loan_pb2.Terms) -> date:
-    """Return the last due date of terms in months."""
-    first = date.fromisoformat(terms.first_due_on)
-    return add_months(first, (terms.instalments - 1) * terms.months_per_instalment)
-
-
 def review(request: pb.ReviewApplicationRequest, at: datetime) -> Review:
     """Read a reviewer's word."""
     return Review(
@@ -162,26 +154,6 @@ def review(request: pb.ReviewApplicationRequest, at: datetime) -> Review:
         at=at,
         reason_codes=reasons(request.reason_codes),
     )
-
-
-def terms_of(given: Application) -> loan_pb2.Terms:
-    """Return the terms of the chosen offer; empty before an offer."""
-    return terms_from(given.terms_json)
-
-
-def terms_from(text: str) -> loan_pb2.Terms:
-    """Return terms as they are kept in a record."""
-    return Parse(text or "{}", loan_pb2.Terms())
-
-
-def decision_from(text: str) -> risk_pb.Decision:
-    """Return a decision as it is kept in a record."""
-    return Parse(text or "{}", risk_pb.Decision(), ignore_unknown_fields=True)
-
-
-def as_json(message: loan_pb2.Terms | risk_pb.Decision) -> str:
-    """Return a contract's message as it is kept in a record."""
-    return MessageToJson(message, indent=None)
 
 
 def status(name: str) -> int:

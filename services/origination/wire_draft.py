@@ -7,10 +7,10 @@ from datetime import date
 from google.protobuf.json_format import MessageToJson, Parse
 from lending.origination.v1 import origination_service_pb2 as pb
 
+from services.origination import wire
 from services.origination.domain.application import Application
 from services.origination.domain.products import Policies
 from services.origination.domain.state_machine import Status
-from services.origination.wire import an_application_id
 from shared.kernel.dates import parse_date
 from shared.runtime.requests import an_id
 
@@ -18,7 +18,7 @@ from shared.runtime.requests import an_id
 def form(request: pb.SubmitApplicationRequest) -> pb.SubmitApplicationRequest:
     """Read what a draft must have: its ids, and a product."""
     an_id(request.request_id, "request_id")
-    an_application_id(request.application_id)
+    wire.an_application_id(request.application_id)
     kept = pb.SubmitApplicationRequest()
     kept.CopyFrom(request)
     kept.ClearField("request_id")
@@ -26,7 +26,7 @@ def form(request: pb.SubmitApplicationRequest) -> pb.SubmitApplicationRequest:
     return kept
 
 
-def application(
+def draft(
     given: pb.SubmitApplicationRequest, policies: Policies, business_on: date | None
 ) -> Application:
     """Return a draft; what is not filled in yet is empty."""
@@ -56,10 +56,10 @@ def application(
     )
 
 
-def merged(draft_json: str, request: pb.SubmitApplicationRequest) -> pb.SubmitApplicationRequest:
-    """Return a request with what it leaves empty from a draft; lists are not added to lists."""
-    whole = Parse(draft_json or "{}", pb.SubmitApplicationRequest(), ignore_unknown_fields=True)
+def whole(draft_json: str, request: pb.SubmitApplicationRequest, policies: Policies) -> Application:
+    """Read an application; what is empty is the draft's, lists are not added to lists."""
+    merged = Parse(draft_json or "{}", pb.SubmitApplicationRequest(), ignore_unknown_fields=True)
     if request.co_borrowers:
-        whole.ClearField("co_borrowers")
-    whole.MergeFrom(request)
-    return whole
+        merged.ClearField("co_borrowers")
+    merged.MergeFrom(request)
+    return wire.application(merged, policies)

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from lending.origination.v1 import events_pb2
 from lending.origination.v1 import origination_service_pb2 as pb
 from lending.risk.v1 import risk_service_pb2 as risk_pb
 
 from services.origination import wire
 from services.origination.domain.application import Application
+
+
+def changed(given: Application) -> tuple[str, events_pb2.ApplicationChanged]:
+    """Return the subject and body of the published application."""
+    body = events_pb2.ApplicationChanged(application=told(given))
+    name, status = given.application_id, str(given.status)
+    return f"lending.v1.origination.application_{status.lower()}.{name}", body
 
 
 def told(given: Application) -> pb.Application:

@@ -26,7 +26,6 @@ from shared.runtime.requests import (
     an_id,
 )
 
-GUARANTOR = "GUARANTEE_KIND_GUARANTOR"
 WAITING_DAYS_MAX = 365
 
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from lending.origination.v1 import origination_service_pb2 as pb
 
-from services.origination import wire
 from services.origination.application.desk import Desk, Prepared
 from services.origination.application.disclosing import Disclosing
+from services.origination.application.terms import matures_on
 from services.origination.domain import conditions
 from services.origination.domain.application import Application, Signature
 from services.origination.domain.contract import SignatureNotValid, signed
@@ -74,11 +73,6 @@ class Contracting:
             await self.desk.show(work, found, "CONTRACT", text)
 
         return Prepared(after, keep_text)
-
-
-def matures_on(application: Application) -> date:
-    """Return the last due date of the chosen terms, by the calendar of the contract's months."""
-    return wire.matures_on(wire.terms_of(application))
 
 
 def verify(signature: Signature) -> None:

@@ -14,7 +14,6 @@ import msgspec
 from lending.origination.v1 import origination_service_pb2 as pb
 from lending.risk.v1 import risk_service_pb2 as risk_pb
 
-from services.origination import wire
 from services.origination.application.asking import Asking
 from services.origination.application.desk import (
     SERVICE,
@@ -29,11 +28,13 @@ from services.origination.application.offering import (
     valid_until,
 )
 from services.origination.application.ports import Checker
+from services.origination.application.terms import as_json, decision_from
 from services.origination.application.trials import is_trial
 from services.origination.domain.application import (
     Application,
     Check,
     Offer,
+    Review,
     noted,
     offered,
     stepped,
@@ -100,14 +101,14 @@ class Deciding:
         if status is Status.OFFERED:
             probability = Decimal(decision.probability_of_default)
             offers = await make_offers(self.desk, found, probability, today)
-        changes: dict[str, Any] = {"checks": checks, "decision_json": wire.as_json(decision)}
+        changes: dict[str, Any] = {"checks": checks, "decision_json": as_json(decision)}
         if status is Status.DECLINED and not doubtful:
             counter = await asking.counter(found, product, today)
             if counter is not None:
                 offers = await counter_offer(self.desk, found, *counter, today)
             if counter is not None and offers:
                 status, changes["asked_decision_json"] = Status.OFFERED, changes["decision_json"]
-                changes["decision_json"] = wire.as_json(counter[1])
+                changes["decision_json"] = as_json(counter[1])
         return await self._store(found, status, today, **changes, offers=offers)
 
     async def check(self, application: Application, product: Product) -> tuple[Check, ...]:
@@ -159,9 +160,8 @@ class Deciding:
         for name in sorted(self.waiting):
             await unhindered(name, self.decide(name))
 
-    async def review(self, request: pb.ReviewApplicationRequest) -> pb.Application:
+    async def review(self, request: pb.ReviewApplicationRequest, review: Review) -> pb.Application:
         """Take one person's word on a referred application."""
-        review = wire.review(request, self.desk.now())
 
         async def prepare(found: Application) -> Prepared:
             today = await self.desk.today(found)
@@ -177,7 +177,7 @@ class Deciding:
 
     async def _offer(self, approved: Application, on: date) -> Application:
         """Make the offers of an application that people approved."""
-        decision = wire.decision_from(approved.decision_json)
+        decision = decision_from(approved.decision_json)
         probability = Decimal(decision.probability_of_default)
         offers = await make_offers(self.desk, approved, probability, on)
         chosen = offered(offers, offers[0].offer_id)

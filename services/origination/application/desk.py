@@ -12,10 +12,8 @@ import msgspec
 import structlog
 from google.protobuf.message import Message as Proto
 from lending.ledger.v1 import ledger_service_pb2 as ledger_pb
-from lending.origination.v1 import events_pb2
 from lending.origination.v1 import origination_service_pb2 as pb
 
-from services.origination import wire, wire_events
 from services.origination.application.trials import Act, is_trial, tried, trying
 from services.origination.application.writing import Written, adverse_action
 from services.origination.domain.application import (
@@ -59,7 +57,7 @@ class Prepared(NamedTuple):
 
     after: Application
     also: Callable[[Work], Awaitable[None]] | None = None
-    answer: Callable[[Application], Any] = wire.application_message
+    answer: Callable[[Application], Any] | None = None
 
 
 Prepare = Callable[[Application], Awaitable[Prepared]]
@@ -67,11 +65,17 @@ Prepare = Callable[[Application], Awaitable[Prepared]]
 
 @dataclass(slots=True)
 class Desk:
-    """Where applications are kept; every call to another service may be repeated."""
+    """
+    Where applications are kept; every call to another service may be repeated.
+
+    `message` renders one for who asks; `told` its subject and body, as everybody hears of it.
+    """
 
     records: Records
     ledger: Any
     policies: Policies
+    message: Callable[[Application], pb.Application]
+    told: Callable[[Application], tuple[str, Proto]]
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     applied_days_back_max: int = 7
 
@@ -180,7 +184,7 @@ class Desk:
             kept = await self._swap(work, found, prepared.after)
             if prepared.also is not None:
                 await prepared.also(work)
-            answer: Answer = prepared.answer(kept)
+            answer: Answer = (prepared.answer or self.message)(kept)
             return answer
 
         return await self.answer_once(request, answer_type, act, method=method)
@@ -227,8 +231,7 @@ class Desk:
             await self._let_guarantors_go(work, application)
         name, status = application.application_id, str(application.status)
         await work.put(application, name, status)
-        body = events_pb2.ApplicationChanged(application=wire_events.told(application))
-        subject = f"lending.v1.origination.application_{status.lower()}.{name}"
+        subject, body = self.told(application)
         marks = hashlib.sha256(body.SerializeToString(deterministic=True)).hexdigest()[:12]
         headers = {"ce-type": "lending.origination.v1.ApplicationChanged", "ce-subject": name}
         await work.owe(subject, f"origination/{name}/{status}/{marks}", body, headers)

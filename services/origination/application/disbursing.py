@@ -11,13 +11,12 @@ from lending.common.v1 import money_pb2
 from lending.ledger.v1 import ledger_service_pb2 as ledger_pb
 from lending.origination.v1 import origination_service_pb2 as pb
 
-from services.origination import wire
-from services.origination.application.contracting import matures_on
 from services.origination.application.desk import SERVICE, Desk
 from services.origination.application.offering import cost_of
 from services.origination.application.ports import PayoutOrder, Payouts
 from services.origination.application.refinancing import pay_off, payoff, would_pay_off
 from services.origination.application.shredding import account_of
+from services.origination.application.terms import matures_on, terms_of
 from services.origination.application.trials import is_trial
 from services.origination.domain import conditions
 from services.origination.domain.application import (
@@ -94,7 +93,7 @@ class Disbursing:
         require(found.status, Step.DISBURSE)
         today = await self.desk.today(found)
         await self.desk.expire(found, today)
-        product, terms = self.desk.product(found), wire.terms_of(found)
+        product, terms = self.desk.product(found), terms_of(found)
         parts_max = max(1, terms.disbursements_max)
         lent = next_amount(found.payouts, terms.principal_minor, parts_max, asked)
         conditions.refuse(
@@ -174,7 +173,7 @@ class Disbursing:
                 loan_id=found.loan_id,
                 borrower_ref=found.borrower_ref,
                 product=found.product,
-                terms=wire.terms_of(found),
+                terms=terms_of(found),
             )
         )
         await self.desk.ledger.DisburseLoan(_disburse(found, payout, validate_only=True))

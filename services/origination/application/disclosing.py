@@ -7,11 +7,11 @@ from typing import Any
 
 from lending.origination.v1 import origination_service_pb2 as pb
 
-from services.origination import wire
 from services.origination.application import writing
 from services.origination.application.desk import Desk, Prepared, Shown, shown_id
 from services.origination.application.offering import cost_of
 from services.origination.application.refinancing import payoff
+from services.origination.application.terms import terms_of
 from services.origination.domain.application import Application, ShownCost
 from services.origination.domain.disclosure import confirmed, disclosed
 from services.origination.domain.payouts import net_of
@@ -50,7 +50,7 @@ class Disclosing:
         require(found.status, Step.SHOW)
         today = await self.desk.today(found)
         await self.desk.expire(found, today)
-        preview = await self.desk.preview(wire.terms_of(found), today)
+        preview = await self.desk.preview(terms_of(found), today)
         cost = cost_of(preview)
         paid_off = await payoff(self.desk, found, today)
         net = net_of(preview.terms.principal_minor, paid_off)
@@ -121,7 +121,7 @@ class Disclosing:
 
     def contract(self, application: Application) -> writing.Written:
         """Write the contract of an application whose disclosure was confirmed."""
-        terms = wire.terms_of(application)
+        terms = terms_of(application)
         return writing.contract(application, self.desk.product(application), terms)
 
 

@@ -10,7 +10,6 @@ from typing import Any
 
 import msgspec
 
-from services.origination import wire
 from services.origination.application.desk import (
     SERVICE,
     Desk,
@@ -18,6 +17,7 @@ from services.origination.application.desk import (
     Prepared,
     unhindered,
 )
+from services.origination.application.terms import as_json, terms_from, terms_on_offer
 from services.origination.domain.application import (
     Application,
     Offer,
@@ -54,7 +54,7 @@ async def priced(desk: Desk, offer: Offer, terms: Any, on: date) -> Offer:
     cost = cost_of(await desk.preview(terms, on))
     return msgspec.structs.replace(
         offer,
-        terms_json=wire.as_json(terms),
+        terms_json=as_json(terms),
         principal_minor=terms.principal_minor,
         total_payable_minor=cost.total_payable_minor,
         all_in_rate_annual=str(cost.nominal_annual),
@@ -75,7 +75,7 @@ async def make_offers(
     grade, rate = product.rate_for(probability_of_default)
     offers: list[Offer] = []
     for instalments in terms_to_offer(product, application.instalments):
-        terms = wire.terms_on_offer(application, product, rate, instalments, on)
+        terms = terms_on_offer(application, product, rate, instalments, on)
         try:
             offers.append(await priced(desk, _unpriced(f"{instalments}m", grade), terms, on))
         except LendingError as refusal:
@@ -96,7 +96,7 @@ async def counter_offer(
     product = desk.product(application, on)
     try:
         grade, rate = product.rate_for(Decimal(decision.probability_of_default))
-        terms = wire.terms_on_offer(other, product, rate, other.instalments, on)
+        terms = terms_on_offer(other, product, rate, other.instalments, on)
         offer = _unpriced(f"{other.instalments}m-{other.amount_minor}", grade, counter=True)
         return (await priced(desk, offer, terms, on),)
     except LendingError as refusal:
@@ -127,7 +127,7 @@ async def with_fees(desk: Desk, application: Application, on: date) -> dict[str,
         return {}
     ceiling, offers = desk.product(application, on).cost_ceiling, []
     for offer in application.offers:
-        terms = wire.terms_from(offer.terms_json)
+        terms = terms_from(offer.terms_json)
         terms.fees_elsewhere_minor = application.fees_elsewhere_minor
         terms.cost_ceiling = ceiling
         offers.append(await priced(desk, offer, terms, on))
@@ -141,7 +141,7 @@ def valid_until(
 ) -> date:
     """Return the last day on which an offer made on a date can be taken up and paid out."""
     last = on + timedelta(days=desk.product(application).offer_days)
-    dues = [date.fromisoformat(wire.terms_from(o.terms_json).first_due_on) for o in offers]
+    dues = [date.fromisoformat(terms_from(o.terms_json).first_due_on) for o in offers]
     return min([last, *(due - timedelta(days=1) for due in dues)])
 
 
@@ -166,7 +166,7 @@ def choose(desk: Desk, offer_id: str) -> Prepare:
 
 
 async def _anew(desk: Desk, found: Application, offer: Offer, on: date) -> Offer:
-    terms = wire.terms_from(offer.terms_json)
+    terms = terms_from(offer.terms_json)
     terms.cost_ceiling = desk.product(found, on).cost_ceiling
     terms.first_due_on = add_months(on, 1).isoformat()
     return await priced(desk, offer, terms, on)

@@ -1,11 +1,16 @@
-"""What origination asks of the world beside risk and ledger: checks of people, payouts of money."""
+"""What origination asks of others beside risk and ledger, and how it is asked itself."""
 
 from __future__ import annotations
 
 from datetime import date
 from typing import NamedTuple, Protocol
 
+from lending.origination.v1 import origination_service_pb2 as pb
+from lending.origination.v1 import security_service_pb2 as security_pb
+
 from services.origination.domain.application import Application, Check
+from services.origination.domain.products import Policies
+from services.origination.domain.securities import Guarantee, Guarantor
 from shared.kernel.errors import Unavailable
 
 
@@ -48,4 +53,44 @@ class Checker(Protocol):
 
     async def check(self, application: Application) -> Check:
         """Return what was found; it may take its time, and raise Unavailable."""
+        ...
+
+
+class Forms(Protocol):
+    """Reads the form that an applicant fills in."""
+
+    def form(self, request: pb.SubmitApplicationRequest, /) -> pb.SubmitApplicationRequest:
+        """Read what a draft must have: its ids, and a product."""
+        ...
+
+    def draft(
+        self, given: pb.SubmitApplicationRequest, policies: Policies, business_on: date | None, /
+    ) -> Application:
+        """Return a draft; what is not filled in yet is empty."""
+        ...
+
+    def whole(
+        self, draft_json: str, request: pb.SubmitApplicationRequest, policies: Policies, /
+    ) -> Application:
+        """Read an application; what is empty is the draft's."""
+        ...
+
+
+class SecurityMessages(Protocol):
+    """Reads what secures a loan; everything wrong in a request is named."""
+
+    def guarantee(self, request: pb.AddGuaranteeRequest, /) -> Guarantee:
+        """Read a security."""
+        ...
+
+    def guarantor(self, request: security_pb.RegisterGuarantorRequest, /) -> Guarantor:
+        """Read a guarantor's figures."""
+        ...
+
+    def lien(self, request: security_pb.RegisterLienRequest, /) -> tuple[str, date]:
+        """Read the registration of a lien: its number and date."""
+        ...
+
+    def guarantor_message(self, given: Guarantor, /) -> security_pb.Guarantor:
+        """Return a guarantor as a message."""
         ...

@@ -12,13 +12,15 @@ from lending.ledger.v1 import loan_pb2
 from lending.origination.v1 import origination_service_pb2 as pb
 from lending.origination.v1 import security_service_pb2 as security_pb
 
-from services.origination import wire, wire_security
 from services.origination.application.desk import Desk, Prepared
 from services.origination.application.offering import with_fees
+from services.origination.application.ports import SecurityMessages
+from services.origination.application.terms import matures_on
 from services.origination.domain.application import Application, noted, stepped
 from services.origination.domain.contract import SIGNABLE, ContractDiffers
 from services.origination.domain.products import latest
 from services.origination.domain.securities import (
+    GUARANTOR,
     Exposure,
     Guarantee,
     GuaranteeAlreadyThere,
@@ -57,10 +59,11 @@ class Securing:
     """Takes securities in, and lets them go."""
 
     desk: Desk
+    messages: SecurityMessages
 
     async def add(self, request: pb.AddGuaranteeRequest) -> pb.Application:
         """Take a security in; the offers are priced anew with its fee."""
-        given = wire_security.guarantee(request)
+        given = self.messages.guarantee(request)
 
         async def prepare(found: Application) -> Prepared:
             return await self._added(found, given, request.amount.currency)
@@ -92,18 +95,15 @@ class Securing:
         after = stepped(found, Step.SECURE, status, stamp, given.guarantee_id, **changes)
 
         async def engage(work: Work) -> None:
-            if given.kind == wire_security.GUARANTOR:
+            if given.kind == GUARANTOR:
                 await self._engage(work, after, given, today)
 
         return Prepared(after, engage)
 
     def _check(self, found: Application, given: Guarantee, on: date) -> None:
-        if found.terms_json:
-            matures_on = wire.matures_on(wire.terms_of(found))
-        else:
-            matures_on = add_months(on, found.instalments)
+        ends_on = matures_on(found) if found.terms_json else add_months(on, found.instalments)
         if given.insurance is not None:
-            check_insurance(given, on, matures_on)
+            check_insurance(given, on, ends_on)
         if given.collateral is not None:
             check_collateral(given, self.desk.product(found), on)
 
@@ -130,13 +130,13 @@ class Securing:
         self, request: security_pb.RegisterGuarantorRequest
     ) -> security_pb.Guarantor:
         """Take a guarantor's figures in; what it guarantees here is kept."""
-        given = wire_security.guarantor(request)
+        given = self.messages.guarantor(request)
 
         async def act(work: Work) -> security_pb.Guarantor:
             known = await work.get(Guarantor, given.guarantor_ref)
             after = restated(known, given)
             await work.put(after, after.guarantor_ref)
-            return wire_security.guarantor_message(after)
+            return self.messages.guarantor_message(after)
 
         return await self.desk.records.answer_once(
             request, security_pb.Guarantor, act, method="RegisterGuarantor"
@@ -148,7 +148,7 @@ class Securing:
             found = await work.get(Guarantor, guarantor_ref)
         if found is None:
             raise GuarantorNotFound(f"no guarantor {guarantor_ref}", field="guarantor_ref")
-        return wire_security.guarantor_message(found)
+        return self.messages.guarantor_message(found)
 
     async def consent(self, request: security_pb.RecordConsentRequest) -> pb.Application:
         """Take the consent of who gives a security to the contract as it was accepted."""
@@ -172,7 +172,7 @@ class Securing:
 
     async def register_lien(self, request: security_pb.RegisterLienRequest) -> pb.Application:
         """Take the registration of a lien."""
-        number, on = wire_security.lien(request)
+        number, on = self.messages.lien(request)
 
         async def prepare(found: Application) -> Prepared:
             thing = _named(found, request.guarantee_id).collateral

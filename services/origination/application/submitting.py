@@ -8,9 +8,9 @@ from datetime import date
 import msgspec
 from lending.origination.v1 import origination_service_pb2 as pb
 
-from services.origination import wire, wire_draft
 from services.origination.application.desk import ApplicationChangedMeanwhile, Desk
 from services.origination.application.offering import valid_until
+from services.origination.application.ports import Forms
 from services.origination.application.refinancing import payoff
 from services.origination.application.trials import trying
 from services.origination.domain.application import Application, check_applied_on, noted, stepped
@@ -24,6 +24,7 @@ class Submitting:
     """Takes forms in: unfinished ones as drafts, whole ones as applications."""
 
     desk: Desk
+    forms: Forms
 
     async def draft(self, request: pb.SubmitApplicationRequest) -> pb.Application:
         """
@@ -32,9 +33,9 @@ class Submitting:
         Raises:
             ApplicationAlreadySubmitted: it is a draft no more.
         """
-        form = wire_draft.form(request)
+        form = self.forms.form(request)
         on = await self.desk.business_on()
-        application = wire_draft.application(form, self.desk.policies, on)
+        application = self.forms.draft(form, self.desk.policies, on)
         until = valid_until(self.desk, application, on or application.applied_on)
         stamp = self.desk.stamp()
 
@@ -45,7 +46,7 @@ class Submitting:
             trail = earlier.trail if earlier else ()
             now = msgspec.structs.replace(application, trail=trail, valid_until_on=until)
             after = stepped(now, Step.DRAFT, Status.DRAFT, stamp)
-            return wire.application_message(await self.desk.keep(work, after))
+            return self.desk.message(await self.desk.keep(work, after))
 
         with trying(request.validate_only):
             return await self.desk.answer_once(request, pb.Application, act, method="SaveDraft")
@@ -66,8 +67,9 @@ class Submitting:
             return first
         if earlier is not None:
             require(earlier.status, Step.SUBMIT)
-        form = wire_draft.merged(earlier.draft_json if earlier else "", request)
-        application = await self._read(form)
+        draft_json = earlier.draft_json if earlier else ""
+        read = self.forms.whole(draft_json, request, self.desk.policies)
+        application = await self._checked(read)
         stamp, version = self.desk.stamp(), application.policy_version
 
         async def act(work: Work) -> pb.Application:
@@ -80,14 +82,13 @@ class Submitting:
                 after = stepped(drafted, Step.SUBMIT, Status.SUBMITTED, stamp, version)
             else:
                 after = noted(application, Step.SUBMIT, stamp, version)
-            return wire.application_message(await self.desk.keep(work, after))
+            return self.desk.message(await self.desk.keep(work, after))
 
         with trying(request.validate_only):
             return await self.desk.answer_once(request, pb.Application, act)
 
-    async def _read(self, form: pb.SubmitApplicationRequest) -> Application:
+    async def _checked(self, read: Application) -> Application:
         desk = self.desk
-        read = wire.application(form, desk.policies)
         on: date | None = await desk.business_on()
         check_applied_on(read.applied_on, on, desk.applied_days_back_max)
         net_of(read.amount_minor, await payoff(desk, read, await desk.today(read)))

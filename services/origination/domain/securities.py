@@ -10,6 +10,9 @@ import msgspec
 from services.origination.domain.products import GuarantorLimit, Product
 from shared.kernel.errors import InvalidArgument, NotFound, Refused
 
+GUARANTOR = "GUARANTEE_KIND_GUARANTOR"
+"""The kind of a guarantee that a person or house gives by its word."""
+
 
 class GuaranteeNotFound(NotFound):
     """The application has no such guarantee."""

@@ -84,7 +84,8 @@ class OriginationService(OriginationServiceServicer):
 
     async def ReviewApplication(self, request: Any, context: Any) -> pb.Application:
         """Take a reviewer's word."""
-        return await self.rooms.deciding.review(request)
+        review = wire.review(request, self.rooms.desk.now())
+        return await self.rooms.deciding.review(request, review)
 
     async def ChooseOffer(self, request: Any, context: Any) -> pb.Application:
         """Choose one of the offers."""

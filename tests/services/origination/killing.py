@@ -14,11 +14,12 @@ import msgspec
 from lending.ledger.v1 import ledger_service_pb2 as ledger_pb
 from lending.ledger.v1 import loan_pb2
 
-from services.origination import wire
+from services.origination import wire, wire_events
 from services.origination.adapters.policy_file import read_policies
 from services.origination.application.desk import Desk
 from services.origination.application.disbursing import Disbursing
 from services.origination.application.ports import PayoutAnswer, PayoutOrder
+from services.origination.application.terms import as_json
 from services.origination.compose import APPLICATION_ID
 from services.origination.config import OriginationSettings
 from services.origination.domain.application import Application, Signature
@@ -29,15 +30,13 @@ from shared.runtime.records import OUTBOX, Records
 
 TODAY = date(2026, 1, 5)
 NOW = datetime(2026, 1, 5, 9, tzinfo=UTC)
-LIVES_MAX = 20
+LIVES_MAX, OLD_PAYOFF = 20, 30_000
 POLICIES = read_policies(OriginationSettings().policies_file)
+TOLD = wire.application_message, wire_events.changed
 
 
 class Killed(BaseException):
     """The process is gone."""
-
-
-OLD_PAYOFF = 30_000
 
 
 class RepaymentAbovePayoff(Refused):
@@ -178,7 +177,7 @@ def contracted() -> Application:
         attributes={},
         applied_on=TODAY,
         status=Status.CONTRACTED,
-        terms_json=wire.as_json(terms),
+        terms_json=as_json(terms),
         contract_sha256="c",
         signatures=(Signature(party_ref="B-1", contract_sha256="c", at=NOW),),
     )
@@ -198,7 +197,7 @@ class World:
     ) -> tuple[bool, int]:
         """Start a process, have it work, perhaps kill it; return whether it lived, and awaits."""
         engine = open_database(f"sqlite+aiosqlite:///{self.folder}/origination.db")
-        desk = Desk(Records(engine), self.ledger, POLICIES, lambda: NOW)
+        desk = Desk(Records(engine), self.ledger, POLICIES, *TOLD, lambda: NOW)
         life = Killable(work(Disbursing(desk, self.bank)), kill_at)
         try:
             await life

@@ -6,8 +6,8 @@ from datetime import date
 
 import msgspec
 
+from services.origination.application.asking import score_request
 from services.origination.domain.application import Application, ConfirmedIncome
-from services.origination.wire_risk import score_request
 from tests.services.origination.paying import Place
 from tests.stories.three_loans import cny
 

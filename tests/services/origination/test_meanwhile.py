@@ -18,7 +18,7 @@ from lending.origination.v1 import origination_service_pb2 as pb
 from lending.origination.v1.events_pb2 import ApplicationChanged
 from lending.risk.v1 import risk_service_pb2 as risk_pb
 
-from services.origination import wire
+from services.origination import wire_security
 from services.origination.application.cancelling import Cancelling
 from services.origination.application.deciding import Deciding
 from services.origination.application.desk import PAGE_SIZE, ApplicationChangedMeanwhile, Desk
@@ -26,6 +26,7 @@ from services.origination.application.disbursing import Disbursing
 from services.origination.application.disclosing import Disclosing
 from services.origination.application.ports import PayoutAnswer, PayoutOrder
 from services.origination.application.securing import Securing
+from services.origination.application.terms import terms_of
 from services.origination.compose import APPLICATION_ID
 from services.origination.domain.application import Application, Review
 from services.origination.domain.payouts import Payout
@@ -34,7 +35,15 @@ from services.origination.domain.state_machine import ApplicationIsExpired, Stat
 from shared.kernel.errors import LendingError, Refused
 from shared.runtime.database import open_database
 from shared.runtime.records import OUTBOX, Records
-from tests.services.origination.killing import NOW, POLICIES, TODAY, Bank, FakeLedger, contracted
+from tests.services.origination.killing import (
+    NOW,
+    POLICIES,
+    TODAY,
+    TOLD,
+    Bank,
+    FakeLedger,
+    contracted,
+)
 
 
 class LoanIsSettled(Refused):
@@ -85,7 +94,7 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
     engine = open_database(f"sqlite+aiosqlite:///{tmp_path}/origination.db")
     records = Records(engine)
     await records.create(APPLICATION_ID)
-    yield Desk(records, Ledger(), POLICIES, lambda: NOW)
+    yield Desk(records, Ledger(), POLICIES, *TOLD, lambda: NOW)
     await engine.dispose()
 
 
@@ -122,13 +131,13 @@ def premium(request_id: str) -> pb.AddGuaranteeRequest:
 async def test_a_security_added_while_risk_was_asked_is_priced(desk: Desk) -> None:
     """The premium of a policy taken in meanwhile stands in the terms that are offered."""
     await store(desk, submitted())
-    risk = Risk(lambda: Securing(desk).add(premium("add-1")))
+    risk = Risk(lambda: Securing(desk, wire_security).add(premium("add-1")))
 
     decided = await Deciding(desk, risk, {}).decide("A-1")
 
     assert decided.status is Status.OFFERED
     assert decided.fees_elsewhere_minor == 8_000
-    assert wire.terms_of(decided).fees_elsewhere_minor == 8_000
+    assert terms_of(decided).fees_elsewhere_minor == 8_000
 
 
 async def test_a_disclosure_shows_what_is_stored(desk: Desk) -> None:
@@ -141,7 +150,7 @@ async def test_a_disclosure_shows_what_is_stored(desk: Desk) -> None:
 
     async def slowly(asked: Any) -> Any:
         desk.ledger.PreviewLoan = preview
-        await Securing(desk).add(free)
+        await Securing(desk, wire_security).add(free)
         return await preview(asked)
 
     desk.ledger.PreviewLoan = slowly

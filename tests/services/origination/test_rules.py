@@ -9,9 +9,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from services.origination import wire
 from services.origination.application.desk import Desk
 from services.origination.application.offering import valid_until
+from services.origination.application.terms import as_json, terms_on_offer
 from services.origination.application.writing import adverse_action
 from services.origination.domain.application import (
     Application,
@@ -87,7 +87,7 @@ def test_an_application_does_not_choose_its_law() -> None:
     """Dated before October 2025 and contracted in 2026, a loan has 2026's ceiling and days."""
     old, new = date(2025, 9, 30), date(2026, 1, 5)
     dated = replaced(contracted(), applied_on=old)
-    desk = Desk(None, None, POLICIES)  # type: ignore[arg-type]
+    desk = Desk(None, None, POLICIES, None, None)  # type: ignore[arg-type]
 
     before, after = desk.product(dated, old), desk.product(dated, new)
 
@@ -138,15 +138,15 @@ def test_an_offer_stands_while_it_can_be_paid_out() -> None:
     """Decided on 31 January, first due on 28 February: the last day is the one before."""
     on, application = date(2026, 1, 31), contracted()
     product = POLICIES.product_on("consumer-2026", on)
-    terms = wire.terms_on_offer(application, product, Decimal("0.12"), 12, on)
+    terms = terms_on_offer(application, product, Decimal("0.12"), 12, on)
     offer = Offer(
         offer_id="12m",
         grade="",
-        terms_json=wire.as_json(terms),
+        terms_json=as_json(terms),
         total_payable_minor=1,
         all_in_rate_annual="0.12",
     )
-    desk = Desk(None, None, POLICIES)  # type: ignore[arg-type]
+    desk = Desk(None, None, POLICIES, None, None)  # type: ignore[arg-type]
 
     assert valid_until(desk, application, on, [offer]) == date(2026, 2, 27)
     assert valid_until(desk, application, on) == date(2026, 3, 2)

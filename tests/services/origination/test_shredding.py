@@ -29,7 +29,7 @@ from services.origination.domain.state_machine import Status
 from shared.runtime.database import open_database
 from shared.runtime.records import Records
 from shared.runtime.vault import VaultKeyMissing, VaultKeyWrong, open_vault
-from tests.services.origination.killing import NOW, POLICIES, TODAY, FakeLedger, contracted
+from tests.services.origination.killing import NOW, POLICIES, TODAY, TOLD, FakeLedger, contracted
 
 NAME, NUMBER, ACCOUNT = "Li Lei of Harbin", "230103199001017788", "6222020200112233"
 OTHER = "Han Meimei of Dalian"
@@ -61,7 +61,7 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
     engine = open_database(f"sqlite+aiosqlite:///{tmp_path}/origination.db")
     records = Records(engine, vault=open_vault(key_file(tmp_path), PERSONAL))
     await records.create(APPLICATION_ID)
-    yield Desk(records, FakeLedger(), POLICIES, lambda: NOW)
+    yield Desk(records, FakeLedger(), POLICIES, *TOLD, lambda: NOW)
     await engine.dispose()
 
 
