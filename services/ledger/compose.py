@@ -35,6 +35,7 @@ from services.ledger.domain.kept import KEEPER
 from services.ledger.entrypoints.approval_service import ApprovalService
 from services.ledger.entrypoints.audit_service import AuditService
 from services.ledger.entrypoints.grpc_service import LedgerService
+from services.ledger.wire_approvals import HELD
 from shared.audit.checkpoints import load_signer
 from shared.runtime.collector import collect_seldom
 from shared.runtime.database import open_database
@@ -79,6 +80,8 @@ async def serve_ledger(settings: LedgerSettings, stop: asyncio.Event | None = No
         ]
 
     work = [writer.run, followers.run]
-    await serve(settings, service="ledger", register=register, background=work, stop=stop)
+    await serve(
+        settings, service="ledger", register=register, background=work, holds=HELD, stop=stop
+    )
     store.close()
     await models.engine.dispose()

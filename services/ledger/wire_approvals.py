@@ -29,6 +29,12 @@ READERS: Mapping[str, Callable[[Any, datetime], Asked]] = {
 }
 """How each change is read, by the field of ApproveChangeRequest that holds it."""
 
+HELD = [
+    "/lending.ledger.v1.LedgerService/" + field.message_type.name.removesuffix("Request")
+    for field in pb.ApproveChangeRequest.DESCRIPTOR.oneofs_by_name["change"].fields
+]
+"""The methods that can wait for a second person: those whose requests can be approved."""
+
 
 def change_of(command: Asked, request: Any) -> Change:
     """Return what a request asks for, in the words of an approval."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from time import perf_counter
 from typing import Any
 
@@ -19,7 +19,7 @@ from prometheus_client import start_http_server
 
 from shared.kernel.errors import LendingError
 from shared.runtime.grpc_errors import status_of
-from shared.runtime.guard import Guard
+from shared.runtime.guard import Guard, methods_of
 from shared.runtime.roles import RoleBook
 from shared.runtime.settings import ServiceSettings
 from shared.runtime.telemetry import CALL_SECONDS, CALLS, span
@@ -113,6 +113,7 @@ async def serve(
     service: str,
     register: Callable[[ByName], Sequence[str]],
     background: Sequence[Background] = (),
+    holds: Collection[str] = (),
     stop: asyncio.Event | None = None,
 ) -> None:
     """
@@ -123,17 +124,22 @@ async def serve(
         service: Name in the log.
         register: Adds servicers to the server and returns their full names.
         background: Coroutine functions that end soon after their stop event is set.
+        holds: Methods that can wait for a second person; four eyes on others are refused.
         stop: Ends serving when set, as a signal does.
     Raises:
         PortInUse: the address is taken.
         TlsMissing, RolesNotValid: the profile needs certificates and roles that are not there.
     """
     roles = settings.roles_path()
-    interceptors = [Edge(), *([Guard(RoleBook(roles))] if roles else [])]
+    book = RoleBook(roles) if roles else None
+    interceptors = [Edge(), *([Guard(book)] if book else [])]
     server = grpc.aio.server(interceptors=interceptors, options=[("grpc.so_reuseport", 0)])
     checks, named = health.aio.HealthServicer(), ByName(server)
     health_pb2_grpc.add_HealthServicer_to_server(checks, named)
-    names = [*register(named), health.SERVICE_NAME, reflection.SERVICE_NAME]
+    ours = register(named)
+    if book is not None:
+        book.serve(methods_of(ours), holds)
+    names = [*ours, health.SERVICE_NAME, reflection.SERVICE_NAME]
     # Not enable_server_reflection: it knows a grpc.aio.Server by its type, gives any other server
     # the servicer that blocks, and each stream that somebody leaves open would hold a thread.
     looker = reflection.aio.ReflectionServicer(names)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import grpc
@@ -68,6 +69,16 @@ class Guard(grpc.aio.ServerInterceptor):
 async def _nobody(requests: Any, context: grpc.aio.ServicerContext) -> None:
     refusal = CallerMayNot("nobody may call this method")
     await context.abort_with_status(rpc_status.to_status(status_of(refusal)))
+
+
+def methods_of(services: Iterable[str]) -> list[str]:
+    """Return every method of services by their full names, as /package.Service/Method."""
+    pool = descriptor_pool.Default()
+    return [
+        f"/{service}/{method.name}"
+        for service in services
+        for method in pool.FindServiceByName(service).methods
+    ]
 
 
 def _acting(method: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
@@ -156,6 +157,8 @@ class RoleBook:
     allowed: dict[tuple[tuple[str, ...], str], tuple[bool, bool]] = field(
         init=False, default_factory=dict
     )
+    own: frozenset[str] = field(init=False, default=frozenset())
+    holds: frozenset[str] = field(init=False, default=frozenset())
     stamp: int = field(init=False)
     next_look: float = field(init=False, default=0.0)
 
@@ -163,6 +166,26 @@ class RoleBook:
         """Read the file; one that cannot be used is raised, not passed over."""
         self.stamp = self.file.stat().st_mtime_ns
         self.roles = read_roles(self.file)
+
+    def serve(self, own: Collection[str], holds: Collection[str]) -> None:
+        """
+        Say which methods this process serves, and which of them it can hold until approved.
+
+        Raises:
+            RolesNotValid: four eyes are asked for where nobody would look; also when read again.
+        """
+        self.own, self.holds = frozenset(own), frozenset(holds)
+        self._require_held(self.roles)
+
+    def _require_held(self, roles: Roles) -> None:
+        packages = {method.rpartition("/")[0].rpartition(".")[0] for method in self.own}
+        for text in roles.four_eyes:
+            meant = [method for method in self.own if matches((text,), method)]
+            passing = sorted(set(meant) - self.holds)
+            if passing:
+                raise RolesNotValid(f"{self.file}: four_eyes cannot hold {passing[0]}")
+            if not meant and text.rpartition("/")[0].rpartition(".")[0] in packages:
+                raise RolesNotValid(f"{self.file}: four_eyes has {text}: no such method")
 
     def is_open(self, method: str) -> bool:
         """Return whether everybody with a certificate may call a method now; none of ours."""
@@ -208,6 +231,7 @@ class RoleBook:
             if stamp == self.stamp:
                 return
             self.stamp, roles = stamp, read_roles(self.file)
+            self._require_held(roles)
         except (OSError, RolesNotValid) as failure:
             structlog.get_logger().error("roles stay as they were", failure=str(failure))
             return

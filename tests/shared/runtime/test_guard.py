@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,11 @@ from lending.collections.v1 import collections_service_pb2_grpc as cases_grpc
 from lending.ledger.v1 import ledger_service_pb2 as pb
 from lending.ledger.v1 import ledger_service_pb2_grpc as ledger_grpc
 
+from services.ledger.wire_approvals import HELD
 from shared.kernel.errors import LendingError
 from shared.runtime.grpc_client import open_channel
 from shared.runtime.grpc_server import Edge
-from shared.runtime.guard import Guard
+from shared.runtime.guard import Guard, methods_of
 from shared.runtime.identity import actor, caller
 from shared.runtime.roles import RoleBook, RolesNotValid, read_roles
 from shared.runtime.tls import Tls
@@ -262,3 +263,32 @@ def test_no_method_of_ours_is_open(tmp_path: Path) -> None:
 
     with pytest.raises(RolesNotValid, match="cannot be open"):
         read_roles(file)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "said"),
+    [
+        ("/lending.ledger.v1.LedgerService/WriteOffLoan", ""),
+        ("/lending.ledger.v1.LedgerService/Write*", ""),
+        ("/lending.collections.v1.ContactService/DeclareDisaster", ""),
+        ("/lending.ledger.v1.LedgerService/*", "cannot hold .*AdvanceBusinessDate"),
+        ("/lending.ledger.v1.LedgerService/BatchPostRepayments", "cannot hold .*Batch"),
+        ("/lending.ledger.v1.LedgerService/WriteOffLoans", "no such method"),
+        ("/lending.ledger.v1.LedgerServise/WriteOffLoan", "no such method"),
+    ],
+)
+def test_four_eyes_only_where_somebody_looks(tmp_path: Path, pattern: str, said: str) -> None:
+    """A method that would take effect at once, or none at all, is not under four eyes."""
+    Secured.make(tmp_path)
+    file = tmp_path / "roles.toml"
+    before = file.read_text()
+    book, methods = RoleBook(file), methods_of(["lending.ledger.v1.LedgerService"])
+    book.serve(methods, HELD)
+
+    file.write_text(before.replace("four_eyes = [", f'four_eyes = [\n  "{pattern}",'))
+    book.is_open("/grpc.health.v1.Health/Check")
+    started = RoleBook(file)
+
+    with pytest.raises(RolesNotValid, match=said) if said else nullcontext():
+        started.serve(methods, HELD)
+    assert (pattern in book.roles.four_eyes) is (not said)
