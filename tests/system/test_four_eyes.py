@@ -17,6 +17,9 @@ from lending.ledger.v1 import audit_service_pb2_grpc as audit_grpc
 from lending.ledger.v1 import ledger_service_pb2 as pb
 from lending.ledger.v1 import ledger_service_pb2_grpc as ledger_grpc
 
+from services.ledger.adapters.event_store import open_event_store
+from services.ledger.application.inspecting import inspect
+from services.ledger.compose_replay import WRITTEN
 from services.ledger.wire_terms import terms_message
 from shared.kernel.errors import LendingError
 from shared.runtime.grpc_client import open_channel
@@ -128,6 +131,42 @@ async def test_a_reversal_by_two_persons(ledger: Callable[..., Any]) -> None:
     found = [(name, await reason_of(call(request))) for name, call, request, _ in steps]
 
     assert found == [(name, answer) for name, _, _, answer in steps]
+
+
+async def test_a_request_to_approve_has_one_effect(
+    ledger: Callable[..., Any], tmp_path: Path
+) -> None:
+    """Its id is good for one change, by one person, and for nothing else in the ledger."""
+    approvals = approval_grpc.LedgerApprovalServiceStub
+    wang, both = (ledger(f"person/{name}", approvals).ApproveChange for name in ("wang", "both"))
+    other = pb.ReverseRepaymentRequest(
+        request_id="back-2", loan_id="L-1", repayment_id="money-1", reason="returned debit"
+    )
+    money = pb.PostRepaymentRequest(
+        request_id="a-1", loan_id="L-1", value_on=DAY, amount=Money(amount_minor=1, currency="CNY")
+    )
+    pay = ledger("service/payments").PostRepayment
+    steps = [
+        # what happens        | call | request                | answer
+        ("approved",            wang,  word("a-1"),             "done"),
+        ("again",               wang,  word("a-1"),             "done"),
+        ("looked at after",     wang,  word("a-1", look=True),  "done"),
+        ("another body",        wang,  word("a-1", reversal("x")), "REQUEST_ID_REUSED"),
+        ("another change",      wang,  word("a-1", other),      "REQUEST_ID_REUSED"),
+        ("another person",      both,  word("a-1"),             "REQUEST_ID_REUSED"),
+        ("money under its id",  pay,   money,                   "REQUEST_ID_REUSED"),
+        ("under money's id",    wang,  word("money-1"),         "REQUEST_ID_REUSED"),
+        ("under the change's",  wang,  word("back-1"),          "REQUEST_ID_REUSED"),
+        ("the other change",    wang,  word("a-2", other),      "done"),
+    ]  # fmt: skip
+
+    found = [(name, await reason_of(call(request))) for name, call, request, _ in steps]
+
+    assert found == [(name, answer) for name, _, _, answer in steps]
+    log = open_event_store(f"sqlite+aiosqlite:///{tmp_path}/ledger.db")
+    wrong = [text for verdict in inspect(log, WRITTEN) for text in verdict.different]
+    log.close()
+    assert wrong == []
 
 
 async def test_every_event_says_who_called(ledger: Callable[..., Any]) -> None:

@@ -5,15 +5,23 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from services.ledger.application.ports import StreamChanged
 from services.ledger.application.posting import Writer
 from services.ledger.domain import approvals as domain
 from services.ledger.domain.approvals import Change
-from services.ledger.domain.book_events import ChangeApproved
+from services.ledger.domain.book_events import ChangeApproved, RequestAnswered
 from services.ledger.domain.refusals import LoanChangedMeanwhile, RequestIdReused
 
 ATTEMPTS_MAX = 3
+
+
+class Request(NamedTuple):
+    """The request that approves: its own id, and the hash of its body."""
+
+    request_id: str
+    body_sha256: str
 
 
 @dataclass(slots=True)
@@ -23,34 +31,48 @@ class Approvals:
     writer: Writer
 
     async def approve(
-        self, change: Change, by: str, request_id: str, now: datetime
+        self, change: Change, by: str, request: Request, now: datetime
     ) -> ChangeApproved:
         """
-        Record an approval; the same request again gets the first one.
+        Record an approval and that its request is answered; the same again gets the first one.
 
         Raises:
-            RequestIdReused: the request id approved something else.
+            RequestIdReused: the request id had another effect, or is the change's own.
             ApproverIsAnother: the change names somebody else as its approver.
         """
         loop = asyncio.get_running_loop()
         for _ in range(ATTEMPTS_MAX):
-            given = await self._given(change.request_id)
-            first = _first(given, change, by, request_id)
+            first = await self.first(change, by, request)
             if first is not None:
                 return first
-            event = domain.approved(change, by, request_id, now)
-            stream = [(_stream(change.request_id), len(given), [event])]
+            given = await self._given(change.request_id)
+            event = domain.approved(change, by, request.request_id, now)
+            streams = [
+                (_stream(change.request_id), len(given), [event]),
+                (f"request/{request.request_id}", 0, [_answer(event, request)]),
+            ]
             try:
-                await loop.run_in_executor(self.writer.thread, self.writer.log.append, stream)
+                await loop.run_in_executor(self.writer.thread, self.writer.log.append, streams)
             except StreamChanged:
                 continue
             self.writer.on_commit()
             return event
         raise LoanChangedMeanwhile("others approve the same change", field="request_id")
 
-    async def first(self, change: Change, by: str, request_id: str) -> ChangeApproved | None:
-        """Return what the request recorded before; None when it is new."""
-        return _first(await self._given(change.request_id), change, by, request_id)
+    async def first(self, change: Change, by: str, request: Request) -> ChangeApproved | None:
+        """
+        Return what the request recorded before; None when it is new.
+
+        Raises:
+            RequestIdReused: the request id had another effect, or is the change's own.
+        """
+        if request.request_id == change.request_id:
+            raise RequestIdReused("it is the change's own id", field="request_id")
+        stored = await asyncio.to_thread(self.writer.log.stream, f"request/{request.request_id}")
+        if any(one.body_sha256 != request.body_sha256 for one in stored):
+            raise RequestIdReused("it had another effect", field="request_id")
+        # Earlier approvals left nothing under their request's id: looked for among the change's.
+        return _first(await self._given(change.request_id), change, by, request.request_id)
 
     async def require(self, change: Change, maker: str, now: datetime) -> None:
         """
@@ -77,6 +99,17 @@ def _first(
                 raise RequestIdReused("it approved another change", field="request_id")
             return one
     return None
+
+
+def _answer(event: ChangeApproved, request: Request) -> RequestAnswered:
+    """Return what is kept under the request's id: it had its effect, on no version of a loan."""
+    return RequestAnswered(
+        request_id=request.request_id,
+        body_sha256=request.body_sha256,
+        loan_id=event.loan_id,
+        loan_version=0,
+        business_on=None,
+    )
 
 
 def _stream(request_id: str) -> str:

@@ -10,7 +10,7 @@ import msgspec
 
 from services.ledger.application.ports import Log, Logged
 from services.ledger.application.verifying import PAGE, Verdict
-from services.ledger.domain.book_events import RequestAnswered
+from services.ledger.domain.book_events import ChangeApproved, RequestAnswered
 from services.ledger.domain.events import Fact, Financial, LoanOpened
 
 LATE_MAX = timedelta(hours=1)
@@ -42,6 +42,7 @@ class Inspection:
     gaps: list[str] = field(default_factory=list)
     foreign: list[str] = field(default_factory=list)
     asked: dict[tuple[str, str], int] = field(default_factory=dict)
+    approved: set[tuple[str, str]] = field(default_factory=set)
     unasked: list[str] = field(default_factory=list)
     disordered: list[str] = field(default_factory=list)
     recorded: dict[str, datetime] = field(default_factory=dict)
@@ -63,6 +64,9 @@ class Inspection:
             self.foreign.append(f"{place}: other bytes than this ledger writes")
         if isinstance(event, Fact):
             self._fact(row, event, place)
+        if isinstance(event, ChangeApproved):
+            # Earlier approvals have no answer, so that one is missing is no finding.
+            self.approved.add((event.request_id, event.loan_id))
         if isinstance(event, RequestAnswered):
             self._answer(row, event, place)
 
@@ -79,7 +83,8 @@ class Inspection:
     def _answer(self, row: Logged, event: RequestAnswered, place: str) -> None:
         if row.originator_id != f"request/{event.request_id}":
             self.foreign.append(f"{place}: it answers {event.request_id}")
-        if self.asked.pop((event.request_id, event.loan_id), None) is None:
+        key = (event.request_id, event.loan_id)
+        if self.asked.pop(key, None) is None and key not in self.approved:
             self.unasked.append(f"{place}: answered, and no fact carries the request")
         if event.loan_version > self.versions.get(f"loan/{event.loan_id}", 0):
             self.unasked.append(f"{place}: loan {event.loan_id} has no {event.loan_version}")
