@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -48,3 +49,15 @@ def test_domains_have_no_clock_and_no_chance() -> None:
     ]
 
     assert said == []
+
+
+def test_the_import_contract_names_every_wire_module() -> None:
+    """A new module of how a service is asked is kept from its application layer as well."""
+    rules = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    name = "What a service does not know is how it is asked"
+    contract = next(one for one in rules["contracts"] if one["name"] == name)
+    wires = {
+        f"services.{path.parent.name}.{path.stem}" for path in ROOT.glob("services/*/wire*.py")
+    }
+
+    assert wires == set(contract["forbidden_modules"])
