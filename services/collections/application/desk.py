@@ -213,7 +213,10 @@ class Desk:
             while more:
                 async with self.records.work() as work:
                     page = await work.find(kind, state=state, after=after, limit=PAGE)
-                    for one in page:
+                for one in page:
+                    # One transaction each: who holds many borrowers in the order of loans waits
+                    # for ever for who hears of them in another.
+                    async with self.records.work() as work:
                         await self._see(work, one.loan_id, on, is_open=kind is Case)
                 after, more = (page[-1].loan_id, True) if len(page) == PAGE else ("", False)
 

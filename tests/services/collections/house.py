@@ -61,11 +61,8 @@ async def a_house(
     folder: Path, ledger: LedgerByHand | None = None, **settings: Any
 ) -> AsyncIterator[House]:
     """Open a house on a folder; opened again it remembers."""
-    chosen = CollectionsSettings(
-        database_url=f"sqlite+aiosqlite:///{folder}/collections.db",
-        outbox_folder=folder / "outbox",
-        **settings,
-    )
+    settings.setdefault("database_url", f"sqlite+aiosqlite:///{folder}/collections.db")
+    chosen = CollectionsSettings(outbox_folder=folder / "outbox", **settings)
     records = Records(open_database(chosen.database_url))
     await records.create(APPLICATION_ID)
     house = build(chosen, records, ledger or LedgerByHand())
