@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import pwd
 import secrets
 import socket
 import subprocess
+import sys
 import time
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -13,6 +15,15 @@ from pathlib import Path
 
 READY_SECONDS_MAX = 30.0
 USER = "duebook"
+BECOME = """
+import os, sys
+os.setgroups([])
+os.setgid(int(sys.argv[1]))
+os.setuid(int(sys.argv[2]))
+os.execv(sys.argv[3], sys.argv[3:])
+"""
+"""Gives up root in a process of its own: to ask `subprocess` for another user is to fork with
+gRPC's threads, and of children forked while it is busy half fail before they start."""
 
 
 class PostgresNotReady(Exception):
@@ -55,34 +66,34 @@ def start_postgres(folder: Path, port: int) -> Postgres:
     password, owner = secrets.token_hex(12), _owner(folder)
     secret = folder / "password"
     secret.write_text(password)
-    if owner:
-        os.chown(secret, owner["user"], owner["group"])
+    become: list[str] = []
+    if owner is not None:
+        os.chown(secret, owner.pw_uid, owner.pw_gid)
+        become = [sys.executable, "-I", "-c", BECOME, str(owner.pw_gid), str(owner.pw_uid)]
     data, log = folder / "data", folder / "postgres.log"
     with log.open("ab") as sink:
-        init = [str(binaries / "initdb"), "-D", str(data), "-U", USER, "-A", "scram-sha-256"]
-        init += [f"--pwfile={secret}", "-E", "UTF8", "--locale=C"]
-        made = subprocess.run(init, stdout=sink, stderr=sink, cwd=folder, **owner)
+        init = [*become, str(binaries / "initdb"), "-D", str(data), "-U", USER, "-E", "UTF8"]
+        init += ["-A", "scram-sha-256", f"--pwfile={secret}", "--locale=C"]
+        made = subprocess.run(init, stdout=sink, stderr=sink, cwd=folder)
         if made.returncode:
             raise PostgresNotReady(_end_of(log))
-        serve = [str(binaries / "postgres"), "-D", str(data), "-p", str(port), "-k", str(folder)]
-        serve += ["-c", "listen_addresses=127.0.0.1"]
-        process = subprocess.Popen(serve, stdout=sink, stderr=sink, cwd=folder, **owner)
+        serve = [*become, str(binaries / "postgres"), "-D", str(data), "-p", str(port)]
+        serve += ["-k", str(folder), "-c", "listen_addresses=127.0.0.1"]
+        process = subprocess.Popen(serve, stdout=sink, stderr=sink, cwd=folder)
     _wait_until_ready(process, port, log)
     return Postgres(process, port, password)
 
 
-def _owner(folder: Path) -> dict[str, int]:
+def _owner(folder: Path) -> pwd.struct_passwd | None:
     """When we are root, give the folder to `nobody` and say who is to run the server."""
     if os.geteuid() != 0:
-        return {}
-    import pwd
-
+        return None
     nobody = pwd.getpwnam("nobody")
     os.chown(folder, nobody.pw_uid, nobody.pw_gid)
     for parent in folder.resolve().parents:
         if not parent.stat().st_mode & 0o001:
             parent.chmod(parent.stat().st_mode | 0o011)
-    return {"user": nobody.pw_uid, "group": nobody.pw_gid}
+    return nobody
 
 
 def _wait_until_ready(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
