@@ -103,6 +103,7 @@ async def serving(url: str, folder: Path) -> AsyncIterator[Any]:
         "LEDGER_GRPC_PORT": str(port),
         "LEDGER_METRICS_PORT": "0",
         "LEDGER_DATABASE_URL": url,
+        "LEDGER_SIGNING_KEY_FILE": str(folder / "signing.key"),
         "LEDGER_NATS_URL": f"nats://127.0.0.1:{nats_port}",
     }
     ledger = Service("ledger", port, environment, folder / "ledger.log")

@@ -71,6 +71,7 @@ def ledger_on(url: str, folder: Path) -> Iterator[Ledger]:
         "LEDGER_GRPC_PORT": str(port),
         "LEDGER_METRICS_PORT": "0",
         "LEDGER_DATABASE_URL": url,
+        "LEDGER_SIGNING_KEY_FILE": str(folder / "signing.key"),
         "LEDGER_NATS_URL": f"nats://127.0.0.1:{nats_port}",
     }
     service = Service("ledger", port, environment, folder / "ledger.log")
