@@ -111,6 +111,7 @@ def start_suite(folder: Path, server: Postgres | None) -> Suite:
             "OUTBOX_FOLDER": str(folder / "outbox"),
             "READING_SECONDS_MIN": "1",
             "PAYOUT_FOLDER": str(folder / "payouts"),
+            "SIGNING_KEY_FILE": str(folder / "signing.key"),
         }
         environment = {f"{name.upper()}_{key}": value for key, value in settings.items()}
         service = Service(name, ports[name], environment, folder / f"{name}.log")
