@@ -26,7 +26,7 @@ from services.ledger.adapters.read_models import ReadModels
 from shared.runtime.database import open_database
 from shared.runtime.postgres_server import start_postgres
 from tests.bench.posting import open_book, repayment
-from tests.simulation.durability import Ledger, ledger_on
+from tests.system.one_ledger import Ledger, ledger_on
 from tests.system.processes import ROOT, free_port
 
 CALLERS = 64

@@ -20,12 +20,12 @@ from lending.ledger.v1 import loan_pb2
 from lending.ledger.v1.ledger_service_pb2_grpc import LedgerServiceStub
 
 from services.ledger.wire_terms import terms_message
-from shared.runtime.nats_server import start_nats
 from tests.bench import batches
 from tests.bench.floors import durable_inserts
 from tests.bench.measures import Measure
 from tests.services.ledger.domain.desk import TERMS
-from tests.system.processes import ROOT, Service, free_port
+from tests.system.one_ledger import ledger_on
+from tests.system.processes import ROOT, free_port
 
 LOANS = 2_000
 STARTS_ON = "2026-01-05"
@@ -97,24 +97,9 @@ async def open_book(stub: Any) -> None:
 @asynccontextmanager
 async def serving(url: str, folder: Path) -> AsyncIterator[Any]:
     """Run a ledger and its bus as processes, and yield a stub of it."""
-    port, nats_port = free_port(), free_port()
-    nats = start_nats(folder / "nats", nats_port)
-    environment = {
-        "LEDGER_GRPC_PORT": str(port),
-        "LEDGER_METRICS_PORT": "0",
-        "LEDGER_DATABASE_URL": url,
-        "LEDGER_SIGNING_KEY_FILE": str(folder / "signing.key"),
-        "LEDGER_NATS_URL": f"nats://127.0.0.1:{nats_port}",
-    }
-    ledger = Service("ledger", port, environment, folder / "ledger.log")
-    ledger.start()
-    try:
-        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+    with ledger_on(url, folder) as ledger:
+        async with ledger.channel() as channel:
             yield LedgerServiceStub(channel)
-    finally:
-        ledger.stop()
-        nats.kill()
-        nats.wait()
 
 
 async def measure(

@@ -16,7 +16,8 @@ from rich.console import Console
 from rich.table import Table
 
 from shared.runtime.postgres_server import Postgres, start_postgres
-from tests.simulation.durability import Tally, cuts, kills, ledger_on
+from tests.simulation.durability import Tally, cuts, kills
+from tests.system.one_ledger import ledger_on
 from tests.system.processes import free_port
 
 Run = Callable[[], Tally]

@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import asyncpg
 import grpc
@@ -18,25 +16,12 @@ from lending.ledger.v1.ledger_service_pb2_grpc import LedgerServiceStub
 from services.ledger.adapters.event_store import open_event_store
 from services.ledger.domain.book_events import RequestAnswered
 from services.ledger.domain.events import RepaymentPosted
-from shared.runtime.nats_server import start_nats
 from tests.bench.posting import LOANS, open_book, repayment
-from tests.system.processes import Service, free_port
+from tests.system.one_ledger import Ledger
 
 CALLERS = 32
 SECONDS_LEAST, SECONDS_MOST = 0.1, 0.6
 AGAIN = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED, grpc.StatusCode.ABORTED)
-
-
-@dataclass
-class Ledger:
-    """One ledger process on one store."""
-
-    service: Service
-    url: str
-
-    def channel(self) -> grpc.aio.Channel:
-        """Return a channel to the process as it runs now."""
-        return grpc.aio.insecure_channel(f"127.0.0.1:{self.service.port}")
 
 
 @dataclass
@@ -60,28 +45,6 @@ class Tally:
         """How many were answered, and what was wrong with them at the last look."""
         wrong = f"{self.lost} lost, {self.doubled} doubled, {self.half} half-written"
         return f"{len(self.told):,} answered, {wrong}"
-
-
-@contextmanager
-def ledger_on(url: str, folder: Path) -> Iterator[Ledger]:
-    """Start a ledger and its NATS; stop both."""
-    port, nats_port = free_port(), free_port()
-    nats = start_nats(folder / "nats", nats_port)
-    environment = {
-        "LEDGER_GRPC_PORT": str(port),
-        "LEDGER_METRICS_PORT": "0",
-        "LEDGER_DATABASE_URL": url,
-        "LEDGER_SIGNING_KEY_FILE": str(folder / "signing.key"),
-        "LEDGER_NATS_URL": f"nats://127.0.0.1:{nats_port}",
-    }
-    service = Service("ledger", port, environment, folder / "ledger.log")
-    service.start()
-    try:
-        yield Ledger(service, url)
-    finally:
-        service.stop()
-        nats.kill()
-        nats.wait()
 
 
 async def kills(

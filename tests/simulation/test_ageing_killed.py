@@ -16,7 +16,7 @@ from services.ledger.domain import commands as cmd
 from services.ledger.domain.events import TransitionRecorded
 from tests.services.ledger.book import open_book
 from tests.services.ledger.domain.desk import TERMS
-from tests.simulation.durability import Ledger, ledger_on
+from tests.system.one_ledger import Ledger, ledger_on
 
 LOANS = 1_200
 STARTS_ON, DUE_ON = date(2026, 1, 5), date(2026, 2, 6)

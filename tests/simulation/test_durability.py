@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.simulation.durability import Tally, cuts, kills, ledger_on
+from tests.simulation.durability import Tally, cuts, kills
+from tests.system.one_ledger import ledger_on
 
 
 def check(tally: Tally) -> None:
