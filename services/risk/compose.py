@@ -6,7 +6,11 @@ import asyncio
 from collections.abc import Sequence
 
 import msgspec
+from lending.risk.v1 import affordability_service_pb2 as affordability_pb
 from lending.risk.v1 import risk_service_pb2 as pb
+from lending.risk.v1.affordability_service_pb2_grpc import (
+    add_AffordabilityServiceServicer_to_server,
+)
 from lending.risk.v1.risk_service_pb2_grpc import add_RiskServiceServicer_to_server
 
 from services.risk import wire, wire_decisions
@@ -14,6 +18,7 @@ from services.risk.adapters.application_stream import follow_applications
 from services.risk.adapters.artefacts import (
     read_loss_rules,
     read_models,
+    read_plan_policies,
     read_policies,
     read_toml,
 )
@@ -23,10 +28,12 @@ from services.risk.application.book import reserve_earlier
 from services.risk.application.deciding import Deciding
 from services.risk.application.decision_desk import DecisionDesk
 from services.risk.application.exposures import Exposures
+from services.risk.application.plans import Plans
 from services.risk.application.portfolio import Portfolios
 from services.risk.application.watch import Watch
 from services.risk.config import APPLICATION_ID, RiskSettings
 from services.risk.domain.early_warning import WarningRules
+from services.risk.entrypoints.affordability_service import AffordabilityService
 from services.risk.entrypoints.grpc_service import RiskService
 from shared.runtime.bus import Bus
 from shared.runtime.database import open_database
@@ -89,10 +96,13 @@ async def serve_risk(settings: RiskSettings) -> None:
     deciding = Deciding(book, policies, models, bureau)
     desk = DecisionDesk(deciding, wire_decisions)
     service = RiskService(records, desk, watch, portfolios)
+    plans = AffordabilityService(records, Plans(read_plan_policies(settings.affordability_folder)))
 
     def register(server: ByName) -> Sequence[str]:
         add_RiskServiceServicer_to_server(service, server)
-        return [pb.DESCRIPTOR.services_by_name["RiskService"].full_name]
+        add_AffordabilityServiceServicer_to_server(plans, server)
+        named = (pb, "RiskService"), (affordability_pb, "AffordabilityService")
+        return [one.DESCRIPTOR.services_by_name[name].full_name for one, name in named]
 
     async def relay(stop: asyncio.Event) -> None:
         await records.relay(settings.nats_url, "risk-relay", stop)

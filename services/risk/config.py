@@ -28,6 +28,10 @@ class RiskSettings(ServiceSettings):
         HERE / "policies" / "underwriting",
         description="Every version of the policy, one TOML file each.",
     )
+    affordability_folder: Path = Field(
+        HERE / "policies" / "affordability",
+        description="Every version of the rules for hardship plans, one TOML file each.",
+    )
     model_folder: Path = Field(
         HERE / "models", description="Every trained model that a policy names, one JSON file each."
     )

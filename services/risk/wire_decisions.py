@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date
 from decimal import ROUND_HALF_EVEN, Decimal
+from typing import Any
 
 import msgspec
 from lending.common.v1 import money_pb2
@@ -20,6 +22,8 @@ from services.risk.domain.application import (
 )
 from services.risk.domain.decision import Decision
 from services.risk.domain.policy import Policy
+from services.risk.domain.reasons import Reason
+from services.risk.domain.rules import Finding
 from services.risk.domain.scorecard import Scorecard, bin_of, points_of
 from shared.kernel.dates import parse_date
 from shared.kernel.errors import InvalidArgument
@@ -60,11 +64,11 @@ def application(request: pb.ScoreApplicationRequest) -> Application:
         borrower_ref=borrower_ref,
         decided_on=decided_on,
         region=_optional_text(request.region, "region"),
-        partner_ref=_optional_id(request.partner_ref, "partner_ref"),
-        guarantor_ref=_optional_id(request.guarantor_ref, "guarantor_ref"),
+        partner_ref=optional_id(request.partner_ref, "partner_ref"),
+        guarantor_ref=optional_id(request.guarantor_ref, "guarantor_ref"),
         bureau=_bureau(request, currency),
-        income=_income(request, currency),
-        group_ref=_optional_id(request.group_ref, "group_ref"),
+        income=confirmed_income(request, currency),
+        group_ref=optional_id(request.group_ref, "group_ref"),
         purpose=_optional_text(request.purpose or request.attributes.get("purpose", ""), "purpose"),
     )
     attributes = {**found.attributes, **own_attributes(found)}
@@ -75,7 +79,8 @@ def _optional_text(text: str, field: str) -> str:
     return a_text(text, field) if text else ""
 
 
-def _optional_id(text: str, field: str) -> str:
+def optional_id(text: str, field: str) -> str:
+    """Return a valid id, or an empty text as it is."""
     return an_id(text, field) if text else ""
 
 
@@ -112,7 +117,8 @@ def _reported(given: pb.BureauReport, name: str, currency: str) -> int:
     return an_amount(money, field, positive=False)
 
 
-def _income(request: pb.ScoreApplicationRequest, currency: str) -> VerifiedIncome | None:
+def confirmed_income(request: Any, currency: str) -> VerifiedIncome | None:
+    """Return the confirmed income of a request that has a field for it; None when it is absent."""
     if not request.HasField("verified_income"):
         return None
     given, field = request.verified_income, "verified_income"
@@ -135,9 +141,7 @@ def decision_message(decision: Decision, decision_id: str) -> pb.Decision:
         outcome=pb.DecisionOutcome.Value(f"DECISION_OUTCOME_{decision.outcome}"),
         score=decision.score,
         probability_of_default=str(decision.probability_of_default),
-        reasons=[
-            pb.Reason(code=r.code, text_en=r.text_en, text_zh=r.text_zh) for r in decision.reasons
-        ],
+        reasons=reason_messages(decision.reasons),
         policy_version=decision.policy_version,
         model_version=decision.model_version,
         input_digest=decision.input_digest,
@@ -146,6 +150,25 @@ def decision_message(decision: Decision, decision_id: str) -> pb.Decision:
         challenger_probability="" if other is None else str(other),
         decision_id=decision_id,
     )
+
+
+def reason_messages(reasons: Iterable[Reason]) -> list[pb.Reason]:
+    """Return reasons as their messages."""
+    return [pb.Reason(code=r.code, text_en=r.text_en, text_zh=r.text_zh) for r in reasons]
+
+
+def rule_messages(findings: Iterable[Finding]) -> list[pb.RuleFinding]:
+    """Return what each rule found as its message."""
+    return [
+        pb.RuleFinding(
+            code=one.code,
+            severity=str(one.severity),
+            found=one.found,
+            bound=one.bound,
+            failed=one.failed,
+        )
+        for one in findings
+    ]
 
 
 def decision_made(decided: Decided, answer: pb.Decision) -> tuple[str, events_pb2.DecisionMade]:
@@ -163,19 +186,9 @@ def explanation(decided: Decided, policy: Policy, card: Scorecard) -> pb.Decisio
     """Return everything about a decision as its message."""
     given, decision = decided.application, decided.decision
     able = affordability(given, policy)
-    rules = [
-        pb.RuleFinding(
-            code=one.code,
-            severity=str(one.severity),
-            found=one.found,
-            bound=one.bound,
-            failed=one.failed,
-        )
-        for one in decision.findings
-    ]
     return pb.DecisionExplanation(
         decision=decision_message(decision, decided.decision_id),
-        rules=rules,
+        rules=rule_messages(decision.findings),
         points=_points(card, given.attributes),
         base_points=card.base_points,
         debt_service_ratio=_places(able.debt_service_ratio),

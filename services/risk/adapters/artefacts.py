@@ -9,6 +9,7 @@ import msgspec
 
 from services.risk.domain.boosted_trees import BoostedTrees
 from services.risk.domain.decision import Models
+from services.risk.domain.plan_affordability import PlanPolicy
 from services.risk.domain.policy import Policies, Policy
 from services.risk.domain.scorecard import Scorecard
 from services.risk.domain.staging import LossRules
@@ -16,10 +17,16 @@ from services.risk.domain.staging import LossRules
 _KINDS = (("-woe-", Scorecard), ("-trees-", BoostedTrees))
 
 
-def read_policies(folder: Path) -> Policies:
-    """Return every version of the policy in a folder of TOML files."""
+def read_policies(folder: Path) -> Policies[Policy]:
+    """Return every version of the underwriting policy in a folder of TOML files."""
     files = sorted(folder.glob("*.toml"))
     return Policies(msgspec.convert(read_toml(file), Policy) for file in files)
+
+
+def read_plan_policies(folder: Path) -> Policies[PlanPolicy]:
+    """Return every version of the rules for hardship plans in a folder of TOML files."""
+    files = sorted(folder.glob("*.toml"))
+    return Policies(msgspec.convert(read_toml(file), PlanPolicy) for file in files)
 
 
 def read_models(folder: Path) -> Models:

@@ -12,7 +12,7 @@ from services.risk.application.exposures import Exposures
 from services.risk.application.ports import BureauSource, NoBureau, Unusable
 from services.risk.domain.application import Application, BureauReport
 from services.risk.domain.decision import Decision, Models, decide
-from services.risk.domain.policy import Policies
+from services.risk.domain.policy import Policies, Policy
 from shared.kernel.errors import NotFound
 from shared.runtime.records import Records, Work
 
@@ -26,7 +26,7 @@ class Deciding:
     """Everything a decision needs beyond the application."""
 
     book: Exposures
-    policies: Policies
+    policies: Policies[Policy]
     models: Models
     bureau: BureauSource = field(default_factory=NoBureau)
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import msgspec
 
-from services.risk.domain.application import Application
+from services.risk.domain.application import Application, VerifiedIncome
 from services.risk.domain.policy import Policy
 from services.risk.domain.reports import usable_report
 
@@ -39,9 +39,9 @@ def affordability(application: Application, policy: Policy) -> Affordability:
     return Affordability(
         income_minor=income,
         payments_minor=others + own,
-        debt_service_ratio=_ratio(Decimal(others + own), Decimal(income)),
+        debt_service_ratio=ratio_of(Decimal(others + own), Decimal(income)),
         disposable_minor=income - others - own - (policy.living_costs_minor or 0),
-        stressed_debt_service_ratio=_ratio(
+        stressed_debt_service_ratio=ratio_of(
             others + stressed_own, income * (1 - policy.stress_income_fall)
         ),
     )
@@ -61,14 +61,19 @@ def debts_counted(application: Application, policy: Policy) -> int:
 
 def contradiction(application: Application) -> Decimal:
     """Return by how much of the stated income the confirmed one differs; 0 without either."""
-    stated, confirmed = application.monthly_income_minor, application.income
-    if confirmed is None:
+    if application.income is None:
         return Decimal(0)
-    gap = abs(stated - confirmed.monthly_minor)
-    return _ratio(Decimal(gap), Decimal(max(stated, 1)))
+    return income_gap(application.monthly_income_minor, application.income)
 
 
-def _ratio(part: Decimal, whole: Decimal) -> Decimal:
+def income_gap(stated_minor: int, confirmed: VerifiedIncome) -> Decimal:
+    """Return by how much of the stated income the confirmed one differs."""
+    gap = abs(stated_minor - confirmed.monthly_minor)
+    return ratio_of(Decimal(gap), Decimal(max(stated_minor, 1)))
+
+
+def ratio_of(part: Decimal, whole: Decimal) -> Decimal:
+    """Return a share of income; `NO_INCOME` when there is none."""
     if whole <= 0:
         return NO_INCOME
     return part / whole

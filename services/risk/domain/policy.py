@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
+from typing import Generic, Protocol, TypeVar
 
 import msgspec
 
@@ -73,28 +74,43 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     probability_of_default_referred_from: Decimal
 
 
-class Policies:
-    """All versions of the policy."""
+class Versioned(Protocol):
+    """What counts from a date."""
 
-    def __init__(self, policies: Iterable[Policy]) -> None:
-        self.versions: dict[str, Policy] = {}
+    @property
+    def version(self) -> str:
+        """Return its name, for ever."""
+
+    @property
+    def effective_from(self) -> date:
+        """Return the first date on which it counts."""
+
+
+Rules = TypeVar("Rules", bound=Versioned)
+
+
+class Policies(Generic[Rules]):
+    """All versions of one kind of policy."""
+
+    def __init__(self, policies: Iterable[Rules]) -> None:
+        self.versions: dict[str, Rules] = {}
         for policy in policies:
             if policy.version in self.versions:
                 raise VersionTwice(f"two policies are {policy.version}", field="version")
             self.versions[policy.version] = policy
 
-    def in_force(self, on: date) -> Policy:
+    def in_force(self, on: date) -> Rules:
         """Return the newest version that counts on a date, or raise NoPolicyInForce."""
         found = [one for one in self.versions.values() if one.effective_from <= on]
         if not found:
             raise NoPolicyInForce(f"no policy counts on {on}", field="decided_on", date=on)
         return max(found, key=lambda one: one.effective_from)
 
-    def newest(self) -> Policy | None:
+    def newest(self) -> Rules | None:
         """Return the version that counts from the latest date; None when there is none."""
         return max(self.versions.values(), key=lambda one: one.effective_from, default=None)
 
-    def version(self, version: str) -> Policy:
+    def version(self, version: str) -> Rules:
         """Return a version by name, or raise PolicyNotFound."""
         if version not in self.versions:
             raise PolicyNotFound(f"no policy {version}", field="policy_version")

@@ -45,13 +45,15 @@ def findings(application: Application, policy: Policy) -> list[Finding]:
     return sorted(found, key=lambda one: one.severity is Severity.REFERS)
 
 
-def _declines(code: str, found: object, bound: object, failed: bool) -> Finding:
+def declines(code: str, found: object, bound: object, failed: bool) -> Finding:
+    """Return a rule that declines when it fails."""
     return Finding(
         code=code, severity=Severity.DECLINES, found=str(found), bound=str(bound), failed=failed
     )
 
 
-def _refers(code: str, found: object, bound: object, failed: bool) -> Finding:
+def refers(code: str, found: object, bound: object, failed: bool) -> Finding:
+    """Return a rule that has a person look when it fails."""
     return Finding(
         code=code, severity=Severity.REFERS, found=str(found), bound=str(bound), failed=failed
     )
@@ -60,33 +62,33 @@ def _refers(code: str, found: object, bound: object, failed: bool) -> Finding:
 def _exclusions(a: Application, p: Policy) -> Iterator[Finding]:
     low, high = p.age_years_min, p.age_years_max
     wrong = not low <= a.age_years <= high
-    yield _declines("AGE_OUT_OF_RANGE", a.age_years, f"{low} to {high}", wrong)
+    yield declines("AGE_OUT_OF_RANGE", a.age_years, f"{low} to {high}", wrong)
     low, high = p.amount_minor_min, p.amount_minor_max
     wrong = not low <= a.amount_minor <= high
-    yield _declines("AMOUNT_OUT_OF_RANGE", a.amount_minor, f"{low} to {high}", wrong)
+    yield declines("AMOUNT_OUT_OF_RANGE", a.amount_minor, f"{low} to {high}", wrong)
     # Before an application had a purpose of its own, the attribute was compared as it was written.
     purpose, excluded = a.purpose or a.attributes.get("purpose", ""), p.purposes_excluded
     wrong = _plain(purpose) in map(_plain, excluded) if a.purpose else purpose in excluded
-    yield _declines("PURPOSE_EXCLUDED", purpose, f"none of {', '.join(excluded)}", wrong)
+    yield declines("PURPOSE_EXCLUDED", purpose, f"none of {', '.join(excluded)}", wrong)
 
 
 def _ability_to_pay(a: Application, p: Policy) -> Iterator[Finding]:
     able = affordability(a, p)
     ratio, most = able.debt_service_ratio, p.debt_service_ratio_max
-    yield _declines("DEBT_SERVICE_TOO_HIGH", _places(ratio), f"at most {most}", ratio > most)
+    yield declines("DEBT_SERVICE_TOO_HIGH", places(ratio), f"at most {most}", ratio > most)
     if p.living_costs_minor is not None:
         left = able.disposable_minor
-        yield _declines("NOTHING_LEFT_TO_LIVE_ON", left, "0 or more", left < 0)
+        yield declines("NOTHING_LEFT_TO_LIVE_ON", left, "0 or more", left < 0)
     if p.stressed_debt_service_ratio_max is not None:
         ratio, most = able.stressed_debt_service_ratio, p.stressed_debt_service_ratio_max
         code = "DEBT_SERVICE_UNDER_STRESS_TOO_HIGH"
-        yield _refers(code, _places(ratio), f"at most {most}", ratio > most)
+        yield refers(code, places(ratio), f"at most {most}", ratio > most)
     if p.income_contradiction_max is not None and a.income is not None:
         gap, most = contradiction(a), p.income_contradiction_max
-        yield _refers("INCOME_CONTRADICTORY", _places(gap), f"at most {most}", gap > most)
+        yield refers("INCOME_CONTRADICTORY", places(gap), f"at most {most}", gap > most)
     if p.income_days_max is not None and a.income is not None:
         days = (a.decided_on - a.income.verified_on).days
-        yield _refers(
+        yield refers(
             "INCOME_STALE", days, f"at most {p.income_days_max} days", days > p.income_days_max
         )
 
@@ -96,14 +98,14 @@ def _other_lenders(a: Application, p: Policy) -> Iterator[Finding]:
     report = usable_report(a, p)
     lenders = max(a.other_lenders, report.lenders if report else 0)
     most = p.other_lenders_max
-    yield _declines("TOO_MANY_LENDERS", lenders, f"at most {most}", lenders > most)
+    yield declines("TOO_MANY_LENDERS", lenders, f"at most {most}", lenders > most)
     month = max(a.enquiries_30d, report.enquiries_30d if report else 0)
     counts: list[tuple[int, int, int | None]] = [(30, month, p.enquiries_30d_max)]
     if report is not None:
         counts.append((7, report.enquiries_7d, p.enquiries_7d_max))
         counts.append((90, report.enquiries_90d, p.enquiries_90d_max))
     said = [(d, n, m) for d, n, m in sorted(counts) if m is not None]
-    yield _declines(
+    yield declines(
         "TOO_MANY_ENQUIRIES",
         ", ".join(f"{n} in {d} days" for d, n, _ in said),
         ", ".join(f"at most {m} in {d} days" for d, _, m in said),
@@ -112,23 +114,23 @@ def _other_lenders(a: Application, p: Policy) -> Iterator[Finding]:
     if report is not None and p.overdue_elsewhere_minor_max is not None:
         most = p.overdue_elsewhere_minor_max
         overdue = report.overdue_minor
-        yield _declines("OVERDUE_ELSEWHERE", overdue, f"at most {most}", overdue > most)
+        yield declines("OVERDUE_ELSEWHERE", overdue, f"at most {most}", overdue > most)
 
 
 def _reports(a: Application, p: Policy) -> Iterator[Finding]:
     """Refer where a report is needed, or was there, and there is none that may be used."""
     if a.bureau_unusable:
-        yield _refers("BUREAU_REPORT_UNUSABLE", a.bureau_unusable, "a report that says all", True)
+        yield refers("BUREAU_REPORT_UNUSABLE", a.bureau_unusable, "a report that says all", True)
     if p.bureau_required_from_minor is not None:
         needed = a.amount_minor >= p.bureau_required_from_minor
         bound = f"needed from {p.bureau_required_from_minor}"
-        yield _refers("BUREAU_REPORT_MISSING", a.amount_minor, bound, needed and a.bureau is None)
+        yield refers("BUREAU_REPORT_MISSING", a.amount_minor, bound, needed and a.bureau is None)
     if p.bureau_days_max is not None and a.bureau is not None:
         consented = a.bureau.consented_on
-        yield _refers("BUREAU_CONSENT_MISSING", consented or "none", "a date", consented is None)
+        yield refers("BUREAU_CONSENT_MISSING", consented or "none", "a date", consented is None)
         days = (a.decided_on - a.bureau.reported_on).days
         stale = days > p.bureau_days_max
-        yield _refers("BUREAU_REPORT_STALE", days, f"at most {p.bureau_days_max} days", stale)
+        yield refers("BUREAU_REPORT_STALE", days, f"at most {p.bureau_days_max} days", stale)
 
 
 def _confirmed_income(a: Application, p: Policy) -> Iterator[Finding]:
@@ -136,16 +138,16 @@ def _confirmed_income(a: Application, p: Policy) -> Iterator[Finding]:
     if p.income_required_from_minor is not None:
         needed = a.amount_minor >= p.income_required_from_minor
         bound = f"needed from {p.income_required_from_minor}"
-        yield _refers("INCOME_NOT_CONFIRMED", a.amount_minor, bound, needed and a.income is None)
+        yield refers("INCOME_NOT_CONFIRMED", a.amount_minor, bound, needed and a.income is None)
 
 
 def _own_book(a: Application, p: Policy) -> Iterator[Finding]:
     if p.borrower_approved_minor_max is not None:
         sum_minor, most = a.borrower_approved_minor + a.amount_minor, p.borrower_approved_minor_max
-        yield _refers("BORROWER_EXPOSURE_TOO_HIGH", sum_minor, f"at most {most}", sum_minor > most)
+        yield refers("BORROWER_EXPOSURE_TOO_HIGH", sum_minor, f"at most {most}", sum_minor > most)
     if p.group_approved_minor_max is not None and a.group_ref:
         sum_minor, most = a.group_approved_minor + a.amount_minor, p.group_approved_minor_max
-        yield _refers("GROUP_EXPOSURE_TOO_HIGH", sum_minor, f"at most {most}", sum_minor > most)
+        yield refers("GROUP_EXPOSURE_TOO_HIGH", sum_minor, f"at most {most}", sum_minor > most)
     limits = {limit.dimension: limit for limit in p.limits}
     for item in a.slices:
         limit = limits.get(item.dimension)
@@ -154,9 +156,9 @@ def _own_book(a: Application, p: Policy) -> Iterator[Finding]:
         total = item.total_minor + a.amount_minor
         share = Decimal(item.amount_minor + a.amount_minor) / total
         beyond = total >= limit.total_minor_min and share > limit.share_max
-        found = f"{item.dimension} {item.value}: {_places(share)}"
+        found = f"{item.dimension} {item.value}: {places(share)}"
         bound = f"at most {limit.share_max} of {limit.total_minor_min} and more"
-        yield _refers("CONCENTRATION_LIMIT", found, bound, beyond)
+        yield refers("CONCENTRATION_LIMIT", found, bound, beyond)
 
 
 def _plain(text: str) -> str:
@@ -164,5 +166,6 @@ def _plain(text: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
-def _places(ratio: Decimal) -> Decimal:
+def places(ratio: Decimal) -> Decimal:
+    """Return a ratio as it is shown: four places, half-even."""
     return round(ratio, 4)

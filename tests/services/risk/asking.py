@@ -48,10 +48,10 @@ def asked(number: int, **different: Any) -> dict[str, Any]:
     }
 
 
-def refused(risk: Service, method: str, /, **body: Any) -> tuple[str, str]:
+def refused(risk: Service, method: str, /, api: str = API, **body: Any) -> tuple[str, str]:
     """Return the code and the reason of a call that is refused."""
     with pytest.raises(CallRefused) as refusal:
-        risk.call(f"{API}/{method}", **body)
+        risk.call(f"{api}/{method}", **body)
     details = json.loads(refusal.value.text)["details"]
     text = details[0]["value"]
     body_bytes = base64.b64decode(text + "=" * (-len(text) % 4))
