@@ -53,7 +53,17 @@ def write_parquet(
             with text.open("w", encoding="utf-8", newline="") as file:
                 csv.writer(file, quoting=csv.QUOTE_ALL).writerows(rows)
             types = {column: _type(column) for column in columns}
-            source = connection.read_csv(str(text), header=False, columns=types)
+            # Its guessing at how a file is written fails now and then: it is told.
+            source = connection.read_csv(
+                str(text),
+                header=False,
+                columns=types,
+                auto_detect=False,
+                delimiter=",",
+                quotechar='"',
+                escapechar='"',
+                parallel=False,
+            )
             source.write_parquet(str(folder / f"{name}.parquet"))
             text.unlink()
 
