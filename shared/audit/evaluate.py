@@ -12,19 +12,14 @@ exact: integers or fractions "n/d". Nothing of the services is imported.
 from __future__ import annotations
 
 import json
+import re
 import sys
 from datetime import date
-from decimal import ROUND_HALF_DOWN, ROUND_HALF_EVEN, ROUND_HALF_UP, ROUND_UP, Decimal
 from fractions import Fraction
 from math import prod
 from typing import Any
 
-MODES = {
-    "HALF_EVEN": ROUND_HALF_EVEN,
-    "HALF_UP": ROUND_HALF_UP,
-    "HALF_DOWN": ROUND_HALF_DOWN,
-    "UP": ROUND_UP,
-}
+_EXACT = re.compile(r"-?[0-9]{1,400}(/[1-9][0-9]{0,399})?", re.ASCII)
 
 
 class Disagrees(Exception):
@@ -39,7 +34,7 @@ def evaluate(node: dict[str, Any]) -> Fraction:
         Disagrees: a node states another value than its parts come to.
     """
     found = _value(node)
-    if found != Fraction(node["value"]):
+    if found != _exact(node["value"]):
         raise Disagrees(f"{node['label']}: {node['value']} stated, {found} recomputed")
     return found
 
@@ -47,7 +42,7 @@ def evaluate(node: dict[str, Any]) -> Fraction:
 def _value(node: dict[str, Any]) -> Fraction:
     op = node["op"]
     if op == "given":
-        return Fraction(node["value"])
+        return _exact(node["value"])
     if op == "days":
         last, first = date.fromisoformat(node["to"]), date.fromisoformat(node["from"])
         return Fraction((last - first).days)
@@ -63,9 +58,28 @@ def _value(node: dict[str, Any]) -> Fraction:
     if op == "most":
         return max(parts)
     if op == "round":
-        exact = Decimal(parts[0].numerator) / parts[0].denominator
-        return Fraction(int(exact.quantize(Decimal(1), rounding=MODES[node["mode"]])))
+        return Fraction(_rounded(parts[0], node["mode"]))
     raise Disagrees(f"{node['label']}: the operation {op} is not known")
+
+
+def _exact(value: Any) -> Fraction:
+    """Return an integer or a fraction n/d; another writing, such as 1e9, is none of ours."""
+    if not _EXACT.fullmatch(str(value)):
+        raise Disagrees(f"{str(value)[:40]!r} is no exact value")
+    return Fraction(str(value))
+
+
+def _rounded(exact: Fraction, mode: str) -> int:
+    """Return a whole number of units; no digit is lost on the way."""
+    whole, rest = divmod(abs(exact), 1)
+    half = Fraction(1, 2)
+    up = {
+        "HALF_EVEN": rest > half or (rest == half and whole % 2 == 1),
+        "HALF_UP": rest >= half,
+        "HALF_DOWN": rest > half,
+        "UP": rest > 0,
+    }[mode]
+    return (int(whole) + up) * (-1 if exact < 0 else 1)
 
 
 def main() -> int:

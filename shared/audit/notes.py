@@ -88,7 +88,9 @@ def _read(lines: str) -> Iterator[Signature]:
             signed = base64.b64decode(encoded, validate=True)
         except ValueError:
             signed = b""
-        if not line.startswith(SIGNED_BY) or not name or len(signed) < 5:
+        # One signature has one writing: else a note's bytes could change and its signature hold.
+        canonical = base64.b64encode(signed).decode() == encoded
+        if not line.startswith(SIGNED_BY) or not name or len(signed) < 5 or not canonical:
             raise CheckpointInvalid("a signature cannot be read")
         yield Signature(name, signed[:4], signed[4:])
 

@@ -14,6 +14,8 @@ MODULES = (
     "packing",
     "locating",
     "steps",
+    "journals",
+    "verify_books",
     "verify_loan",
     "verify_period",
     "verify_pack",

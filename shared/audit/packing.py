@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 
 MANIFEST, BLOCKS = "MANIFEST.txt", "BLOCKS.txt"
 LOAN_TITLE, PERIOD_TITLE = "duebook-evidence/1", "duebook-period/1"
-UNPACKED_BYTES_MAX = 2 * 1024 * 1024 * 1024
+PACK_BYTES_MAX = 2 * 1024 * 1024 * 1024
 BLOCK_BYTES = 1024
 """So much of a file has a hash of its own, by which a changed byte is found."""
 
 HEAD_BYTES = 30
 """Of a file's header in a zip, before its name."""
+
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", re.ASCII)
+"""No folders, nothing that a terminal or a manifest reads otherwise."""
 
 
 class PackInvalid(Exception):
@@ -46,13 +50,17 @@ def unpacked(pack: bytes) -> dict[str, bytes]:
     Return the files of a pack, whatever they say.
 
     Raises:
-        PackInvalid: not a zip.
+        PackInvalid: not a zip, or none of ours.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(pack)) as archive:
-            if sum(info.file_size for info in archive.infolist()) > UNPACKED_BYTES_MAX:
-                raise PackInvalid("it is larger than any pack")
-            files = {info.filename: _bytes(pack, info) for info in archive.infolist()}
+            found = archive.infolist()
+            if sum(info.file_size for info in found) > min(len(pack), PACK_BYTES_MAX):
+                raise PackInvalid("its files are larger than itself, or than any pack")
+            for info in found:
+                if not NAME.fullmatch(info.filename):
+                    raise PackInvalid(f"{info.filename!r} is no name of a file of a pack")
+            files = {info.filename: _bytes(pack, info) for info in found}
     except (zipfile.BadZipFile, NotImplementedError, UnicodeDecodeError, ValueError) as failure:
         raise PackInvalid(f"it is not a zip: {failure}") from None
     return files

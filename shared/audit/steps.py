@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, NamedTuple
 
-from shared.audit.notes import Checkpoint, CheckpointInvalid, checkpoint_of, signed_text
+from shared.audit.notes import Checkpoint, CheckpointInvalid, checkpoint_of, parsed_key, signed_text
 
 Files = dict[str, bytes]
 
@@ -43,6 +43,9 @@ def checkpoint_by(files: Files, name: str, keys: list[str]) -> Checkpoint:
     Return what a signed checkpoint in a file says.
 
     Raises:
-        CheckpointInvalid: none of the keys signed it.
+        CheckpointInvalid: none of the keys signed it, or it is of another log.
     """
-    return checkpoint_of(signed_by_any(files[name].decode(), keys))
+    said = checkpoint_of(signed_by_any(files[name].decode(), keys))
+    if said.origin not in {parsed_key(key)[0] for key in keys}:
+        raise CheckpointInvalid(f"{name} is of another log: {said.origin}")
+    return said

@@ -20,8 +20,15 @@ from pathlib import Path
 
 from shared.audit.evaluate import Disagrees
 from shared.audit.locating import damage, place
-from shared.audit.notes import CheckpointInvalid
-from shared.audit.packing import LOAN_TITLE, MANIFEST, PERIOD_TITLE, PackInvalid, unpacked
+from shared.audit.notes import CheckpointInvalid, signatures
+from shared.audit.packing import (
+    LOAN_TITLE,
+    MANIFEST,
+    PERIOD_TITLE,
+    PackInvalid,
+    manifest_of,
+    unpacked,
+)
 from shared.audit.payments import Unpaid
 from shared.audit.rotations import trusted_keys
 from shared.audit.steps import Files, Step, checkpoint_by, signed_by_any
@@ -29,6 +36,22 @@ from shared.audit.verify_loan import loan_steps
 from shared.audit.verify_period import period_steps
 
 CHECKS = {LOAN_TITLE: loan_steps, PERIOD_TITLE: period_steps}
+_UNREADABLE = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+"""What reading a file that somebody made up can end in."""
+
+STATED = {
+    LOAN_TITLE: "schedule.csv past_due.csv timeline.csv story.txt page.html",
+    PERIOD_TITLE: "entry-tests.csv report.html events.parquet; of loans-before.csv and"
+    " loans-after.csv all but the principal on the books",
+}
+"""What the log's keeper signs, and this program does not recompute."""
 
 
 def verify(pack: bytes, verifier: str) -> list[Step]:
@@ -52,7 +75,7 @@ def verify(pack: bytes, verifier: str) -> list[Step]:
         steps = list(CHECKS[title](files, checkpoint, keys))
     except (CheckpointInvalid, Disagrees, Unpaid) as failure:
         raise PackInvalid(str(failure)) from None
-    except (KeyError, IndexError, TypeError, ValueError) as failure:
+    except _UNREADABLE as failure:
         raise PackInvalid(f"it cannot be read: {type(failure).__name__} {failure}") from None
     whole = Step("every byte of the zip follows from its signed files", len(pack))
     return [whole, Step("files as they were signed", len(files) - 1), *steps]
@@ -68,6 +91,11 @@ def _signed(files: Files, keys: list[str]) -> str:
         raise PackInvalid(f"{failure}: {place(files, MANIFEST, at)}") from None
     if title not in CHECKS:
         raise PackInvalid(f"{MANIFEST} line 1: not {' or '.join(CHECKS)}")
+    text, signed = signatures(note)
+    rest = {name: data for name, data in files.items() if name != MANIFEST}
+    checkpoint = signatures(files["checkpoint.txt"].decode())[0]
+    if text != manifest_of(rest, checkpoint, title) or len(signed) != 1:
+        raise PackInvalid(f"{MANIFEST}: not the manifest of these files, signed once")
     return title
 
 
@@ -87,15 +115,26 @@ def main(arguments: list[str], say: Callable[[str], None] = print) -> int:
     except OSError as failure:
         say(f"{arguments[0]}: {failure}")
         return 2
-    except (PackInvalid, KeyError, UnicodeDecodeError) as failure:
-        say(f"NOT PROVEN: {failure}")
+    except (PackInvalid, *_UNREADABLE) as failure:
+        say(f"NOT PROVEN: {_shown(str(failure))}")
         return 1
     for step in steps:
-        say(f"holds: {step.name} ({step.count})")
+        say(f"holds: {_shown(step.name)} ({step.count})")
+    say(f"signed and not recomputed: {STATED[_title(pack)]}")
     if own:
-        say(f"the key is the pack's own; compare it with the one you know: {verifier.strip()}")
+        key = _shown(verifier.strip())
+        say(f"the key is the pack's own; compare it with the one you know: {key}")
     say(f"PROVEN: sha256 {hashlib.sha256(pack).hexdigest()}")
     return 0
+
+
+def _title(pack: bytes) -> str:
+    return unpacked(pack)[MANIFEST].decode().split("\n", 1)[0]
+
+
+def _shown(text: str) -> str:
+    """Return a text of a pack on one line, in ASCII: it cannot print a verdict of its own."""
+    return "".join(c if " " <= c <= "~" else ascii(c)[1:-1] for c in text)
 
 
 def main_of_pack() -> int:

@@ -3,38 +3,21 @@
 from __future__ import annotations
 
 import base64
-import csv
 import hashlib
-import io
 import json
-import re
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from datetime import date
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any
 
 from shared.audit.merkle import EMPTY, Node, consistent, grown, leaf_hash, root
 from shared.audit.notes import Checkpoint
 from shared.audit.packing import PackInvalid
 from shared.audit.steps import Files, Step, checkpoint_by, read_leaf
+from shared.audit.verify_books import Leaf, books_steps, same, table
 
 DAY = "BusinessDateAdvanced"
-LINE = re.compile(r"\s+([A-Z][A-Za-z:-]+)\s+(-?[0-9.]+) [A-Z]{3}")
-STATED = re.compile(r"(?: balance [^ ]+|=) +(-?[0-9.]+) (?:~ 0 )?[A-Z]{3}$")
-POSITION = re.compile(r"position: ?([0-9]+)")
-
-
-class Leaf(NamedTuple):
-    """One sealed event: its number in the log, its head, and what it says."""
-
-    number: int
-    head: list[Any]
-    said: dict[str, Any]
-
-    @property
-    def postings(self) -> list[list[Any]]:
-        """Account and amount, debit above zero, minor units."""
-        return self.said.get("postings", [])
+SAMPLE_MAX = 1_000_000
 
 
 def period_steps(files: Files, end: Checkpoint, keys: list[str]) -> Iterator[Step]:
@@ -48,6 +31,9 @@ def period_steps(files: Files, end: Checkpoint, keys: list[str]) -> Iterator[Ste
     start = Checkpoint(end.origin, 0, EMPTY)
     if period["start_size"]:
         start = checkpoint_by(files, "checkpoint-before.txt", keys)
+    for name in ("since", "until"):
+        if date.fromisoformat(period[name]).isoformat() != period[name]:
+            raise PackInvalid(f"period.json: {name} is no date")
     if (period["start_size"], period["end_size"]) != (start.size, end.size):
         raise PackInvalid("period.json: its sizes are not those of the checkpoints")
     leaves = _sealed(files, start, end)
@@ -56,13 +42,7 @@ def period_steps(files: Files, end: Checkpoint, keys: list[str]) -> Iterator[Ste
     inside = _inside(period, leaves)
     yield Step(f"events of {period['since']} to {period['until']}", len(inside))
     yield Step("versions of streams without a gap", _versions(leaves))
-    yield Step("journal entries sum to zero", _balanced(inside))
-    yield Step("lines of GL_Detail are what the events post", _detail(period, files, inside))
-    yield Step("balances lead from the first to the last", _balances(period, files, inside))
-    for name in ("journal.hledger", "journal.beancount"):
-        yield Step(
-            f"postings of {name} are those of the events", _journal(name, period, files, inside)
-        )
+    yield from books_steps(files, period, inside, leaves)
     yield Step("the population is counted", _population(period, inside))
     yield Step("the sample is what the seed draws", _sample(period, files, inside))
 
@@ -129,88 +109,6 @@ def _versions(leaves: list[Leaf]) -> int:
     return len(versions)
 
 
-def _balanced(inside: list[Leaf]) -> int:
-    for leaf in inside:
-        if sum(amount for _, amount in leaf.postings):
-            raise PackInvalid(f"event {leaf.number}: its postings do not sum to zero")
-    return sum(1 for leaf in inside if leaf.postings)
-
-
-def _detail(period: dict[str, Any], files: Files, inside: list[Leaf]) -> int:
-    wanted = [
-        (str(leaf.head[0]), str(k), _date(leaf), account, abs(amount), "D" if amount > 0 else "C")
-        for leaf in inside
-        for k, (account, amount) in enumerate(leaf.postings, start=1)
-    ]
-    name = period["gl_detail"]
-    found = [
-        (
-            row["Journal_ID"],
-            row["Journal_ID_Line_Number"],
-            row["Effective_Date"],
-            row["GL_Account_Number"],
-            _minor(row["Amount"]),
-            row["Amount_Credit_Debit_Indicator"],
-        )
-        for row in _table(files, name)
-    ]
-    _same(name, found, wanted)
-    return len(found)
-
-
-def _date(leaf: Leaf) -> str:
-    return str(leaf.said.get("effective_on") or leaf.said["on"])
-
-
-def _balances(period: dict[str, Any], files: Files, inside: list[Leaf]) -> int:
-    """Beginning and movement give the ending balance; each column is zero over all accounts."""
-    moved: Counter[tuple[str, str]] = Counter()
-    for row in _table(files, period["gl_detail"]):
-        sign = 1 if row["Amount_Credit_Debit_Indicator"] == "D" else -1
-        moved[row["GL_Account_Number"], row["Amount_Currency"]] += sign * _minor(row["Amount"])
-    begun: Counter[str] = Counter()
-    rows = _table(files, period["trial_balance"])
-    for number, row in enumerate(rows, start=2):
-        beginning, ending = _minor(row["Amount_Beginning"]), _minor(row["Amount_Ending"])
-        by = moved.pop((row["GL_Account_Number"], row["Amount_Currency"]), 0)
-        begun[row["Amount_Currency"]] += beginning
-        if beginning + by != ending:
-            raise PackInvalid(f"{period['trial_balance']} line {number}: it moved by {by}")
-    if any(begun.values()) or any(moved.values()):
-        raise PackInvalid(f"{period['trial_balance']}: it does not sum to zero")
-    return len(rows)
-
-
-def _journal(name: str, period: dict[str, Any], files: Files, inside: list[Leaf]) -> int:
-    """Postings with a position are the events'; those without, and assertions, the balances'."""
-    found: list[tuple[int, str, int]] = []
-    stated: list[int] = []
-    position = 0
-    for line in files[name].decode().split("\n"):
-        at, posting, balance = POSITION.search(line), LINE.fullmatch(line), STATED.search(line)
-        if at:
-            position = int(at[1])
-        elif posting:
-            found.append((position, posting[1], _minor(posting[2])))
-        elif balance:
-            stated.append(_minor(balance[1]))
-    wanted = [(leaf.head[0], a, m) for leaf in inside for a, m in leaf.postings]
-    posted = [row for row in found if row[0]]
-    _same(name, [(p, m) for p, _, m in posted], [(p, m) for p, _, m in wanted])
-    names = {(ours, theirs) for (_, ours, _), (_, theirs, _) in zip(wanted, posted, strict=True)}
-    if len(names) != len(dict(names)) or len(names) != len({theirs for _, theirs in names}):
-        raise PackInvalid(f"{name}: an account is not under one name")
-    rows = _table(files, period["trial_balance"])
-    begun, ended = ([_minor(row[side]) for row in rows] for side in _SIDES)
-    opened = sorted(amount for at, _, amount in found if not at)
-    _same(f"{name}, at the beginning", opened, sorted(amount for amount in begun if amount))
-    _same(f"{name}, at the end", sorted(stated), sorted(ended))
-    return len(posted)
-
-
-_SIDES = ("Amount_Beginning", "Amount_Ending")
-
-
 def _population(period: dict[str, Any], inside: list[Leaf]) -> int:
     facts = [leaf for leaf in inside if leaf.head[1].startswith("loan/")]
     debits = sum(amount for leaf in facts for _, amount in leaf.postings if amount > 0)
@@ -233,25 +131,10 @@ def _sample(period: dict[str, Any], files: Files, inside: list[Leaf]) -> int:
         if leaf.head[1].startswith("loan/") and leaf.postings
     ]
     seed = period["seed"]
+    if not 0 <= period["sample_size"] <= SAMPLE_MAX:
+        raise PackInvalid("period.json: the sample has no size")
     places.sort(key=lambda p: hashlib.sha256(f"{seed}\n{p[0]}\n{p[1]}".encode()).digest())
     wanted = [(loan, str(version)) for loan, version in places[: period["sample_size"]]]
-    found = [(row["loan_id"], row["version"]) for row in _table(files, "sample.csv")]
-    _same("sample.csv", found, wanted)
+    found = [(row["loan_id"], row["version"]) for row in table(files, "sample.csv")]
+    same("sample.csv", found, wanted)
     return len(found)
-
-
-def _table(files: Files, name: str) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(files[name].decode())))
-
-
-def _minor(amount: str) -> int:
-    return int(amount.replace(".", ""))
-
-
-def _same(name: str, found: Iterable[Any], wanted: Iterable[Any]) -> None:
-    there, due = list(found), list(wanted)
-    for number, (one, other) in enumerate(zip(there, due, strict=False), start=1):
-        if one != other:
-            raise PackInvalid(f"{name} row {number}: {one}, the events say {other}")
-    if len(there) != len(due):
-        raise PackInvalid(f"{name} has {len(there)} rows, the events say {len(due)}")

@@ -19,7 +19,6 @@ from services.ledger.application.key_rotation import rotations
 from services.ledger.application.period import Period
 from services.ledger.application.period_page import period_page
 from services.ledger.application.period_tables import (
-    BALANCES,
     LOANS,
     balance_rows,
     loan_rows,
@@ -39,6 +38,7 @@ from shared.audit import packing
 from shared.audit.checkpoints import Signer
 from shared.audit.notes import checkpoint_of, signatures
 from shared.audit.sbom import bill_of_materials
+from shared.audit.verify_books import BALANCES
 
 DAY = timedelta(days=1)
 README = """\
@@ -67,12 +67,13 @@ MANIFEST.txt             hashes of all files, signed with the log's key; BLOCKS.
 
 The check holds: every byte as it was signed; the events are all events of the log between the two
 checkpoints, none missing, none added; the period begins and ends where business dates say; each
-entry sums to zero; GL_Detail and both journals are what the events post; the beginning balances
-and what moved give the ending ones; the population is counted and the sample drawn again.
+entry sums to zero; every cell of GL_Detail and every byte of both journals is what the events post;
+the beginning balances and what moved give the ending ones; the principal of the loans on the books
+is that of the trial balance, at both ends; the population is counted and the sample drawn again.
 
 It does not recompute: the beginning balances (they are the ending ones of the pack before), the
-rows of loans, the flags of the tests, the page and the Parquet file: these are signed statements,
-and `python -m services.ledger replay` holds them against the whole log.
+other columns of loans, the flags of the tests, the page and the Parquet file: these are signed
+statements, and `python -m services.ledger replay` holds them against the whole log.
 """
 
 
@@ -192,14 +193,14 @@ def _books(period: Period) -> dict[str, bytes]:
         name: "".join(write([*opening, *period.entries], balances)).encode()
         for name, write in writers.items()
     }
-    table = csv_text(",".join(BALANCES), balance_rows(period))
+    table = csv_text(BALANCES, balance_rows(period))
     return {**journals, **standard(period), "balances.csv": table}
 
 
 def _opening(period: Period) -> Iterator[Entry]:
     first = min((entry.on for entry in period.entries), default=period.bounds.since)
     on = min(first, period.bounds.since) - DAY
-    for currency in sorted({currency for currency, _ in period.beginning}):
+    for currency in sorted({of for (of, _), minor in period.beginning.items() if minor}):
         postings = tuple(
             Posting(account, minor)
             for (of, account), minor in sorted(period.beginning.items())

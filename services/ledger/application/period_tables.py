@@ -17,24 +17,15 @@ from services.ledger.application.exporting import Entry, account_name, amount
 from services.ledger.application.period import Period
 from services.ledger.application.tables_text import csv_text
 from services.ledger.domain.book_events import AccrualPosted
-from services.ledger.domain.chart import CHART, AccountKind
+from services.ledger.domain.books import sub_ledger
+from services.ledger.domain.chart import CHART, PRINCIPAL, AccountKind
 from services.ledger.domain.delinquency import standing_of
 from services.ledger.domain.events import Fact, Posting, RepaymentReversed
 from services.ledger.domain.explain import figures
 from services.ledger.domain.loan_account import LoanAccount
 from services.ledger.domain.status import status_on
+from shared.audit.verify_books import GL_DETAIL, TRIAL_BALANCE, UNIT
 
-GL_DETAIL = (
-    "Journal_ID,Journal_ID_Line_Number,JE_Header_Description,JE_Line_Description,Source,"
-    "Business_Unit_Code,Effective_Date,Fiscal_Year,Period,GL_Account_Number,Amount,"
-    "Amount_Credit_Debit_Indicator,Amount_Currency,Entered_By,Entered_Date,Entered_Time,"
-    "Approved_By,Approved_Date,Last_Modified_By,Last_Modified_Date,Reversal_Indicator,"
-    "Reversal_Journal_ID,Segment01"
-)
-TRIAL_BALANCE = (
-    "GL_Account_Number,Business_Unit_Code,Fiscal_Year,Period,Balance_As_Of_Date,"
-    "Amount_Beginning,Amount_Ending,Amount_Currency"
-)
 CHART_OF_ACCOUNTS = (
     "GL_Account_Number,GL_Account_Name,Account_Type,Account_Subtype,FS_Caption,"
     "GL_Account_Description,Parent_GL_Account_Number"
@@ -45,15 +36,6 @@ TYPES = {
     AccountKind.INCOME: "Revenue",
     AccountKind.EXPENSE: "Expenses",
 }
-BALANCES = [
-    "currency",
-    "account",
-    "beginning_minor",
-    "debits_minor",
-    "credits_minor",
-    "ending_minor",
-]
-UNIT = "LENDING"
 
 
 def named(what: str, since: date, until: date) -> str:
@@ -69,10 +51,6 @@ def standard(period: Period) -> dict[str, bytes]:
         named("Trial_Balance", since, until): csv_text(TRIAL_BALANCE, _trial_balance(period)),
         named("Chart_Of_Accounts", since, until): csv_text(CHART_OF_ACCOUNTS, _chart()),
     }
-
-
-def _plain(minor: int, currency: str) -> str:
-    return amount(minor, currency).split(" ")[0]
 
 
 def _detail(period: Period) -> Iterator[tuple[Any, ...]]:
@@ -106,7 +84,7 @@ def _line(
         entry.on.year,
         f"{entry.on.month:02}",
         posting.account,
-        _plain(abs(posting.amount_minor), entry.currency),
+        amount(abs(posting.amount_minor), entry.currency),
         "D" if posting.amount_minor > 0 else "C",
         entry.currency,
         getattr(fact, "actor", "") or fact.request_id,
@@ -126,7 +104,7 @@ def _trial_balance(period: Period) -> Iterator[tuple[Any, ...]]:
     until, ending = period.bounds.until, period.ending
     for currency, account in sorted({*ending, *period.beginning}):
         key = (currency, account)
-        begun, ended = (_plain(side[key], currency) for side in (period.beginning, ending))
+        begun, ended = (amount(side[key], currency) for side in (period.beginning, ending))
         yield account, UNIT, until.year, f"{until.month:02}", until, begun, ended, currency
 
 
@@ -161,7 +139,7 @@ def balance_rows(period: Period) -> list[tuple[Any, ...]]:
 
 LOANS = (
     "loan_id,currency,status,days_past_due,buckets,principal_outstanding_minor,arrears_minor,"
-    "payoff_minor,version"
+    "payoff_minor,version,principal_on_books_minor"
 )
 
 
@@ -186,18 +164,20 @@ def loan_rows(accounts: Mapping[str, LoanAccount], on: date) -> list[tuple[Any, 
                 said["arrears"],
                 said["payoff"],
                 account.version,
+                sub_ledger(line)[PRINCIPAL],
             )
         )
     return rows
 
 
 def totals(rows: Sequence[tuple[Any, ...]]) -> dict[str, Any]:
-    """Sum loans by status and currency."""
+    """Sum loans by currency and status; the principal on the books is that of the trial balance."""
     by: Counter[str] = Counter(row[2] for row in rows)
     owed: Counter[str] = Counter()
     for row in rows:
-        owed[f"{row[1]} principal_outstanding_minor"] += row[5]
-        owed[f"{row[1]} arrears_minor"] += row[6]
+        owed[f"{row[1]} {row[2]} principal_outstanding_minor"] += row[5]
+        owed[f"{row[1]} {row[2]} arrears_minor"] += row[6]
+        owed[f"{row[1]} principal_on_books_minor"] += row[9]
     return {"loans": len(rows), "by_status": dict(sorted(by.items())), **dict(sorted(owed.items()))}
 
 

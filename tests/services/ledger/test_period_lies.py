@@ -55,6 +55,58 @@ LIES = {
     "a sample": ("sample.csv", without(1), "sample"),
     "another seed": ("period.json", instead('"seed": "', '"seed": "x'), "sample"),
     "a population": ("period.json", instead('"entries": [0-9]+', '"entries": 3'), "population"),
+    "an amount without its point": (
+        "GL_Detail_20260401_20260630.csv",
+        instead(r"([0-9]+)\.([0-9]{2}),D", r"\1\2,D"),
+        "GL_Detail",
+    ),
+    "another currency": ("GL_Detail_20260401_20260630.csv", instead("CNY", "EUR"), "GL_Detail"),
+    "another approver": (
+        "GL_Detail_20260401_20260630.csv",
+        instead("(:[0-9]{2}),,", r"\1,Wu,"),
+        "GL_Detail",
+    ),
+    "columns under other names": (
+        "GL_Detail_20260401_20260630.csv",
+        instead("Entered_By", "Approved_By"),
+        "first line",
+    ),
+    "another who entered it": (
+        "GL_Detail_20260401_20260630.csv",
+        instead("internal", "nobody"),
+        "GL_Detail",
+    ),
+    "an account under another's name": (
+        "journal.hledger",
+        lambda data: data.replace(b"Assets:Cash ", b"Assets:Bank "),
+        "journal.hledger line",
+    ),
+    "an entry that only the other program reads": (
+        "journal.hledger",
+        lambda data: data + b"\n2026-06-30 x\n  (Assets:Cash)  1,000 CNY\n",
+        "journal.hledger line",
+    ),
+    "an account twice": (
+        "Trial_Balance_20260401_20260630.csv",
+        lambda data: data + data.splitlines(True)[-1],
+        "twice",
+    ),
+    "our own table of balances": ("balances.csv", instead(r"[1-9]\n", "0\n"), "balances.csv"),
+    "principal that the books do not have": (
+        "loans-after.csv",
+        instead(r"([0-9]+)\n", r"1\1\n"),
+        "principal",
+    ),
+    "a sample of less than none": (
+        "period.json",
+        instead('"sample_size": 5', '"sample_size": -5'),
+        "sample",
+    ),
+    "a date that sorts otherwise": (
+        "period.json",
+        instead("2026-06-30", "2026-06-3x"),
+        "period.json|read",
+    ),
     "a consistency": ("consistency.json", instead('"first": [0-9]+', '"first": 1'), "consistency"),
 }
 
