@@ -123,12 +123,14 @@ def rules_in_use(tape: Sequence[Fact]) -> Table:
     rules = msgspec.convert(read_toml(RiskSettings().warning_file), WarningRules)
     first, last = TRAIN_TO + timedelta(days=HORIZON_DAYS), ENDS_ON - timedelta(days=HORIZON_DAYS)
     found = try_rules(tape, rules, first, last)
-    table = Table("rule in use", "alerts", "a month", "precision", "found", "median lead, days")
+    head = ("rule in use", "alerts", "a month", "too late", "precision", "found")
+    table = Table(*head, "median lead, days")
     for one in found:
         table.add_row(
             one.name,
             str(one.alerts),
             f"{one.alerts / ((last - first).days / 30.4):.1f}",
+            str(one.too_late),
             f"{one.precision:.1%}",
             f"{one.recall:.1%}",
             f"{one.lead_days_median:.0f}",

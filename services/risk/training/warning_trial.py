@@ -194,13 +194,26 @@ def _interval(rows: Sequence[Snapshot], said: Sequence[float]) -> tuple[float, f
 
 @dataclass(frozen=True, slots=True)
 class RuleResult:
-    """What the alerts of one indicator were worth; lead times are days."""
+    """
+    What the alerts of one indicator were worth; lead times are days.
+
+    `too_late` are alerts that came when the loan already was more than 30 days late: no warnings.
+    """
 
     name: str
     alerts: int
+    too_late: int
     precision: float
     recall: float
     lead_days_median: float
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """An alert, and the business date on which what completed it was learned."""
+
+    alert: Alert
+    on: date
 
 
 def try_rules(
@@ -209,42 +222,45 @@ def try_rules(
     """
     Raise the alerts that the rules would have raised, in the order of learning, and count them.
 
-    An alert is right if its loan, never more than 30 days late before, is so within the horizon.
+    An alert is right if its loan, never more than 30 days late before, is so within the horizon;
+    days count from when the alert could be raised, not from when its event counts.
     """
     loans: dict[str, list[Fact]] = defaultdict(list)
     borrowers: dict[str, Behaviour] = {}
-    raised: list[Alert] = []
+    raised: list[Learned] = []
     for fact in tape:
         loans[fact.loan_id].append(fact)
         before = borrowers.get(fact.loan_id) or Behaviour(borrower_ref=fact.loan_id)
         borrowers[fact.loan_id], alerts = observe(before, _heard(fact), rules)
-        raised += [alert for alert in alerts if first < fact.known_on <= last]
+        if first < fact.known_on <= last:
+            raised += [Learned(alert, fact.known_on) for alert in alerts]
     bad_on = {loan_id: first_over_thirty(facts) for loan_id, facts in loans.items()}
     ends = last + timedelta(days=HORIZON_DAYS)
     bads = {n for n, on in bad_on.items() if on is not None and first < on <= ends}
-    names = sorted({str(alert.indicator) for alert in raised})
+    names = sorted({str(one.alert.indicator) for one in raised})
     return [
-        _rule_result(name, [a for a in raised if a.indicator == name], bad_on, bads)
+        _rule_result(name, [one for one in raised if one.alert.indicator == name], bad_on, bads)
         for name in names
     ] + [_rule_result("all together", raised, bad_on, bads)]
 
 
 def _rule_result(
-    name: str, raised: Sequence[Alert], bad_on: Mapping[str, date | None], bads: set[str]
+    name: str, raised: Sequence[Learned], bad_on: Mapping[str, date | None], bads: set[str]
 ) -> RuleResult:
     leads: dict[str, int] = {}
     hits = alerts = 0
-    for alert in raised:
-        on = bad_on[alert.loan_id]
-        if on is not None and on <= alert.raised_on:
+    for one in raised:
+        on = bad_on[one.alert.loan_id]
+        if on is not None and on <= one.on:
             continue
         alerts += 1
-        if on is not None and (on - alert.raised_on).days <= HORIZON_DAYS:
+        if on is not None and (on - one.on).days <= HORIZON_DAYS:
             hits += 1
-            leads.setdefault(alert.loan_id, (on - alert.raised_on).days)
+            leads.setdefault(one.alert.loan_id, (on - one.on).days)
     return RuleResult(
         name=name,
         alerts=alerts,
+        too_late=len(raised) - alerts,
         precision=hits / max(1, alerts),
         recall=len(bads & set(leads)) / max(1, len(bads)),
         lead_days_median=float(np.median(list(leads.values()))) if leads else 0.0,

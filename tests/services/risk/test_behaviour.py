@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -194,7 +195,34 @@ def test_rules_are_tried_on_first_lateness_only() -> None:
         ("GRACE_EXPIRED", 2, 0.5),
         ("all together", 2, 0.5),
     ]
-    assert (found[0].recall, found[0].lead_days_median) == (1, 25)
+    assert (found[0].recall, found[0].lead_days_median, found[0].too_late) == (1, 25, 1)
+
+
+def test_a_warning_counts_from_when_it_could_be_raised() -> None:
+    """An end of grace of 10 February learned on 2 March is 5 days ahead; on 8 March, too late."""
+    rules = WarningRules(
+        version="test/1",
+        window_days=90,
+        cool_down_days=1,
+        graces_min=9,
+        part_payments_min=9,
+        fall_share_max=0,
+        falls_min=9,
+    )
+    bad = [
+        fact("03-07", "BUCKET_CHANGED", bucket="M2"),
+        fact("03-07", "BUCKET_CHANGED", bucket="M2", loan="L-2"),
+    ]
+    grace = fact("02-10", "GRACE_EXPIRED")
+    tape = [
+        msgspec.structs.replace(grace, known_on=day("03-02")),
+        *bad,
+        msgspec.structs.replace(grace, loan_id="L-2", known_on=day("03-08")),
+    ]
+    (found, _) = try_rules(tape, rules, day("01-01"), day("06-01"))
+
+    assert (found.alerts, found.too_late, found.precision) == (1, 1, 1.0)
+    assert (found.recall, found.lead_days_median) == (0.5, 5)
 
 
 def test_month_ends() -> None:
