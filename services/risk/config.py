@@ -39,7 +39,7 @@ class RiskSettings(ServiceSettings):
         HERE / "policies" / "expected-loss-2026-01.toml", description="Rules of expected loss."
     )
     monitoring_file: Path = Field(
-        HERE / "policies" / "monitoring-2026-01.toml", description="Bounds of model monitoring."
+        HERE / "policies" / "monitoring-2026-11.toml", description="Bounds of model monitoring."
     )
     bureau_url: str = Field("", description="HTTP API of a credit bureau; empty asks none.")
     bureau_folder: Path | None = Field(

@@ -114,6 +114,12 @@ class Exposures:
         found = await work.connection.execute(select(RESERVATIONS.c.body).where(wanted))
         return [msgspec.json.decode(body, type=Reservation) for body in found.scalars()]
 
+    async def loans(self, work: Work) -> dict[str, str]:
+        """Return the loan of each application that has one, by application id."""
+        columns = RESERVATIONS.c.application_id, RESERVATIONS.c.loan_id
+        query = select(*columns).where(RESERVATIONS.c.loan_id != "")
+        return {name: loan_id for name, loan_id in await work.connection.execute(query)}
+
     def sum_of(self, currency: str, dimension: str, value: str, without: str = "") -> int:
         """Return what counts under a value, minor units, an application left out if given."""
         total = self.sums.get((currency, dimension, value), (0, 0))[1]

@@ -11,7 +11,7 @@ import msgspec
 from services.risk.application.exposures import Exposures
 from services.risk.domain.book import BookRow, Eased, with_easing
 from services.risk.domain.early_warning import Alert, watched_on
-from services.risk.domain.portfolio import Portfolio, portfolio
+from services.risk.domain.portfolio import Portfolio, balances, portfolio
 from services.risk.domain.reservation import balance
 from services.risk.domain.staging import LossRules
 from shared.kernel.errors import NotFound
@@ -100,6 +100,14 @@ class Portfolios:
         async with self.records.work() as work:
             watched = await _watched(work, as_of)
         return portfolio(history, dates, self.rules, watched)
+
+    async def by_state(self, as_of: date, currency: str) -> dict[date, dict[str, int]]:
+        """Return what was on the books in each bucket, minor units, on each date kept."""
+        dates, found = [on for on in await self.dates(currency) if on <= as_of], {}
+        for on in dates:
+            async with self.records.work() as work:
+                found[on] = balances(await _book(work, on, currency))
+        return found
 
     async def history(self, as_of: date, currency: str) -> list[list[BookRow]]:
         """Return the books kept up to a date, oldest first, or raise BookNotKept."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 import msgspec
@@ -77,6 +77,11 @@ def moves(before: Iterable[BookRow], after: Iterable[BookRow]) -> list[Move]:
 def is_bad(row: BookRow) -> bool:
     """Say whether a loan has defaulted: more than 90 days late, or charged off."""
     return row.state in DEFAULTED
+
+
+def is_month_end(on: date) -> bool:
+    """Say whether a date is the last of its month."""
+    return (on + timedelta(days=1)).day == 1
 
 
 def remaining_months(dues: Iterable[tuple[date, int]], as_of: date) -> tuple[int, ...]:

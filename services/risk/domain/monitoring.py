@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import StrEnum
+from itertools import pairwise
 from math import exp, log, sqrt
 from statistics import NormalDist
 
@@ -14,6 +15,7 @@ from services.risk.domain.scorecard import Bin, Characteristic, bin_of
 from services.risk.domain.stability import population_stability_index
 
 STEPS, PROBABILITY_LEAST = 30, 1e-6
+GROUPS_MAX, GROUP_LOANS_MIN = 10, 20
 
 
 class Light(StrEnum):
@@ -28,6 +30,7 @@ class MonitoringRules(msgspec.Struct, frozen=True, kw_only=True):
     """One version of the bounds; from `amber` on a figure is looked at, from `red` on acted on."""
 
     version: str
+    window_months: int
     psi_amber: float
     psi_red: float
     auc_fall_amber: float
@@ -162,3 +165,26 @@ def calibration(probabilities: Sequence[float], bad: Sequence[bool]) -> tuple[fl
 def _log_odds(probability: float) -> float:
     p = min(1 - PROBABILITY_LEAST, max(PROBABILITY_LEAST, probability))
     return log(p / (1 - p))
+
+
+class Calibrated(msgspec.Struct, frozen=True, kw_only=True):
+    """Loans of which about the same was said: how many, what was said and what came, means."""
+
+    loans: int
+    said: float
+    seen: float
+
+
+def calibrated(probabilities: Sequence[float], bad: Sequence[bool]) -> tuple[Calibrated, ...]:
+    """Return loans in up to ten groups of the same size, what was said rising."""
+    ordered = sorted(zip(probabilities, bad, strict=True))
+    groups = min(GROUPS_MAX, len(ordered) // GROUP_LOANS_MIN)
+    edges = [len(ordered) * k // groups for k in range(groups + 1)] if groups else []
+    return tuple(
+        Calibrated(
+            loans=end - start,
+            said=sum(said for said, _ in ordered[start:end]) / (end - start),
+            seen=sum(was for _, was in ordered[start:end]) / (end - start),
+        )
+        for start, end in pairwise(edges)
+    )

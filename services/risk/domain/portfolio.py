@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
 from itertools import pairwise
 
 import msgspec
 
-from services.risk.domain.book import BookRow, is_bad, moves
+from services.risk.domain.book import BookRow, is_bad, is_month_end, moves
 from services.risk.domain.book_losses import allowances, arrays_of, hazards_of, stages_of
 from services.risk.domain.exposure import hhi
 from services.risk.domain.roll_rates import RollMatrix, roll_matrix
@@ -100,18 +100,23 @@ def portfolio(
     )
 
 
+def balances(book: Iterable[BookRow]) -> dict[str, int]:
+    """Return the principal outstanding in each bucket, minor units, of loans on the books."""
+    found: dict[str, int] = defaultdict(int)
+    for row in book:
+        if row.on_books:
+            found[row.state] += row.balance_minor
+    return dict(found)
+
+
 def _months(
     history: Sequence[Sequence[BookRow]], dates: Sequence[date]
 ) -> Iterator[tuple[Sequence[BookRow], Sequence[BookRow]]]:
     """Return the books at both ends of each calendar month kept whole; other dates are no month."""
-    ends = [pair for pair in zip(dates, history, strict=True) if _is_month_end(pair[0])]
+    ends = [pair for pair in zip(dates, history, strict=True) if is_month_end(pair[0])]
     for (first, before), (second, after) in pairwise(ends):
         if (second - first).days <= DAYS_OF_MONTH_MAX:
             yield before, after
-
-
-def _is_month_end(on: date) -> bool:
-    return (on + timedelta(days=1)).day == 1
 
 
 def _alone(scenario: Scenario) -> Scenario:

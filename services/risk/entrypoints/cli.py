@@ -66,7 +66,9 @@ def keep(
 def portfolio(
     as_of: Annotated[datetime, typer.Argument(help="A date kept.", formats=["%Y-%m-%d"])],
     currency: Annotated[str, typer.Option(help="ISO 4217 code.")] = "CNY",
-    html: Annotated[Path | None, typer.Option(help="Write the same as an HTML page.")] = None,
+    html: Annotated[
+        Path | None, typer.Option(help="Write the same as an HTML page, with plots.")
+    ] = None,
 ) -> None:
     """Print stages, allowances, stress, roll rates and vintages of a date."""
     _or_say(portfolio_desk.show(RiskSettings(), as_of.date(), currency, html))
@@ -85,10 +87,13 @@ def monitor(
         datetime, typer.Option(help="Decisions from this date on.", formats=["%Y-%m-%d"])
     ] = datetime(2000, 1, 1),
     currency: Annotated[str, typer.Option(help="ISO 4217 code.")] = "CNY",
+    html: Annotated[
+        Path | None, typer.Option(help="Write the same as an HTML page, with figures over time.")
+    ] = None,
 ) -> None:
     """Print drift, discrimination and calibration of each card in use; exit 1 on a red one."""
     dates = since.date(), as_of.date()
-    raise typer.Exit(int(_or_say(monitoring_desk.show(RiskSettings(), *dates, currency))))
+    raise typer.Exit(int(_or_say(monitoring_desk.show(RiskSettings(), *dates, currency, html))))
 
 
 def _or_say(work: Coroutine[None, None, Answer]) -> Answer:

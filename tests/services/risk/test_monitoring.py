@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import random
-from datetime import date
 from math import exp, log
 
 import msgspec
 import pytest
 
 from services.risk.adapters.artefacts import read_models, read_toml
-from services.risk.application.monitoring import outcomes_of
 from services.risk.config import RiskSettings
 from services.risk.domain.monitoring import (
     Light,
@@ -21,7 +19,6 @@ from services.risk.domain.monitoring import (
     psi_critical,
 )
 from services.risk.training.datasets import german
-from tests.services.risk.test_portfolio import row
 
 SETTINGS = RiskSettings()
 RULES = msgspec.convert(read_toml(SETTINGS.monitoring_file), MonitoringRules)
@@ -78,17 +75,3 @@ def test_a_fall_is_seen_and_few_bads_say_nothing() -> None:
     assert lights(0.4, 0.60)["calibration slope"] is Light.RED
     assert set(lights(0.4, 0.95, count=30).values()) <= {Light.GREEN}
     assert performance([0.1, 0.2], [False, False], 0.7, RULES) == []
-
-
-def test_an_outcome_is_known_when_it_is() -> None:
-    """Bad once is bad; settled or a year old is good; the rest is not known yet."""
-    march = date(2027, 3, 31)
-    book = [
-        row("L-1", state="SETTLED"),
-        row("L-2", disbursed_on=date(2026, 3, 31)),
-        row("L-3", disbursed_on=date(2026, 4, 1)),
-        row("L-4", state="M4"),
-    ]
-    later = [row("L-4", state="SETTLED")]
-
-    assert outcomes_of([book, later], march) == {"B-L-1": False, "B-L-2": False, "B-L-4": True}
