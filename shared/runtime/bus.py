@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import structlog
-from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.errors import MaxPayloadError
 from nats.js.api import RawStreamMsg, StreamConfig, StreamInfo
 from nats.js.errors import NotFoundError
 
-from shared.runtime.acks import Acks
+from shared.runtime.acks import Ack, Acks, Letter
 from shared.runtime.nats_address import nats_address
+from shared.runtime.nats_client import SecuredClient, WritingClient
 from shared.runtime.streams import STREAM, configs
 from shared.runtime.telemetry import MESSAGES
 
@@ -53,27 +53,30 @@ class Fence(NamedTuple):
     sequence: int
 
 
-class SecuredClient(Client):
+class Draft(NamedTuple):
     """
-    A client that talks over TLS or not at all.
+    A message to be stored.
 
-    nats-py 2.x starts TLS only where the server's INFO asks for it, which anybody on the way can
-    take out. This is looked at before CONNECT, the first word we say, each time we connect.
+    JetStream stores an `id` once within its window; it is empty where the fence is relied upon.
+    `headers` are sent as they are, besides what id and `fence` become.
     """
 
-    def _connect_command(self) -> bytes:
-        writer = getattr(self._transport, "_io_writer", None)
-        if writer is None or writer.get_extra_info("ssl_object") is None:
-            structlog.get_logger().error("NATS offers no TLS; not connected")
-            raise NatsError("the server offers no TLS")
-        return super()._connect_command()
+    subject: str
+    body: bytes
+    id: str
+    headers: Mapping[str, str]
+    fence: Fence | None = None
+
+
+Outcome = Stored | SequenceMoved | BusDown
+"""What became of a message, as `Bus.publish` returns or raises it."""
 
 
 @dataclass(slots=True)
 class Bus:
     """One connection to NATS; it reconnects for ever."""
 
-    client: Client
+    client: WritingClient
     acks: Acks = field(init=False)
 
     def __post_init__(self) -> None:
@@ -95,7 +98,7 @@ class Bus:
         servers, tls = nats_address(url)
         while True:
             try:
-                client = Client() if tls is None else SecuredClient()
+                client = WritingClient() if tls is None else SecuredClient()
                 await client.connect(
                     servers,
                     name=name,
@@ -181,27 +184,37 @@ class Bus:
             NeverStored: sending it again is useless.
             SequenceMoved: the fence does not hold; read the last message, then decide.
         """
-        if not _SUBJECT.fullmatch(subject):
-            raise NeverStored(f"{subject!r} is no subject")
-        sent = {**headers, "Nats-Msg-Id": message_id} if message_id else dict(headers)
-        if fence is not None:
-            sent["Nats-Expected-Last-Subject-Sequence"] = str(fence.sequence)
-            sent["Nats-Expected-Last-Subject-Sequence-Subject"] = fence.subject
+        outcome = (await self.publish_all([Draft(subject, body, message_id, headers, fence)]))[0]
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    async def publish_all(self, drafts: Sequence[Draft]) -> list[Outcome]:
+        """
+        Publish messages by one write, and wait until JetStream has answered each.
+
+        They are stored in their order, but one that is refused does not keep the next from being
+        stored.
+
+        Returns:
+            What became of each; BusDown, where nothing was said to it for a while.
+        Raises:
+            BusDown: nothing could be sent.
+            NeverStored: one of them will never be stored; nothing was sent.
+        """
+        letters = [_letter(draft) for draft in drafts]
         try:
-            ack = await self.acks.publish(subject, body, sent, ACK_SECONDS)
+            acks = await self.acks.publish(letters, ACK_SECONDS)
         except MaxPayloadError as failure:
-            FAILED.inc()
+            FAILED.inc(len(letters))
             raise NeverStored(str(failure)) from None
         except (NatsError, TimeoutError, OSError) as failure:
-            FAILED.inc()
+            FAILED.inc(len(letters))
             raise BusDown(repr(failure)) from None
-        if ack.error is None:
-            ACKED.inc()
-            return Stored(ack.seq, ack.duplicate)
-        if ack.error.err_code == WRONG_LAST_SEQUENCE:
-            raise SequenceMoved(ack.error.description)
-        FAILED.inc()
-        raise BusDown(f"{ack.error.description} ({ack.error.err_code})")
+        outcomes = [_outcome(ack) for ack in acks]
+        ACKED.inc(sum(isinstance(one, Stored) for one in outcomes))
+        FAILED.inc(sum(isinstance(one, BusDown) for one in outcomes))
+        return outcomes
 
     async def last_message(self, stream: str, subject: str) -> RawStreamMsg | None:
         """
@@ -256,6 +269,28 @@ class Bus:
     async def close(self) -> None:
         """Close the connection."""
         await self.client.close()
+
+
+def _letter(draft: Draft) -> Letter:
+    if not _SUBJECT.fullmatch(draft.subject):
+        raise NeverStored(f"{draft.subject!r} is no subject")
+    headers = dict(draft.headers)
+    if draft.id:
+        headers["Nats-Msg-Id"] = draft.id
+    if draft.fence is not None:
+        headers["Nats-Expected-Last-Subject-Sequence"] = str(draft.fence.sequence)
+        headers["Nats-Expected-Last-Subject-Sequence-Subject"] = draft.fence.subject
+    return Letter(draft.subject, headers, draft.body)
+
+
+def _outcome(ack: Ack | None) -> Outcome:
+    if ack is None:
+        return BusDown("no acknowledgement in time")
+    if ack.error is None:
+        return Stored(ack.seq, ack.duplicate)
+    if ack.error.err_code == WRONG_LAST_SEQUENCE:
+        return SequenceMoved(ack.error.description)
+    return BusDown(f"{ack.error.description} ({ack.error.err_code})")
 
 
 async def _quietly(failure: Exception) -> None:

@@ -8,7 +8,15 @@ from time import monotonic
 
 import pytest
 
-from shared.runtime.bus import Bus, BusDown, Fence, NeverStored, SequenceMoved
+from shared.runtime.bus import (
+    Bus,
+    BusDown,
+    Draft,
+    Fence,
+    NeverStored,
+    SequenceMoved,
+    Stored,
+)
 from shared.runtime.nats_server import start_nats
 from tests.system.processes import free_port
 
@@ -61,6 +69,31 @@ async def test_a_broker_that_comes_back_answers_again(tmp_path: Path) -> None:
     second = await bus.publish(SUBJECT, b"2", "m-2", {})
 
     assert second.sequence == first.sequence + 1 and not bus.acks.waiting
+    await bus.close()
+    nats.kill()
+    nats.wait()
+
+
+async def test_one_that_is_refused_does_not_keep_the_next(tmp_path: Path) -> None:
+    """Three by one write: a fence does not hold, and a line break in a value makes no header."""
+    port = free_port()
+    nats = start_nats(tmp_path, port)
+    bus = await Bus.connect(f"nats://127.0.0.1:{port}", "acks")
+    await bus.ensure_streams()
+
+    outcomes = await bus.publish_all(
+        [
+            Draft(SUBJECT, b"1", "", {"ce-subject": "R\r\nNats-Msg-Id: forged"}, Fence(SUBJECT, 0)),
+            Draft(SUBJECT, b"2", "", {}, Fence(SUBJECT, 9)),
+            Draft(SUBJECT, b"3", "", {}, Fence(SUBJECT, 1)),
+        ]
+    )
+    stored = await bus.client.jsm().get_msg("LENDING", 1)
+
+    assert [type(one) for one in outcomes] == [Stored, SequenceMoved, Stored]
+    assert outcomes[2] == (2, False)
+    assert stored.headers is not None and "Nats-Msg-Id" not in stored.headers
+    assert stored.headers["ce-subject"] == "R Nats-Msg-Id: forged"
     await bus.close()
     nats.kill()
     nats.wait()
