@@ -147,14 +147,14 @@ def _seconds(pid: int, database: int) -> list[float]:
     """Return seconds of CPU so far: the server's loop, its other threads, children, database."""
     threads = Counter[str]()
     for task in Path(f"/proc/{pid}/task").iterdir():
-        threads["loop" if task.name == str(pid) else "others"] += _ticks(task / "stat")
-    followers = sum(_ticks(Path(f"/proc/{child}/stat")) for child in _children(pid))
-    base = sum(_ticks(Path(f"/proc/{one}/stat"), dead=True) for one in [database] if one)
-    base += sum(_ticks(Path(f"/proc/{child}/stat")) for child in _children(database))
+        threads["loop" if task.name == str(pid) else "others"] += ticks(task / "stat")
+    followers = sum(ticks(Path(f"/proc/{child}/stat")) for child in _children(pid))
+    base = sum(ticks(Path(f"/proc/{one}/stat"), dead=True) for one in [database] if one)
+    base += sum(ticks(Path(f"/proc/{child}/stat")) for child in _children(database))
     return [n / TICKS for n in (threads["loop"], threads["others"], followers, base)]
 
 
-def _ticks(stat: Path, *, dead: bool = False) -> int:
+def ticks(stat: Path, *, dead: bool = False) -> int:
     """Return user and system ticks of a thread or process; if asked, of its ended children too."""
     try:
         figures = stat.read_text().rpartition(")")[2].split()

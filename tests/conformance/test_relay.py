@@ -172,7 +172,7 @@ async def test_a_rebuild_cut_short_after_its_first_page_is_completed(post: Post)
     post.restart_nats(wiped=True)
     await post.bus.ensure_streams()
 
-    cut, task = await post.relay("one", CutShort, page=40)
+    cut, task = await post.relay("one", CutShort, page=40, save_seconds=0.0)
     await asyncio.wait({task}, timeout=30)
     half, told = len(await read_all(post.bus)), await cut.tables.position("relay")
     _, again = await post.relay("one", page=40)

@@ -19,6 +19,8 @@ RESTART_SECONDS, STOP_SECONDS = 1.0, 4.0
 LOOK_SECONDS, LOOK_SECONDS_MAX = 0.002, 0.05
 WAITING_BYTES_MAX = 1024
 WAKE, HURRY = b"w", b"h"
+WAKE_SECONDS = {"follow": 0.1, "relay": 0.01}
+"""How long commits are gathered after a word: what is told together costs a part of it."""
 
 
 @dataclass(slots=True)
@@ -28,6 +30,8 @@ class ChildProcess:
     settings: LedgerSettings
     command: str
     process: asyncio.subprocess.Process | None = None
+    quiet_until: float = 0.0
+    owed: asyncio.TimerHandle | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
         """Keep it running until told to stop; then let it finish what it does."""
@@ -56,8 +60,20 @@ class ChildProcess:
         except TimeoutError:
             self.process.kill()
 
-    def wake(self, word: bytes = WAKE) -> None:
-        """Say that there is something new in the log."""
+    def wake(self) -> None:
+        """Say that there is something new in the log: at once, or soon after the last time."""
+        if self.owed is not None:
+            return
+        loop = asyncio.get_running_loop()
+        if loop.time() < self.quiet_until:
+            self.owed = loop.call_at(self.quiet_until, self.say)
+        else:
+            self.say()
+
+    def say(self, word: bytes = WAKE) -> None:
+        """Say a word now."""
+        self.owed = None
+        self.quiet_until = asyncio.get_running_loop().time() + WAKE_SECONDS[self.command]
         pipe = self.process.stdin if self.process else None
         if pipe is None or pipe.transport.is_closing():
             return
@@ -86,7 +102,7 @@ class Followers:
 
     def hurry(self) -> None:
         """Say that somebody waits for read models or seals."""
-        self.following.wake(HURRY)
+        self.following.say(HURRY)
 
     async def caught_up(self) -> None:
         """

@@ -7,14 +7,13 @@ from dataclasses import dataclass, field
 from time import monotonic
 
 import structlog
-from nats.js.api import RawStreamMsg
 
+from services.ledger.adapters.lanes import StreamBehind, lane_of, place_in, publish
 from services.ledger.adapters.read_models import ReadModels, Told
-from services.ledger.adapters.told import ToldLoans
+from services.ledger.adapters.told import SAVE_SECONDS, ToldLoans
 from services.ledger.application.following import Followed, Follower
-from services.ledger.wire_events import Outgoing, outgoing_of, state_of
 from services.ledger.wire_events import told as told_as
-from shared.runtime.bus import Bus, BusDown, Fence, SequenceMoved
+from shared.runtime.bus import Bus, BusDown
 from shared.runtime.streams import (
     DELINQUENCY,
     STATE_STREAM,
@@ -23,16 +22,10 @@ from shared.runtime.streams import (
     require_fencing,
     require_safe,
 )
-from shared.subscriber.chain import Place, place_of
 
 PAGE = 500
 POLL_SECONDS, UNSAFE_SECONDS, LOOK_SECONDS = 0.2, 5.0, 30.0
-LANES_MAX = 64
 WHOLE_LOOKS, WHOLE_SECONDS = 5, 0.4
-
-
-class StreamBehind(Exception):
-    """The stream lacks what was published: it was wiped or rolled back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +55,12 @@ class Relay:
     rebuilding: bool = False
     page: int = PAGE
     look_seconds: float = LOOK_SECONDS
-    lanes: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(LANES_MAX))
+    save_seconds: float = SAVE_SECONDS
     told: ToldLoans = field(init=False)
 
     def __post_init__(self) -> None:
         """Know what the tables know."""
-        self.told = ToldLoans(self.tables)
+        self.told = ToldLoans(self.tables, self.save_seconds)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Publish until told to stop; while NATS is away the log keeps what is to come."""
@@ -103,10 +96,10 @@ class Relay:
             if bus.reconnects != connections:
                 raise BusDown("connected anew: the stream may be another")
             self.woken.clear()
-            reached = await self._step(bus, position)
-            if reached == position:
+            before, position = position, await self._step(bus, position)
+            # What came meanwhile is told together once we are woken for it.
+            if position - before < self.page:
                 await _pause(self.woken, POLL_SECONDS)
-            position = reached
 
     async def _begin(self, bus: Bus) -> int:
         """Return where to go on: at our position; at the log's start if the stream lost some."""
@@ -139,7 +132,7 @@ class Relay:
         states = (await bus.info(STATE_STREAM)).state.messages
         if states < loans:
             return f"{states} states of {loans}"
-        at, place = (found.seq or 0) if found else 0, _place_of(found)
+        at, place = (found.seq or 0) if found else 0, place_in(found)
         if at < last.stream_sequence or place.sequence < last.sequence:
             return f"{loan_id}/{last.sequence} was at {last.stream_sequence}, is {place} at {at}"
         return ""
@@ -153,96 +146,10 @@ class Relay:
             if told_as(row.event):
                 rows.setdefault(row.event.loan_id, []).append(row)
         known = await self.told.of(rows)
-        async with asyncio.TaskGroup() as group:
-            work = {
-                loan_id: group.create_task(
-                    self._guarded(bus, loan_id, lane, known.get(loan_id, Told()))
-                )
-                for loan_id, lane in rows.items()
-            }
-        results = {loan_id: task.result() for loan_id, task in work.items()}
-        failed = [one for one in results.values() if isinstance(one, Exception)]
-        if failed:
-            raise failed[0]
-        await self.told.note(
-            {name: one for name, one in results.items() if isinstance(one, Told)}, reached
-        )
+        lanes = [lane_of(name, lane, known.get(name, Told())) for name, lane in rows.items()]
+        await publish(bus, lanes)
+        await self.told.note({lane.loan_id: lane.told for lane in lanes}, reached)
         return reached
-
-    async def _guarded(
-        self, bus: Bus, loan_id: str, rows: list[Followed], told: Told
-    ) -> Told | BusDown | StreamBehind:
-        """Publish one loan's part of a page; a failure waits until the other lanes are done."""
-        async with self.lanes:
-            try:
-                return await self._lane(bus, loan_id, rows, told)
-            except (BusDown, StreamBehind) as failure:
-                return failure
-
-    async def _lane(self, bus: Bus, loan_id: str, rows: list[Followed], told: Told) -> Told:
-        """Publish one loan's messages one after the other, its state before them."""
-        place = Place(told.sequence, told.hash)
-        messages: list[Outgoing] = []
-        for row in rows:
-            messages += outgoing_of(row, place)
-            place = messages[-1].place
-        # The state first: who notes the end of the stream and then reads the states misses nothing.
-        at = await self._state(bus, state_of(rows[-1].account, place), told.state_sequence)
-        end = told.stream_sequence
-        for message in messages:
-            end = await self._event(bus, loan_id, message, end)
-        return Told(place.sequence, place.hash, end, at)
-
-    async def _event(self, bus: Bus, loan_id: str, message: Outgoing, after: int) -> int:
-        """
-        Store one event behind the stream sequence of the one before; skip it when it is there.
-
-        Returns:
-            Its stream sequence; 0 when later ones are there already, so that the next one asks.
-        Raises:
-            StreamBehind: the message before it is not in the stream.
-        """
-        fence = Fence(f"{DELINQUENCY}.*.{loan_id}", after)
-        while True:
-            try:
-                stored = await bus.publish(
-                    message.subject, message.body, message.id, message.headers, fence
-                )
-                if not stored.duplicate:
-                    return stored.sequence
-            except SequenceMoved:
-                pass
-            last = await bus.last_message(STREAM, fence.subject)
-            place = _place_of(last)
-            if place.sequence > message.place.sequence:
-                return 0
-            if last is not None and place.sequence == message.place.sequence:
-                if place != message.place:
-                    log = structlog.get_logger()
-                    log.error("the stream has another event", event_id=message.id)
-                return last.seq or 0
-            if place.sequence < message.place.sequence - 1:
-                raise StreamBehind(f"{message.id} has nothing before it")
-            fence = fence._replace(sequence=(last.seq or 0) if last else 0)
-
-    async def _state(self, bus: Bus, state: Outgoing, after: int) -> int:
-        """Store a loan's state behind the one that we know; leave a later one alone."""
-        fence = Fence(state.subject, after)
-        while True:
-            try:
-                stored = await bus.publish(state.subject, state.body, "", state.headers, fence)
-                return stored.sequence
-            except SequenceMoved:
-                last = await bus.last_message(STATE_STREAM, state.subject)
-            found = int((last.headers or {}).get("ce-sequence", "0")) if last else 0
-            if last is not None and found >= state.place.sequence:
-                return last.seq or 0
-            fence = fence._replace(sequence=(last.seq or 0) if last else 0)
-
-
-def _place_of(message: RawStreamMsg | None) -> Place:
-    """Return the place that a loan's last message in the stream stands for."""
-    return place_of(message.headers or {}, message.data or b"") if message else Place()
 
 
 async def _pause(event: asyncio.Event, seconds: float) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from services.ledger.adapters.read_models import ReadModels, Told
 from shared.kernel.bounded import Bounded
 
 KNOWN_BYTES_MAX, KNOWN_BYTES = 16 << 20, 420
-UNSAVED_MAX = 5_000
+UNSAVED_MAX, SAVE_SECONDS = 5_000, 0.25
 
 
 @dataclass(slots=True)
@@ -18,10 +19,12 @@ class ToldLoans:
     """
     Knows the last message of every loan; saves what is noted behind the publishing.
 
-    Nothing waits for the table: what it lacks after a crash is asked of the stream.
+    Nothing waits for the table, and it is not written more often than every `save_seconds`: what
+    it lacks after a crash is asked of the stream.
     """
 
     tables: ReadModels
+    save_seconds: float = SAVE_SECONDS
     known: Bounded[Told] = field(
         default_factory=lambda: Bounded(KNOWN_BYTES_MAX, lambda _: KNOWN_BYTES)
     )
@@ -29,6 +32,7 @@ class ToldLoans:
     reached: int = 0
     saved: int = 0
     saving: asyncio.Task[None] | None = None
+    hurried: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def begin(self) -> int:
         """Return the position to go on from; what was noted before is saved."""
@@ -70,7 +74,9 @@ class ToldLoans:
             self.known.put(name, one)
         self.unsaved |= told
         self.reached = reached
-        if self.saving is not None and (self.saving.done() or len(self.unsaved) > UNSAVED_MAX):
+        if len(self.unsaved) > UNSAVED_MAX:
+            self.hurried.set()
+        if self.saving is not None and (self.saving.done() or self.hurried.is_set()):
             saving, self.saving = self.saving, None
             await saving
         if self.saving is None:
@@ -78,6 +84,7 @@ class ToldLoans:
 
     async def save(self) -> None:
         """Save what was noted."""
+        self.hurried.set()
         saving, self.saving = self.saving, None
         if saving is not None:
             await saving
@@ -92,3 +99,6 @@ class ToldLoans:
                 self.unsaved = told | self.unsaved
                 raise
             self.saved = reached
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.hurried.wait(), self.save_seconds)
+        self.hurried.clear()
