@@ -173,7 +173,6 @@ async def serve_collections(settings: CollectionsSettings) -> None:
     await create_inbox(records.engine)
     channel = open_channel(settings.ledger_target, settings.deadline_seconds, settings.tls())
     house = build(settings, records, LedgerServiceStub(channel))
-    await house.desk.load()
 
     async def relay(stop: asyncio.Event) -> None:
         await records.relay(settings.nats_url, "collections-relay", stop)

@@ -39,10 +39,11 @@ class RequestIdReused(Refused):
 
 @dataclass(slots=True)
 class Work:
-    """One transaction; with a vault, what is personal in records is sealed."""
+    """One transaction; with a vault, what is personal is sealed; `held` are the names it holds."""
 
     connection: AsyncConnection
     vault: Vault | None = None
+    held: set[str] = field(default_factory=set)
 
     async def get(self, kind: type[Record], record_id: str) -> Record | None:
         """Return a record; None when there is none."""
@@ -68,6 +69,7 @@ class Work:
     async def hold(self, name: str) -> None:
         """Wait until no other process holds a name, and hold it until the transaction ends."""
         await locks.hold(self.connection, name)
+        self.held.add(name)
 
     async def get_all(self, kind: type[Record], record_ids: Collection[str]) -> dict[str, Record]:
         """Return the records there are of these ids, by id, in one question."""

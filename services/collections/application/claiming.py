@@ -38,6 +38,11 @@ class Claiming:
             raise CaseNotFound(f"loan {loan_id} has no case", field="loan_id")
         return found
 
+    async def held(self, work: Work, loan_id: str) -> Case:
+        """Return a case whose claims are to be changed: nobody else does until the end."""
+        await self.desk.case(work, loan_id)
+        return await self.case(work, loan_id)
+
     async def claim(self, work: Work, claim_id: str) -> Claim:
         """Return a claim; raise ClaimNotFound."""
         found = await work.get(Claim, claim_id)
@@ -51,7 +56,7 @@ class Claiming:
 
     async def open(self, work: Work, claim: Claim) -> Claim:
         """Open a claim; raise ClaimAlreadyOpen where one on the same stand-in is under way."""
-        case = await self.case(work, claim.loan_id)
+        case = await self.held(work, claim.loan_id)
         same_currency(claim.currency, case.currency, "cover")
         for one in await self.of(work, claim.loan_id):
             if one.standin_ref == claim.standin_ref and one.status in UNDER_WAY:
@@ -61,10 +66,10 @@ class Claiming:
 
     async def change(self, work: Work, claim_id: str, step: Callable[[Claim], Claim]) -> Claim:
         """Change a claim and tell what became of it."""
+        case = await self.held(work, (await self.claim(work, claim_id)).loan_id)
         before = await self.claim(work, claim_id)
         claim = step(before)
         await work.put(claim, claim_id, claim.loan_id)
-        case = await self.case(work, claim.loan_id)
         if claim.status != before.status:
             said = f"{claim.standin} {claim.standin_ref}: {claim.status} {claim.refusal}".strip()
             loan, on = (case.borrower_ref, case.loan_id), case.last.effective_on
@@ -80,6 +85,7 @@ class Claiming:
         """File a claim of up to what its stand-in has not paid for this loan already."""
         claim = await self.claim(work, claim_id)
         same_currency(amount.currency, claim.currency, "amount")
+        await self.held(work, claim.loan_id)
         paid = sum(
             one.paid_minor
             for one in await self.of(work, claim.loan_id)

@@ -119,7 +119,9 @@ class Debtors:
 
     async def finish(self, work: Work, attempt_id: str, outcome: Outcome) -> Attempt:
         """Say how a person's attempt ended; those of messages end by themselves."""
-        if (await trail.attempt(work, attempt_id)).by == "collections":
+        begun = await trail.attempt(work, attempt_id)
+        await work.hold(begun.borrower_ref)
+        if begun.by == "collections":
             raise AttemptNotFound(f"no attempt {attempt_id[:64]!r}", field="attempt_id")
         return await self.contacting.finish(work, attempt_id, outcome)
 
@@ -168,20 +170,30 @@ class Debtors:
         Raises:
             MessageNotFound, MessageNotSent
         """
-        message = await work.get(Message, name)
-        if message is None:
-            raise MessageNotFound(f"no message {name[:80]!r}", field="message_name")
+        message = await self._held_message(work, name)
         if message.state in NOT_GONE:
             said = f"the message is {message.state.lower()}"
             raise MessageNotSent(said, field="message_name")
         state = MessageState.DELIVERED if delivered else MessageState.BOUNCED
         done = await moved(work, message, state=state, why=note[:200])
+        # Of one that is still SENDING the receipt is the first to say that it left.
+        await self.desk.sending.left(work, done)
         case = await work.get(Case, message.loan_id)
         debtor = await self.contacting.debtor(work, message.borrower_ref)
         await self._note(work, debtor, at, state, f"{name} {note}"[:200])
         if not delivered and case is not None and case.open:
             await open_task(work, case, "FIND_ADDRESS", at.date(), 5)
         return done
+
+    async def _held_message(self, work: Work, name: str) -> Message:
+        """Return a message that nobody else moves on until the end; raise MessageNotFound."""
+        found = await work.get(Message, name)
+        if found is not None:
+            await work.hold(found.borrower_ref)
+            found = await work.get(Message, name)
+        if found is None:
+            raise MessageNotFound(f"no message {name[:80]!r}", field="message_name")
+        return found
 
     async def _note(self, work: Work, debtor: Debtor, at: datetime, what: str, said: str) -> None:
         loan_id = debtor.loans[0] if debtor.loans else ""

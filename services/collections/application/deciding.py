@@ -17,7 +17,7 @@ from services.collections.domain.debtor import Attempt, Debtor
 from services.collections.domain.message import Letter, Message, MessageState
 from services.collections.domain.permit import Permit
 from services.collections.domain.task import Task
-from shared.kernel.errors import LendingError
+from shared.kernel.errors import Conflict, LendingError
 from shared.kernel.money import format_amount
 from shared.runtime.records import Work
 
@@ -25,8 +25,10 @@ FALLBACKS = (Channel.EMAIL, Channel.SMS, Channel.LETTER)
 NO_ADDRESS = "no address is known"
 
 
-class Overtaken(Exception):
+class Overtaken(Conflict):
     """Somebody else has moved the message on meanwhile."""
+
+    reason = "MESSAGE_OVERTAKEN"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,8 @@ class Deciding:
             return False
         try:
             return await self._ask(work, message, case)
+        except Overtaken:
+            raise
         except LendingError as failure:
             # Of this message alone: the others go out, and a person looks at it.
             said = f"{failure.reason}: {failure.message}"[:200]

@@ -42,27 +42,17 @@ class View:
 
 @dataclass(slots=True)
 class Desk:
-    """
-    Cases by loan; `known` are loans that have one, so that healthy loans cost nothing.
-
-    `told` renders what is published of a case: the case and what happened.
-    """
+    """Cases by loan; `told` renders what is published of one: the case and what happened."""
 
     records: Records
     contacting: Contacting
     sending: Sending
     told: Callable[[View, str], Proto]
-    known: set[str] = field(default_factory=set)
-
-    async def load(self) -> None:
-        """Learn which loans have a case; once, before the first event."""
-        async with self.records.work() as work:
-            self.known |= {case.loan_id async for case in work.every(Case)}
 
     async def hear(self, heard: Heard, work: Work, *, muted: bool = False) -> None:
         """Take one delinquency event in, within the transaction that remembers it."""
         self.sending.clock.see(heard.effective_on)
-        if heard.loan_id not in self.known and heard.days_past_due == 0:
+        if heard.days_past_due == 0 and await work.get(Case, heard.loan_id) is None:
             return
         await work.hold(heard.borrower_ref)
         before = await work.get(Case, heard.loan_id)
@@ -70,7 +60,6 @@ class Desk:
         if case is None or case is before:
             return
         await self._after(work, case, happened, heard.effective_on, muted=muted)
-        self.known.add(heard.loan_id)
 
     async def _after(
         self, work: Work, case: Case, happened: list[str], on: date, *, muted: bool = False
@@ -129,7 +118,8 @@ class Desk:
         planned_at = self._planned_at(debtor, on)
         if planned_at.date() > message.planned_at.date():
             again = {"state": MessageState.PLANNED, "planned_at": planned_at}
-            await self._decide(work, await moved(work, message, **again))
+            with suppress(Overtaken):
+                await self._decide(work, await moved(work, message, **again))
 
     async def _decide(self, work: Work, message: Message) -> None:
         with suppress(Overtaken):
@@ -159,7 +149,8 @@ class Desk:
         return datetime.combine(on, hour)
 
     async def keep(self, work: Work, case: Case, happened: list[str], about: str = "") -> None:
-        """Store a case and owe a message for each thing that happened, once per `about`."""
+        """Store a case that is held; owe a message for each thing that happened, per `about`."""
+        assert case.borrower_ref in work.held, "a case is changed by who holds its borrower"
         await work.put(case, case.loan_id, "OPEN" if case.open else "CLOSED")
         if not case.open and (case.promises or case.plan):
             watch = Watch(loan_id=case.loan_id)

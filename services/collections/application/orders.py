@@ -52,7 +52,9 @@ class Orders:
         order = Order(
             order_id=order_id, subject=subject, subject_id=subject_id, method=method, body=body
         )
-        if await work.get(Order, order_id) is None:
+        known = await work.get(Order, order_id)
+        assert known is None or known.body == body, f"order {order_id} says something else"
+        if known is None:
             await work.put(order, order_id, order.state)
         return order_id
 

@@ -196,6 +196,7 @@ class Sending:
     ) -> None:
         with suppress(Overtaken):
             async with self.records.work() as work:
+                await work.hold(message.borrower_ref)
                 now = await work.get(Message, message.name)
                 assert now is not None
                 if now.state is MessageState.SENDING:
@@ -203,7 +204,6 @@ class Sending:
                 elif reference:
                     # The carrier's receipt was faster than we: it stays, with its reference.
                     await moved(work, now, carrier_ref=reference)
-                    await self._finished(work, now, Outcome.SENT)
 
     async def _end(
         self, work: Work, message: Message, state: MessageState, why: str, reference: str
@@ -211,22 +211,26 @@ class Sending:
         if state is MessageState.PLANNED:
             return await self.deciding.not_sent(work, message, why, RETRY)
         ended = await moved(work, message, state=state, why=why[:200], carrier_ref=reference)
-        await self._finished(work, message, _OUTCOMES[state])
+        await self.left(work, ended)
         if state is not MessageState.SENT:
             await look_at(work, ended, self.clock)
-        elif self.told is not None:
+
+    async def left(self, work: Work, message: Message) -> None:
+        """Finish the attempt of a message that left, and tell it if it was accepted; once."""
+        attempt = await trail.attempt(work, message.attempt_id)
+        if attempt.outcome is not Outcome.IN_PROGRESS:
+            return
+        await self.contacting.finish(work, message.attempt_id, _OUTCOMES[message.state])
+        accepted = message.state in (MessageState.SENT, MessageState.DELIVERED)
+        if accepted and self.told is not None:
             case = await work.get(Case, message.loan_id)
             assert case is not None
-            await self.told(work, ended, case)
-
-    async def _finished(self, work: Work, message: Message, outcome: Outcome) -> None:
-        attempt = await trail.attempt(work, message.attempt_id)
-        if attempt.outcome is Outcome.IN_PROGRESS:
-            await self.contacting.finish(work, message.attempt_id, outcome)
+            await self.told(work, message, case)
 
 
 _OUTCOMES = {
     MessageState.SENT: Outcome.SENT,
+    MessageState.DELIVERED: Outcome.SENT,
     MessageState.BOUNCED: Outcome.BOUNCED,
     MessageState.UNCERTAIN: Outcome.SENT,
 }

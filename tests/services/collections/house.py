@@ -66,7 +66,6 @@ async def a_house(
     records = Records(open_database(chosen.database_url))
     await records.create(APPLICATION_ID)
     house = build(chosen, records, ledger or LedgerByHand())
-    await house.desk.load()
     yield house
     await records.engine.dispose()
 
