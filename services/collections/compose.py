@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from lending.collections.v1 import collections_service_pb2 as pb
 from lending.collections.v1 import contact_service_pb2 as contact_pb
@@ -18,13 +19,13 @@ from lending.collections.v1.work_service_pb2_grpc import add_WorkServiceServicer
 from lending.ledger.v1.ledger_service_pb2_grpc import LedgerServiceStub
 
 from services.collections import wire
-from services.collections.adapters.clocks import BusinessClock, WallClock
 from services.collections.adapters.local_outbox import LocalOutbox
 from services.collections.adapters.policy_files import read_policies
 from services.collections.adapters.smtp import SmtpChannel
 from services.collections.adapters.webhook import WebhookChannel
 from services.collections.adapters.wording import Templates
 from services.collections.application.claiming import Claiming
+from services.collections.application.clock import Clock
 from services.collections.application.contacting import Contacting
 from services.collections.application.debtors import Debtors
 from services.collections.application.deciding import Deciding
@@ -114,7 +115,7 @@ def channels(settings: CollectionsSettings) -> dict[Channel, SendingChannel]:
 
 def build(settings: CollectionsSettings, records: Records, ledger: Ledger) -> House:
     """Wire the parts."""
-    clock = WallClock() if settings.clock == "wall" else BusinessClock()
+    clock = Clock((lambda: datetime.now(UTC)) if settings.clock == "wall" else None)
     contacting = Contacting(records, read_policies(settings.policy_folder), clock)
     ways = channels(settings)
     deciding = Deciding(contacting, ways, Templates(settings.creditor), clock)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import msgspec
 
 from services.collections.application import trail
-from services.collections.application.ports import Clock, Policies
+from services.collections.application.clock import Clock
+from services.collections.application.ports import Policies
 from services.collections.domain.case import Case
 from services.collections.domain.contact_gate import ContactRefused, check_contact
 from services.collections.domain.contact_rules import Channel, Outcome

@@ -8,8 +8,9 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 from services.collections.application import trail
+from services.collections.application.clock import Clock
 from services.collections.application.contacting import Contacting
-from services.collections.application.ports import Clock, SendingChannel, Wording
+from services.collections.application.ports import SendingChannel, Wording
 from services.collections.domain.case import Case, case_on
 from services.collections.domain.contact_gate import ContactOptedOut, ContactRefused, next_allowed
 from services.collections.domain.contact_rules import Channel, Outcome
@@ -25,10 +26,8 @@ FALLBACKS = (Channel.EMAIL, Channel.SMS, Channel.LETTER)
 NO_ADDRESS = "no address is known"
 
 
-class Overtaken(Conflict):
+class MessageOvertaken(Conflict):
     """Somebody else has moved the message on meanwhile."""
-
-    reason = "MESSAGE_OVERTAKEN"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +52,7 @@ class Deciding:
             return False
         try:
             return await self._ask(work, message, case)
-        except Overtaken:
+        except MessageOvertaken:
             raise
         except LendingError as failure:
             # Of this message alone: the others go out, and a person looks at it.
@@ -69,7 +68,7 @@ class Deciding:
         Say what stands in the way of a message that was let pass; empty when nothing does.
 
         Args:
-            as_of_now: Look at the case as it is now even where the clock stands still.
+            as_of_now: Look at all that is known of the case, also where the book is ahead.
         """
         assert message.sent_at is not None
         await work.hold(message.borrower_ref)
@@ -78,10 +77,11 @@ class Deciding:
         moment = self._moment(message)
         if not self.clock.is_fresh(message.sent_at):
             return "permitted too long ago"
-        if as_of_now or not self.clock.stands_still:
-            why_not = self._outdated(message, case)
-            if why_not:
-                return why_not
+        if not as_of_now:
+            case = case_on(case, self.clock.known_on(message.planned_at))
+        why_not = self._outdated(message, case)
+        if why_not:
+            return why_not
         attempt = await trail.attempt(work, message.attempt_id)
         try:
             await self.contacting.ask(work, msgspec.structs.replace(attempt, at=moment))
@@ -206,11 +206,11 @@ async def plan(work: Work, message: Message) -> None:
 
 
 async def moved(work: Work, message: Message, **changes: object) -> Message:
-    """Change a message that is as it was read; raise Overtaken when it is in another state."""
+    """Change a message that is as it was read, or raise MessageOvertaken."""
     changed = msgspec.structs.replace(message, **changes)
     states = (message.state.value, changed.state.value)
     if not await work.move(changed, changed.name, states, _due_at(changed)):
-        raise Overtaken(message.name)
+        raise MessageOvertaken(message.name, field="message_name")
     return changed
 
 

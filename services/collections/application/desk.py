@@ -12,7 +12,7 @@ from google.protobuf.message import Message as Proto
 
 from services.collections.application import trail
 from services.collections.application.contacting import Contacting
-from services.collections.application.deciding import Overtaken, moved, plan
+from services.collections.application.deciding import MessageOvertaken, moved, plan
 from services.collections.application.placements import is_out, recall
 from services.collections.application.sending import Sending
 from services.collections.application.tasks import cancel_tasks, open_task
@@ -118,11 +118,11 @@ class Desk:
         planned_at = self._planned_at(debtor, on)
         if planned_at.date() > message.planned_at.date():
             again = {"state": MessageState.PLANNED, "planned_at": planned_at}
-            with suppress(Overtaken):
+            with suppress(MessageOvertaken):
                 await self._decide(work, await moved(work, message, **again))
 
     async def _decide(self, work: Work, message: Message) -> None:
-        with suppress(Overtaken):
+        with suppress(MessageOvertaken):
             if await self.sending.deciding.decide(work, message):
                 self.sending.wanted.set()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from typing import Any, Protocol
 
 from services.collections.domain.contact_rules import Rules, rules_in_force
@@ -56,40 +56,6 @@ class Wording(Protocol):
         self, name: str, template: str, language: str, to: str, words: dict[str, object]
     ) -> Letter:
         """Render; raises TemplateIncomplete when required content is missing."""
-
-
-class Clock(Protocol):
-    """
-    Says which planned instants have come, and when an attempt of now takes place.
-
-    `stands_still`: no time passes between a permit and the send.
-    """
-
-    stands_still: bool
-
-    def see(self, on: date) -> None:
-        """Learn how far the book has come."""
-
-    def has_come(self, planned_at: datetime) -> bool:
-        """Say whether it is time."""
-
-    def until(self) -> datetime:
-        """Return an instant behind which nothing has come."""
-
-    def is_now(self, at: datetime) -> bool:
-        """Say whether somebody who acts now may say that it is this instant."""
-
-    def known_on(self, planned_at: datetime) -> date:
-        """Return the last day whose facts count when something planned takes place."""
-
-    def moment(self, planned_at: datetime) -> datetime:
-        """Return the instant at which something planned takes place if done now."""
-
-    def is_fresh(self, permitted_at: datetime) -> bool:
-        """Say whether a permit of an instant still holds."""
-
-    def today(self) -> date:
-        """Return the date of now."""
 
 
 @dataclass(frozen=True, slots=True)

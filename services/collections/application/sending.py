@@ -12,10 +12,11 @@ from time import monotonic
 import structlog
 
 from services.collections.application import trail
+from services.collections.application.clock import Clock
 from services.collections.application.contacting import Contacting
 from services.collections.application.deciding import (
     Deciding,
-    Overtaken,
+    MessageOvertaken,
     due_until,
     look_at,
     moved,
@@ -24,7 +25,6 @@ from services.collections.application.ports import (
     ChannelAway,
     ChannelRefused,
     ChannelUncertain,
-    Clock,
     SendingChannel,
 )
 from services.collections.domain.case import Case
@@ -107,7 +107,7 @@ class Sending:
 
     async def decide(self, name: str) -> None:
         """Ask the gate about one message."""
-        with suppress(Overtaken):
+        with suppress(MessageOvertaken):
             async with self.records.work() as work:
                 message = await work.get(Message, name)
                 if message is None or message.state is not MessageState.PLANNED:
@@ -139,7 +139,7 @@ class Sending:
 
     async def _begin(self, name: str, carrier: Carrier) -> Message | None:
         """Write down that sending begins, if the message is still right; else plan it again."""
-        with suppress(Overtaken):
+        with suppress(MessageOvertaken):
             async with self.records.work() as work:
                 message = await work.get(Message, name)
                 if message is None or message.state is not MessageState.READY:
@@ -194,7 +194,7 @@ class Sending:
     async def _ended(
         self, message: Message, state: MessageState, why: str, reference: str = ""
     ) -> None:
-        with suppress(Overtaken):
+        with suppress(MessageOvertaken):
             async with self.records.work() as work:
                 await work.hold(message.borrower_ref)
                 now = await work.get(Message, message.name)

@@ -1,0 +1,66 @@
+"""One clock: by the wall or by the book, the same questions have answers that agree."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from services.collections.application.clock import BusinessDateUnknown, Clock, DateInTheFuture
+
+SHANGHAI, HONOLULU = ZoneInfo("Asia/Shanghai"), ZoneInfo("Pacific/Honolulu")
+DAY = date(2026, 2, 10)
+NOW = datetime(2026, 2, 10, 3, 0, tzinfo=UTC)
+BOOK = [
+    # planned at                                       | has come
+    (datetime(2026, 2, 10, 23, 59, tzinfo=SHANGHAI), True),
+    (datetime(2026, 2, 11, 0, 0, tzinfo=SHANGHAI), False),
+    (datetime(2026, 2, 10, 23, 59, tzinfo=HONOLULU), True),
+    (datetime(2026, 2, 11, 0, 0, tzinfo=HONOLULU), False),
+]
+
+
+@pytest.mark.parametrize(("planned_at", "come"), BOOK)
+def test_the_books_day_is_whole_where_it_was_planned(planned_at: datetime, come: bool) -> None:
+    """Every hour of the business date has come in the debtor's own zone, and none of the next."""
+    clock = Clock()
+    clock.see(DAY)
+
+    assert clock.has_come(planned_at) is come
+    assert clock.moment(planned_at) == planned_at
+    assert planned_at <= clock.until() or not come
+
+
+@pytest.mark.parametrize("seconds", [-1, 0, 1])
+def test_the_walls_instant_is_the_same_everywhere(seconds: int) -> None:
+    """What is planned for now has come, a second later it has not."""
+    clock = Clock(lambda: NOW)
+    planned_at = (NOW + timedelta(seconds=seconds)).astimezone(HONOLULU)
+
+    assert clock.has_come(planned_at) is (seconds <= 0)
+    assert clock.moment(planned_at) == NOW
+    assert clock.until() == NOW
+
+
+def test_the_book_never_goes_back() -> None:
+    """An older event heard later does not undo a day."""
+    clock = Clock()
+    clock.see(DAY)
+    clock.see(DAY - timedelta(days=9))
+
+    assert clock.today() == DAY
+
+
+@pytest.mark.parametrize("clock", [Clock(on=DAY), Clock(lambda: NOW)])
+def test_what_happened_has_a_date_that_has_come(clock: Clock) -> None:
+    """Today and, where the day begins first, tomorrow; not the day after."""
+    assert clock.has_been(DAY + timedelta(days=1), "on") == DAY + timedelta(days=1)
+    with pytest.raises(DateInTheFuture):
+        clock.has_been(DAY + timedelta(days=2), "on")
+
+
+def test_before_the_business_date_is_known_nothing_is_in_the_past() -> None:
+    """Just started, collections asks to come again rather than to guess."""
+    with pytest.raises(BusinessDateUnknown):
+        Clock().has_been(DAY, "on")
