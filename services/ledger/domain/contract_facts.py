@@ -12,8 +12,8 @@ from services.ledger.domain import guard
 from services.ledger.domain import refusals as no
 from services.ledger.domain.aftermath import stamp
 from services.ledger.domain.facts import FactKind
+from services.ledger.domain.frames import counted_from
 from services.ledger.domain.loan_account import LoanAccount
-from services.ledger.domain.schedule import counted_from
 from services.ledger.domain.terms import ANY_DAY, PLANNED_AGAIN, RepaymentMethod, check_terms
 from services.ledger.domain.timeline import Row
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 from fractions import Fraction
-from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
 from services.ledger.domain.terms import RepaymentMethod, Terms
 from shared.kernel.dates import DayCount, period_fraction
-from shared.kernel.money import round_ratio
+from shared.kernel.money import Rounding, round_ratio
 
 DAY = timedelta(days=1)
 
@@ -47,28 +47,40 @@ class Period(NamedTuple):
         whole = Segment(self.start_on, self.due_on, self.length, 0)
         return self._replace(segments=(whole,), drawn=0)
 
-    def interest(self, opening_minor: int, terms: Terms) -> int:
-        """Return the period's interest on an opening balance, rounded once; minor units."""
-        earned, over = terms.rate_annual.as_integer_ratio()
-        # Whole numbers: reducing fractions on the way is most of what a schedule would cost.
-        total, years = 0, 1
-        for s in self.segments:
-            part, of = s.years.as_integer_ratio()
-            total = total * of + (opening_minor + s.drawn_minor) * part * years
-            years *= of
-        return round_ratio(total * earned, years * over, terms.rounding)
+    def interest(self, opening_minor: int, rate: tuple[int, int], rounding: Rounding) -> int:
+        """
+        Return the period's interest, rounded once.
 
-    def growth(self, terms: Terms) -> tuple[int, int]:
+        Args:
+            opening_minor: The balance of the night before it, minor units.
+            rate: The annual rate as a ratio.
+            rounding: The contract's.
+        """
+        earned, over = rate
+        total, of = self._out(opening_minor)
+        return round_ratio(total * earned, of * over, rounding)
+
+    def _out(self, opening_minor: int) -> tuple[int, int]:
+        """Return minor units times the years for which they are out, as a ratio."""
+        # Whole numbers: reducing fractions on the way is most of what a schedule would cost.
+        total, of = 0, 1
+        for _, _, years, drawn in self.segments:
+            part, parts = years.as_integer_ratio()
+            total = total * parts + (opening_minor + drawn) * part * of
+            of *= parts
+        return total, of
+
+    def growth(self, rate: tuple[int, int]) -> tuple[int, int]:
         """Return what one unit grows to over the period, as a ratio; pauses do not change it."""
-        earned, over = terms.rate_annual.as_integer_ratio()
+        earned, over = rate
         part, of = self.length.as_integer_ratio()
         return over * of + earned * part, over * of
 
-    def drawn_grown(self, terms: Terms) -> Fraction:
-        """Return the money drawn in this period with its interest to the due date."""
-        rate = Fraction(terms.rate_annual)
-        grown = sum((s.drawn_minor * s.years for s in self.segments), Fraction(0))
-        return self.drawn + rate * grown
+    def drawn_grown(self, rate: tuple[int, int]) -> tuple[int, int]:
+        """Return the money drawn in this period with its interest to the due date, as a ratio."""
+        earned, over = rate
+        total, of = self._out(0)
+        return self.drawn * of * over + earned * total, of * over
 
     def earned_part(self, on: date, opening_minor: int, terms: Terms) -> Fraction:
         """Return the part of the period's interest that is earned by `on`, 0 to 1."""
@@ -78,50 +90,53 @@ class Period(NamedTuple):
             whole += weight * s.years
             if on > s.from_on:
                 upto = min(on, s.to_on)
-                part += weight * _years(self.start_on, self.due_on, s.from_on, upto, terms)
+                part += weight * years_of(self.start_on, self.due_on, s.from_on, upto, terms)
         return part / whole if whole else Fraction(0)
 
 
-@lru_cache(maxsize=10_000)
-def _plain(start: date, due: date, day_count: DayCount, months: int) -> Period:
-    """Return a period in which nothing is paid out or paused; loans of the same days share it."""
-    length = period_fraction((start, due), (start, due), day_count, months)
-    return Period(start, due, (Segment(start, due, length, 0),), 0, length)
+def plain_period(start: date, due: date, terms: Terms) -> Period:
+    """Return a period in which nothing is paid out or paused."""
+    length = years_of(start, due, start, due, terms)
+    if start < due:
+        return Period(start, due, (Segment(start, due, length, 0),), 0, length)
+    return Period(start, due, segments_of(terms, start, due, [], ()), 0, length)
 
 
-def _months(terms: Terms) -> int:
+def months_of(terms: Terms) -> int:
     """Return the months of one period."""
     bullet = terms.method is RepaymentMethod.BULLET and terms.day_count is DayCount.PERIOD_360
     return terms.months_per_instalment * (terms.instalments if bullet else 1)
 
 
-def _years(start: date, due: date, from_on: date, to_on: date, terms: Terms) -> Fraction:
-    return period_fraction((start, due), (from_on, to_on), terms.day_count, _months(terms))
+def years_of(start: date, due: date, from_on: date, to_on: date, terms: Terms) -> Fraction:
+    """Return the fraction of a year that some days of a period are."""
+    return period_fraction((start, due), (from_on, to_on), terms.day_count, months_of(terms))
 
 
-def periods_of(
+def periods_with(
+    plain: Sequence[Period],
     terms: Terms,
-    start_on: date,
-    dates: list[date],
     draws: tuple[Draw, ...],
     pauses: tuple[tuple[date, date], ...],
 ) -> list[Period]:
-    """Return one period per due date, oldest first, with its earning nights."""
-    found, months = [], _months(terms)
-    for k, (start, due) in enumerate(pairwise([terms.interest_from or start_on, *dates])):
-        last = k == len(dates) - 1
-        within = [d for d in draws if (start <= d.on or k == 0) and (d.on < due or last)]
-        if not within and not pauses and start < due:
-            found.append(_plain(start, due, terms.day_count, months))
+    """Return one period per due date, oldest first, with what is drawn in it and its pauses."""
+    found, last = list(plain), len(plain) - 1
+    all_in_first = not pauses and all(d.on < plain[0].due_on for d in draws)
+    for k, period in enumerate(plain[:1] if all_in_first else plain):
+        start, due = period.start_on, period.due_on
+        within = [d for d in draws if (start <= d.on or k == 0) and (d.on < due or k == last)]
+        if not within and not pauses:
             continue
-        segments = _segments(terms, start, due, within, pauses)
         drawn = sum(d.amount_minor for d in within)
-        length = _years(start, due, start, due, terms)
-        found.append(Period(start, due, segments, drawn, length))
+        if not pauses and start < due and all(d.on <= start for d in within):
+            segments: tuple[Segment, ...] = (Segment(start, due, period.length, drawn),)
+        else:
+            segments = segments_of(terms, start, due, within, pauses)
+        found[k] = Period(start, due, segments, drawn, period.length)
     return found
 
 
-def _segments(
+def segments_of(
     terms: Terms,
     start: date,
     due: date,
@@ -137,5 +152,5 @@ def _segments(
         if any(first - DAY <= from_on and to_on <= last for first, last in pauses):
             continue
         drawn = sum(d.amount_minor for d in draws if d.on <= from_on)
-        segments.append(Segment(from_on, to_on, _years(start, due, from_on, to_on, terms), drawn))
+        segments.append(Segment(from_on, to_on, years_of(start, due, from_on, to_on, terms), drawn))
     return tuple(segments)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
-from decimal import Decimal
+from collections.abc import Iterator, Sequence
+from datetime import date
 from fractions import Fraction
 from functools import lru_cache
+from itertools import islice
+from operator import attrgetter
 from typing import NamedTuple
 
-from services.ledger.domain.periods import Draw, Period, periods_of
-from services.ledger.domain.terms import RepaymentMethod, ShortMonth, Terms
-from shared.kernel.calendars import BusinessDayRule, calendar_named
-from shared.kernel.dates import add_months, due_date
+from services.ledger.domain.frames import Frame, frame_of
+from services.ledger.domain.periods import Draw, Period, periods_with
+from services.ledger.domain.terms import RepaymentMethod, Terms
 from shared.kernel.money import round_minor, round_ratio
+
+LEVEL_INSTALMENT, EQUAL_PRINCIPAL, _, _, FLAT, AGREED = RepaymentMethod
+_place = attrgetter("due_on", "number")
 
 
 class Instalment(NamedTuple):
@@ -33,39 +37,6 @@ class Plan(NamedTuple):
     draws: tuple[Draw, ...]
     pauses: tuple[tuple[date, date], ...] = ()
     first_number: int = 1
-
-
-def due_dates(terms: Terms) -> list[date]:
-    """Return one due date per instalment, oldest first; on business days if the terms say so."""
-    dates = _counted_dates(terms)
-    if terms.business_day_rule is BusinessDayRule.NONE:
-        return dates
-    calendar = calendar_named(terms.calendar)
-    return [calendar.adjust(day, terms.business_day_rule) for day in dates]
-
-
-def counted_from(terms: Terms, due_on: date) -> date:
-    """Return the date that a due date was before the business day rule moved it."""
-    pairs = zip(_counted_dates(terms), due_dates(terms), strict=True)
-    return next((counted for counted, due in pairs if due == due_on), due_on)
-
-
-def _counted_dates(terms: Terms) -> list[date]:
-    """Return one date per instalment, each counted from the first."""
-    if terms.due_dates:
-        return list(terms.due_dates)
-    steps = range(terms.instalments)
-    if terms.days_per_instalment:
-        step = timedelta(days=terms.days_per_instalment)
-        dates = [terms.first_due_on + k * step for k in steps]
-    elif terms.due_day:
-        each = terms.months_per_instalment
-        rolls = terms.short_month is ShortMonth.FIRST_OF_NEXT
-        dates = [due_date(terms.first_due_on, k * each, terms.due_day, rolls) for k in steps]
-    else:
-        each = terms.months_per_instalment
-        dates = [add_months(terms.first_due_on, k * each) for k in steps]
-    return dates[-1:] if terms.method is RepaymentMethod.BULLET else dates
 
 
 def schedule(terms: Terms, start_on: date, first_number: int = 1) -> tuple[Instalment, ...]:
@@ -95,21 +66,40 @@ def schedule_of(plan: Plan) -> tuple[Instalment, ...]:
         financed.append(Draw(draw.on, draw.amount_minor - down))
         if down:
             downs.append((draw.on, down))
-    dates, out = due_dates(terms), tuple(financed)
-    plain = periods_of(terms, plan.start_on, dates, out, ())
-    periods = periods_of(terms, plan.start_on, dates, out, plan.pauses) if plan.pauses else plain
+    frame, out = frame_of(terms, plan.start_on), tuple(financed)
+    plain = periods_with(frame.periods, terms, out, ())
+    periods = periods_with(frame.periods, terms, out, plan.pauses) if plan.pauses else plain
     first_downs = [d for d in downs if d[0] == plan.start_on]
     rows = [_down_row(number + k, on, amount) for k, (on, amount) in enumerate(first_downs)]
     number += len(rows)
     flat = sum(draw.amount_minor for draw in plan.draws)
-    rows += _instalments(terms, plain, periods, number, flat)
+    rows += _instalments(terms, frame, plain, periods, number, flat)
     number += len(periods)
     later = [d for d in downs if d[0] != plan.start_on]
     rows += [_down_row(number + k, on, amount) for k, (on, amount) in enumerate(later)]
-    return tuple(sorted(rows, key=lambda row: (row.due_on, row.number)))
+    return tuple(sorted(rows, key=_place) if downs else rows)
+
+
+def first_of(plan: Plan, upto: date) -> tuple[Sequence[Instalment], bool]:
+    """Return the instalments due by a date and the next, and whether those are all of the plan."""
+    terms = plan.terms
+    plain = len(plan.draws) == 1 and not plan.pauses and not terms.down_payment_rate
+    if not plain or terms.even_out_last or terms.method is AGREED:
+        return schedule_of(plan), True
+    frame, first = frame_of(terms, plan.start_on), []
+    periods = periods_with(frame.periods, terms, plan.draws, ())
+    level = _level(terms, frame, periods, 0, plan.draws[0].amount_minor)
+    flat = plan.draws[0].amount_minor
+    for instalment in _run(terms, periods, [], level, plan.first_number, flat):
+        first.append(instalment)
+        if instalment.due_on > upto:
+            return first, False
+    return first, True
 
 
 def _down_payment(terms: Terms, amount_minor: int) -> int:
+    if not terms.down_payment_rate:
+        return 0
     share = amount_minor * terms.down_payment_rate
     return round_minor(share, terms.rounding, terms.instalment_multiple_minor)
 
@@ -119,7 +109,12 @@ def _down_row(number: int, on: date, amount_minor: int) -> Instalment:
 
 
 def _instalments(
-    terms: Terms, plain: list[Period], periods: list[Period], number: int, flat_minor: int
+    terms: Terms,
+    frame: Frame,
+    plain: list[Period],
+    periods: list[Period],
+    number: int,
+    flat_minor: int,
 ) -> list[Instalment]:
     """
     Fix the level at each period in which money is paid out, for that period and later ones.
@@ -127,7 +122,7 @@ def _instalments(
     The level is that of the periods without pauses, and of the money paid out by then; what a
     pause saves lowers the last instalment.
     """
-    if terms.method is RepaymentMethod.AGREED:
+    if terms.method is AGREED:
         return [
             Instalment(number + k, period.due_on, principal, interest, period)
             for k, (period, (principal, interest)) in enumerate(
@@ -139,11 +134,12 @@ def _instalments(
     for start, end in zip(starts, [*starts[1:], len(periods)], strict=True):
         balance = sum(p.drawn for p in periods[: start + 1])
         balance -= sum(row.principal_due_minor for row in rows)
-        known = [p if k <= start else p.undrawn() for k, p in enumerate(plain)]
-        level = _level(terms, known, start, balance)
-        if terms.even_out_last and terms.method is RepaymentMethod.LEVEL_INSTALMENT:
+        level = _level(terms, frame, plain, start, balance)
+        if terms.even_out_last and terms.method is LEVEL_INSTALMENT:
+            known = [p if k <= start else p.undrawn() for k, p in enumerate(plain)]
             level = _evened(terms, known, rows, level, number)
-        rows = _run(terms, periods, rows, level, number, flat_minor)[:end]
+        coming = _run(terms, periods, rows, level, number, flat_minor)
+        rows += islice(coming, end - start)
     return rows
 
 
@@ -154,63 +150,61 @@ def _run(
     level: int,
     number: int,
     flat_minor: int,
-) -> list[Instalment]:
-    """Run the balance down from the rows that are kept to the last."""
-    rows = list(kept)
-    balance = sum(p.drawn for p in periods[: len(rows)])
-    balance -= sum(row.principal_due_minor for row in rows)
-    carried = 0
-    flat = _flat_interest(terms, periods, flat_minor)
-    for k in range(len(rows), len(periods)):
-        period, last = periods[k], k == len(periods) - 1
-        opening = balance
+) -> Iterator[Instalment]:
+    """Run the balance down from the rows that are kept to the last, one by one."""
+    done = len(kept)
+    balance = sum(p.drawn for p in periods[:done])
+    balance -= sum(row.principal_due_minor for row in kept)
+    carried, flat = 0, _flat_interest(terms, periods, flat_minor)
+    rate, rounding, last = terms.rate_annual.as_integer_ratio(), terms.rounding, len(periods) - 1
+    free, shifted = terms.interest_free_instalments, terms.interest_grace_instalments
+    annuity, repaid_from = terms.method is LEVEL_INSTALMENT, _repaid_from(terms, len(periods))
+    for k in range(done, len(periods)):
+        period = periods[k]
+        earned = flat[k] if flat else period.interest(balance, rate, rounding)
         balance += period.drawn
-        earned = flat[k] if flat else period.interest(opening, terms)
-        interest = 0 if k < terms.interest_free_instalments else earned + carried
-        carried = interest if k < terms.interest_grace_instalments else 0
+        interest = 0 if k < free else earned + carried
+        carried = interest if k < shifted else 0
         interest -= carried
-        plain = interest if terms.interest_grace_instalments == 0 else min(interest, earned)
-        principal = balance if last else _principal(terms, k, level, plain, balance)
-        rows.append(Instalment(number + k, period.due_on, principal, interest, period))
+        if k == last:
+            principal = balance
+        elif k < repaid_from:
+            principal = 0
+        elif annuity:
+            plain = min(interest, earned) if shifted else interest
+            principal = max(0, min(balance, level - plain))
+        else:
+            principal = min(balance, level)
+        yield Instalment(number + k, period.due_on, principal, interest, period)
         balance -= principal
-    return rows
 
 
-def _principal(terms: Terms, k: int, level: int, interest: int, balance: int) -> int:
-    """Return the principal of one instalment that is not the last, under the terms' method."""
-    if k < terms.principal_grace_instalments:
-        return 0
-    if terms.method is RepaymentMethod.LEVEL_INSTALMENT:
-        return max(0, min(balance, level - interest))
-    if terms.method in (RepaymentMethod.EQUAL_PRINCIPAL, RepaymentMethod.FLAT):
-        return min(balance, level)
-    return 0
+def _repaid_from(terms: Terms, count: int) -> int:
+    """Return the first instalment, from 0, that pays principal before the last one does."""
+    spread = terms.method in (LEVEL_INSTALMENT, EQUAL_PRINCIPAL, FLAT)
+    return terms.principal_grace_instalments if spread else count
 
 
-def _level(terms: Terms, periods: list[Period], start: int, balance: int) -> int:
+def _level(terms: Terms, frame: Frame, plain: list[Period], start: int, balance: int) -> int:
     """
     Return what stays the same from period `start` on: the annuity, or the equal principal.
 
     The annuity is the balance grown to the end over the sum of later growth, rounded once.
     """
     first = max(start, terms.principal_grace_instalments)
-    left = len(periods) - first
-    if terms.method is not RepaymentMethod.LEVEL_INSTALMENT:
-        share = Decimal(balance) / max(1, left)
-        return round_minor(share, terms.rounding, terms.instalment_multiple_minor)
-    growth, later = 1, 0
-    factors = [p.growth(terms) for p in periods[first:]]
-    opening = balance - periods[first].drawn if first == start else balance
-    grown = Fraction(opening) * Fraction(*factors[0]) + (
-        periods[first].drawn_grown(terms) if first == start else 0
-    )
-    # Both over one denominator, which their ratio does not need.
-    for factor, over in reversed(factors[1:]):
-        later = (later + growth) * over
-        growth *= factor
-    part, of = grown.as_integer_ratio()
+    left = len(plain) - first
+    if terms.method is not LEVEL_INSTALMENT:
+        multiple = terms.instalment_multiple_minor
+        return round_ratio(balance, max(1, left), terms.rounding, multiple)
+    opening = balance - plain[first].drawn if first == start else balance
+    growth, over = frame.growths[first]
+    grown, of = opening * growth, over
+    if first == start and plain[first].drawn:
+        part, parts = plain[first].drawn_grown(frame.rate)
+        grown, of = grown * parts + part * of, of * parts
+    growth, growths = frame.tail(first)
     return round_ratio(
-        part * growth, of * (later + growth), terms.rounding, terms.instalment_multiple_minor
+        grown * growth, of * growths, terms.rounding, terms.instalment_multiple_minor
     )
 
 
@@ -219,13 +213,13 @@ def _evened(
 ) -> int:
     """Shift the level once by the last instalment's difference over all, if the gap shrinks."""
     count = len(periods) - len(kept)
-    gap = _gap(_run(terms, periods, kept, level, number, 0), level)
+    gap = _gap(list(_run(terms, periods, kept, level, number, 0)), level)
     if abs(gap) <= count // 2:
         return level
     shifted = round_minor(
         level + Fraction(gap, count), terms.rounding, terms.instalment_multiple_minor
     )
-    again = _gap(_run(terms, periods, kept, shifted, number, 0), shifted)
+    again = _gap(list(_run(terms, periods, kept, shifted, number, 0)), shifted)
     return shifted if abs(again) < abs(gap) else level
 
 
@@ -235,7 +229,7 @@ def _gap(rows: list[Instalment], level: int) -> int:
 
 def _flat_interest(terms: Terms, periods: list[Period], principal_minor: int) -> list[int]:
     """Return each period's flat interest: on the amount paid out, over the whole term."""
-    if terms.method is not RepaymentMethod.FLAT:
+    if terms.method is not FLAT:
         return []
     years = sum((p.length for p in periods), Fraction(0))
     total = round_minor(principal_minor * Fraction(terms.rate_annual) * years, terms.rounding)

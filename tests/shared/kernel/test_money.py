@@ -7,7 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.kernel.errors import LendingError
-from shared.kernel.money import format_amount, parse_amount, plain_decimal, round_ratio
+from shared.kernel.money import (
+    Rounding,
+    format_amount,
+    parse_amount,
+    plain_decimal,
+    round_ratio,
+)
 
 REFUSED = [
     # text        | reason
@@ -45,6 +51,29 @@ def test_a_ratio_need_not_be_reduced(numerator, denominator, times):
     rounded = round_ratio(numerator * times, denominator * times)
 
     assert rounded == round(Fraction(numerator, denominator))
+
+
+@pytest.mark.parametrize(
+    ("numerator", "denominator", "rounding", "multiple", "rounded"),
+    [
+        # of       | over   | rounding            | multiple | rounded
+        (5, 2, Rounding.HALF_EVEN, 1, 2),
+        (-5, 2, Rounding.HALF_EVEN, 1, -2),
+        (5, 2, Rounding.HALF_UP, 1, 3),
+        (-5, 2, Rounding.HALF_UP, 1, -3),
+        (5, 2, Rounding.HALF_DOWN, 1, 2),
+        (-5, 2, Rounding.HALF_DOWN, 1, -2),
+        (9, 4, Rounding.UP, 1, 3),
+        (-9, 4, Rounding.UP, 1, -3),
+        (150, 1, Rounding.HALF_EVEN, 100, 200),
+        (250, 1, Rounding.HALF_EVEN, 100, 200),
+        (5 * 10**40 + 1, 10**40, Rounding.UP, 1, 6),
+        (25 * 10**39 + 1, 10**40, Rounding.HALF_EVEN, 1, 3),
+    ],
+)
+def test_a_ratio_is_rounded_exactly(numerator, denominator, rounding, multiple, rounded):
+    """By the contract's mode, away from zero alike; however little is beyond the half."""
+    assert round_ratio(numerator, denominator, rounding, multiple) == rounded
 
 
 def test_an_unknown_currency_is_refused():
