@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from shared.runtime.postgres_server import start_postgres
-from tests.bench import inside, posting, replays
+from tests.bench import cold, inside, posting, replays
 from tests.bench.books import measure_book
 from tests.bench.measures import Measure, machine
 from tests.system.processes import ROOT, free_port
@@ -47,6 +47,8 @@ async def _all(folder: Path, quick: bool, console: Console) -> list[Measure]:
     console.log("ageing: a small book and one a hundred times larger")
     due = 20 if quick else 200
     found.append(await inside.ageing_growth(folder / "ageing", runs, due, 100))
+    loans = 500 if quick else 2_000
+    found.append(await asyncio.to_thread(cold.ageing_cold, folder / "cold", runs, loans))
     return found
 
 

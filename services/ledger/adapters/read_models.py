@@ -28,6 +28,7 @@ from services.ledger.application.rows import (
     Shown,
     StandingRow,
     accrual_rows,
+    aged_row,
     instalments_shown,
     journal_rows,
     line_of,
@@ -104,29 +105,30 @@ class ReadModels:
         """
         last = {row.event.loan_id: row.account for row in page.followed}
         aged = _only_aged(page)
+        late = {row.event.loan_id: aged_row(row) for row in page.aged}
+        late |= {loan_id: standing_row(last[loan_id]) for loan_id in aged}
+        moved = [account for loan_id, account in last.items() if loan_id not in aged]
         journal = [line for row in page.followed for line in journal_rows(row)]
         journal += [line for row in page.accruals for line in accrual_rows(row)]
         try:
-            await self._apply(last, aged, journal, after, page.reached)
+            await self._apply(moved, list(late.values()), journal, after, page.reached)
         except BaseException:
             self.written.clear()
             raise
 
     async def _apply(
         self,
-        last: dict[str, LoanAccount],
-        aged: set[str],
+        moved: list[LoanAccount],
+        late: list[StandingRow],
         journal: list[JournalRow],
         after: int,
         position: int,
     ) -> None:
-        moved = [account for loan_id, account in last.items() if loan_id not in aged]
         lines = {account.loan_id: line_of(account) for account in moved}
         async with self.engine.begin() as connection:
             await self._move(connection, after, position)
             summary = self.tables.loan_summary
             await put(connection, summary, [summary_row(a, lines[a.loan_id]) for a in moved])
-            late = [standing_row(last[loan_id]) for loan_id in aged]
             await change(connection, summary, StandingRow._fields, late)
             await self._instalments(connection, lines)
             await put(connection, self.tables.journal_lines, journal, over=False)

@@ -10,7 +10,7 @@ import msgspec
 
 from services.ledger.application.ports import Log, Logged
 from services.ledger.domain.book_events import AccrualPosted
-from services.ledger.domain.events import Fact
+from services.ledger.domain.events import Fact, TransitionRecorded
 from services.ledger.domain.loan_account import LoanAccount, evolve, fold, size_of
 from shared.kernel.bounded import Bounded
 
@@ -25,11 +25,17 @@ class Accrued(NamedTuple):
 
 
 class Page(NamedTuple):
-    """What a part of the log says, and the position that it reaches."""
+    """
+    What a part of the log says, and the position that it reaches.
+
+    `aged` are events of loans of which the page says how late they are and nothing else, where
+    their accounts were not asked for; all others are in `followed`.
+    """
 
     followed: list[Followed]
     reached: int
     accruals: list[Accrued]
+    aged: list[Aged]
 
 
 class Followed(NamedTuple):
@@ -38,6 +44,13 @@ class Followed(NamedTuple):
     logged: Logged
     event: Fact
     account: LoanAccount
+
+
+class Aged(NamedTuple):
+    """How late a loan is, at its place in the log; its account was not looked at."""
+
+    logged: Logged
+    event: TransitionRecorded
 
 
 @dataclass(slots=True)
@@ -55,30 +68,48 @@ class Follower:
         default_factory=lambda: Bounded(ACCOUNTS_BYTES_MAX, size_of)
     )
 
-    def page(self, after: int, limit: int = 1000, until: int | None = None) -> Page:
+    def page(
+        self, after: int, limit: int = 1000, until: int | None = None, *, aged_apart: bool = False
+    ) -> Page:
         """
         Return the facts of loans and the accruals after a position, and the position reached.
 
-        With `until` none beyond that position.
-        Other events are passed over; the position counts them.
+        With `until` none beyond that position. With `aged_apart` accounts that are not in memory
+        are not read for loans that have only aged. Other events are passed over; the position
+        counts them.
         """
         rows = self.log.log(after, limit)
         if until is not None:
             rows = [row for row in rows if row.position <= until]
         ours = [
-            row
+            (row, event)
             for row in rows
             if row.originator_id.startswith("loan/") and self.mine(row.originator_id)
+            if isinstance(event := self.decode(row.topic, row.state), Fact)
         ]
-        self._read_ahead(ours)
-        found = [self._follow(row) for row in ours]
+        aged = self._cold_aged(ours) if aged_apart else []
+        alone = {one.event.loan_id for one in aged}
+        whole = [(row, event) for row, event in ours if event.loan_id not in alone]
+        self._read_ahead([row for row, _ in whole])
+        found = [self._follow(row, event) for row, event in whole]
         accruals = [
             Accrued(row.position, event)
             for row in rows
             if row.originator_id.startswith("accrual/")
             and isinstance(event := self.decode(row.topic, row.state), AccrualPosted)
         ]
-        return Page(found, rows[-1].position if rows else after, accruals)
+        return Page(found, rows[-1].position if rows else after, accruals, aged)
+
+    def _cold_aged(self, ours: Sequence[tuple[Logged, Fact]]) -> list[Aged]:
+        """Return what is said of loans that only aged and whose accounts are not in memory."""
+        more = {e.loan_id for _, e in ours if not isinstance(e, TransitionRecorded)}
+        return [
+            Aged(row, event)
+            for row, event in ours
+            if isinstance(event, TransitionRecorded)
+            and event.loan_id not in more
+            and event.loan_id not in self.accounts
+        ]
 
     def _read_ahead(self, rows: Sequence[Logged]) -> None:
         """Read the loans of a page that are not in memory as they stood before it, together."""
@@ -100,9 +131,7 @@ class Follower:
         account = self.accounts.get(loan_id)
         return account if account is not None and account.version == version else None
 
-    def _follow(self, row: Logged) -> Followed:
-        event = self.decode(row.topic, row.state)
-        assert isinstance(event, Fact)
+    def _follow(self, row: Logged, event: Fact) -> Followed:
         before = self._standing_at(event.loan_id, row.version - 1)
         if before is None and row.version > 1:
             before = fold(self.log.stream(row.originator_id, row.version - 1))

@@ -71,7 +71,7 @@ class Projection:
 
     async def step(self) -> bool:
         """Apply one page; return whether there was one."""
-        page = await asyncio.to_thread(self.follower.page, self.position)
+        page = await asyncio.to_thread(self.follower.page, self.position, aged_apart=True)
         reached = page.reached
         if reached == self.position:
             return False

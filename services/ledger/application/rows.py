@@ -6,7 +6,8 @@ from datetime import UTC, date, datetime, timedelta
 from operator import attrgetter
 from typing import NamedTuple
 
-from services.ledger.application.following import Accrued, Followed
+from services.ledger.application.following import Accrued, Aged, Followed
+from services.ledger.domain.delinquency import Standing
 from services.ledger.domain.events import Financial
 from services.ledger.domain.loan_account import LoanAccount
 from services.ledger.domain.timeline import Timeline
@@ -99,16 +100,29 @@ def summary_row(account: LoanAccount, line: Timeline | None) -> SummaryRow:
 
 def standing_row(account: LoanAccount) -> StandingRow:
     """Return how late a loan is, and when that changes."""
-    standing = account.standing
-    return StandingRow(
+    return _standing_row(
         account.loan_id,
-        standing.oldest_due_on,
-        standing.arrears_minor,
-        standing.buckets["m"],
+        account.standing,
         account.next_transition_on,
         account.version,
-        microseconds(account.known_at),
+        account.known_at,
     )
+
+
+def aged_row(aged: Aged) -> StandingRow:
+    """Return how late a loan is, and when that changes, of which nothing else has changed."""
+    event, version = aged.event, aged.logged.version
+    return _standing_row(
+        event.loan_id, event.standing, event.next_transition_on, version, event.recorded_at
+    )
+
+
+def _standing_row(
+    loan_id: str, standing: Standing, upcoming: date | None, version: int, at: datetime | None
+) -> StandingRow:
+    oldest, arrears = standing.oldest_due_on, standing.arrears_minor
+    bucket = standing.buckets["m"]
+    return StandingRow(loan_id, oldest, arrears, bucket, upcoming, version, microseconds(at))
 
 
 def instalments_shown(line: Timeline | None) -> list[Shown]:

@@ -157,11 +157,14 @@ def age(account: LoanAccount, command: cmd.AgeLoan) -> list[ev.Fact]:
     events: list[ev.Fact] = []
     while account.next_transition_on is not None and account.next_transition_on <= command.to_on:
         on = account.next_transition_on
-        line = account.timeline(on)
-        assert line is not None
-        standing, upcoming = standing_of(line), next_transition_on(line)
-        changes = instalments_due(line) + transitions_between(account.standing, standing)
+        due, standing, upcoming = account.glance(on, _lateness)
+        changes = due + transitions_between(account.standing, standing)
         event = _recorded(command, on, standing, changes, upcoming)
         events.append(event)
         account = evolve(account, event)
     return events
+
+
+def _lateness(line: Timeline) -> tuple[tuple[Transition, ...], Standing, date | None]:
+    """Return what falls due on the date of a line, how late the loan is, and when that changes."""
+    return instalments_due(line), standing_of(line), next_transition_on(line)

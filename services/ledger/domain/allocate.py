@@ -64,10 +64,12 @@ class Payment:
                     for row in rows:
                         self._pay(row, component, stage.buckets)
             else:
+                if self.left <= 0:
+                    return
                 for row in rows:
+                    self._pay_row(row, stage, self.left)
                     if self.left <= 0:
                         return
-                    self._pay_row(row, stage, self.left)
 
     def to_principal(self, coming: list[Row], stages: tuple[Stage, ...]) -> None:
         """Pay the interest earned so far of the running period, then principal of coming rows."""
@@ -188,8 +190,11 @@ def _touched(line: Timeline, stage: Stage, *, together: bool) -> Iterator[Row]:
     on, buckets = line.on, stage.buckets
     late, now = PAST_DUE in buckets, DUE in buckets
     coming = IN_ADVANCE in buckets
+    ends = not coming and (together or not line.dated_charges)
     for row in line.rows:
         due_on = row.due_on
+        if ends and due_on > on:
+            return
         stands = coming if due_on > on else late if due_on < on else now
         if not stands and (together or not row.charges):
             continue

@@ -8,6 +8,7 @@ import msgspec
 
 from services.ledger.domain.allocate import Payment
 from services.ledger.domain.books import book_charge
+from services.ledger.domain.head import rows_of
 from services.ledger.domain.periods import Draw
 from services.ledger.domain.schedule import Plan, schedule_of
 from services.ledger.domain.terms import PLANNED_AGAIN, Prepayment, Terms
@@ -17,7 +18,6 @@ from services.ledger.domain.timeline import (
     Row,
     Timeline,
     interest_earned,
-    rows_of,
 )
 from services.ledger.domain.waterfall import Component, DueBucket, Stage
 
@@ -41,6 +41,7 @@ def replan(line: Timeline, plan: Plan) -> None:
 
 def attach(line: Timeline, charge: Charge) -> None:
     """Put a charge into the instalment of its due date; before a new plan or after it, its own."""
+    line.dated_charges = True
     regular = [row for row in line.rows if row.start_on < row.due_on and row.period is not None]
     for k, row in enumerate(regular):
         if charge.due_on <= row.due_on and (k == 0 or charge.due_on > row.start_on):

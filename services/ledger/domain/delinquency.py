@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import date, timedelta
 from enum import StrEnum
-from itertools import chain, pairwise
+from itertools import chain, pairwise, takewhile
 from typing import NamedTuple
 
 import msgspec
@@ -83,8 +83,10 @@ def standing_of(line: Timeline) -> Standing:
     charges = sum(row.charges_unpaid for row in overdue)
     arrears = sum(row.unpaid for row in overdue)
     counted = days_counted(line, overdue[0].due_on)
-    relative = policy.materiality_rate * line.principal_outstanding
-    immaterial = arrears <= policy.materiality_minor or arrears <= relative
+    rate = policy.materiality_rate
+    immaterial = arrears <= policy.materiality_minor or (
+        bool(rate) and arrears <= rate * line.principal_outstanding
+    )
     return Standing(
         days_past_due=days,
         oldest_due_on=overdue[0].due_on,
@@ -149,7 +151,8 @@ def transitions_between(before: Standing, after: Standing) -> tuple[Transition, 
 
 def instalments_due(line: Timeline) -> tuple[Transition, ...]:
     """Say whether an unpaid instalment falls due on the timeline's date."""
-    due = any(row.due_on == line.on and row.unpaid > 0 for row in line.rows)
+    by_now = takewhile(lambda row: row.due_on <= line.on, line.rows)
+    due = any(row.due_on == line.on and row.unpaid > 0 for row in by_now)
     return (Transition(TransitionType.INSTALMENT_DUE),) if due else ()
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 from operator import attrgetter
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from services.ledger.domain.facts import MoneyFact
+from services.ledger.domain.head import BeyondHead
 from services.ledger.domain.replay import at, begin, proceed
 from services.ledger.domain.terms import Terms
 from services.ledger.domain.timeline import Timeline
@@ -17,6 +18,10 @@ from services.ledger.domain.trail import Trail
 from shared.kernel.bounded import Bounded
 
 KEPT_BYTES_MAX = 128 << 20
+FEW = 4
+"""Facts that are sooner counted again than kept."""
+
+T = TypeVar("T")
 LINE_BYTES, ROW_BYTES, SLOTS_BYTES = 2_000, 160, 150
 
 
@@ -89,8 +94,7 @@ class Keeper:
             on: The date to look at.
         """
         on = max(on, disbursed[0])
-        if counting and counting[-1].effective_on > on:
-            counting = counting.first(bisect_right(counting, on, key=attrgetter("effective_on")))
+        counting = _counting_by(counting, on)
         kept = self.lines.get(loan_id)
         if kept is not None and kept.seen.on == on and kept.is_of(terms, disbursed, counting):
             return kept.seen
@@ -112,6 +116,36 @@ class Keeper:
             line = (kept.seen if kept.seen.on <= soon else kept.line).copied()
         proceed(line, counting[done:], on)
         return self._later(loan_id, _Kept(terms, disbursed, counting, line, line), on)
+
+    def glance(
+        self,
+        loan_id: str,
+        terms: Terms,
+        disbursed: tuple[date, int | None],
+        counting: Trail[MoneyFact],
+        on: date,
+        look: Callable[[Timeline], T],
+    ) -> T:
+        """
+        Return what a look at a loan finds, of its head alone if that is enough; nothing is kept.
+
+        Args:
+            loan_id: Names what is kept; the next four are as in `timeline`.
+            terms: See there.
+            disbursed: See there.
+            counting: See there.
+            on: See there.
+            look: Finds the same in a whole loan as in its head, or looks beyond it.
+        """
+        counted = _counting_by(counting, on)
+        if len(counted) <= FEW and loan_id not in self.lines:
+            try:
+                line = begin(terms, *disbursed, upto=on)
+                proceed(line, counted, on)
+                return look(at(line, on))
+            except BeyondHead:
+                pass
+        return look(self.timeline(loan_id, terms, disbursed, counting, on))
 
     def walked(
         self,
@@ -157,6 +191,13 @@ class Keeper:
             kept = kept._replace(seen=near if near.on == on else at(near.copied(), on))
         self.lines.put(loan_id, kept)
         return kept.seen
+
+
+def _counting_by(counting: Trail[MoneyFact], on: date) -> Trail[MoneyFact]:
+    """Return the facts that count by a date."""
+    if not counting or counting[-1].effective_on <= on:
+        return counting
+    return counting.first(bisect_right(counting, on, key=attrgetter("effective_on")))
 
 
 def _start(

@@ -17,15 +17,11 @@ from services.ledger.domain.books import (
     stop_income,
 )
 from services.ledger.domain.facts import FactKind, MoneyFact
+from services.ledger.domain.head import head_of, rows_of
 from services.ledger.domain.periods import Draw
 from services.ledger.domain.schedule import Plan
 from services.ledger.domain.terms import Overpayment, Prepayment, Terms
-from services.ledger.domain.timeline import (
-    Charge,
-    Row,
-    Timeline,
-    rows_of,
-)
+from services.ledger.domain.timeline import Charge, Row, Timeline
 from services.ledger.domain.waterfall import PaymentSource
 from shared.kernel.dates import YEAR_DAYS, DayCount
 
@@ -59,11 +55,14 @@ def in_order(facts: Iterable[MoneyFact]) -> list[MoneyFact]:
     return sorted(facts, key=lambda f: (f.effective_on, f.version))
 
 
-def begin(terms: Terms, disbursed_on: date, disbursed_minor: int | None = None) -> Timeline:
-    """Return the loan as it was paid out, no fact counted yet."""
+def begin(
+    terms: Terms, disbursed_on: date, disbursed_minor: int | None = None, upto: date | None = None
+) -> Timeline:
+    """Return the loan as paid out, no fact counted; only the head of it that is due `upto`."""
     amount = terms.principal_minor if disbursed_minor is None else disbursed_minor
     plan = Plan(terms, disbursed_on, (Draw(disbursed_on, amount),))
-    line = Timeline(terms=terms, on=disbursed_on, plan=plan, rows=rows_of(plan))
+    rows = rows_of(plan) if upto is None else head_of(plan, upto)
+    line = Timeline(terms=terms, on=disbursed_on, plan=plan, rows=rows)
     line.paid_out.append((disbursed_on, amount))
     book_out(line, amount)
     return line

@@ -5,12 +5,13 @@ from __future__ import annotations
 from copy import copy
 from datetime import date
 from fractions import Fraction
+from itertools import takewhile
 from typing import NamedTuple
 
 import msgspec
 
 from services.ledger.domain.periods import Period
-from services.ledger.domain.schedule import Plan, schedule_of
+from services.ledger.domain.schedule import Plan
 from services.ledger.domain.terms import Terms
 from services.ledger.domain.trail import Trail
 from services.ledger.domain.waterfall import DUE, IN_ADVANCE, PAST_DUE, Component, DueBucket
@@ -120,7 +121,8 @@ class Timeline(msgspec.Struct, gc=False):
     `paid_out` are the disbursals, `forborne_on` the dates of new plans; `creditor_ref` names who
     bought the loan, "" while it is the lender's; `income_stopped` is the interest and penalty
     earned by then, once nothing more is. `closed` once it was paid off, settled or written off:
-    its plan makes nothing due any more. `allocations` says where the money of each fact went, by
+    its plan makes nothing due any more. `dated_charges`: some instalment bears, or bore, a charge.
+    `allocations` says where the money of each fact went, by
     its id, in the order in which the facts count.
     """
 
@@ -139,6 +141,7 @@ class Timeline(msgspec.Struct, gc=False):
     recovered: int = 0
     subrogated: int = 0
     closed: bool = False
+    dated_charges: bool = False
     charged_off_principal: int | None = None
     charged_off_on: date | None = None
     books: dict[str, int] = msgspec.field(default_factory=dict)
@@ -261,7 +264,8 @@ class Timeline(msgspec.Struct, gc=False):
     @property
     def overdue(self) -> list[Row]:
         """Rows past their due date with something unpaid, oldest first."""
-        return [row for row in self.rows if row.due_on < self.on and row.unpaid > 0]
+        past = takewhile(lambda row: row.due_on < self.on, self.rows)
+        return [row for row in past if row.unpaid > 0]
 
 
 def bucket_of_due(due_on: date, on: date) -> DueBucket:
@@ -280,18 +284,3 @@ def interest_earned(row: Row, on: date, terms: Terms) -> int:
     part = row.period.earned_part(on, 1, terms)
     by_days = round_minor(Fraction(row.interest_due - row.carried) * part)
     return min(row.interest_due, row.carried + by_days)
-
-
-def rows_of(plan: Plan) -> list[Row]:
-    """Return the plan's instalments as unpaid rows, oldest first."""
-    return [
-        Row(
-            item.number,
-            item.period.start_on,
-            item.due_on,
-            item.principal_due_minor,
-            item.interest_due_minor,
-            item.period,
-        )
-        for item in schedule_of(plan)
-    ]

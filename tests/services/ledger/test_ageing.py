@@ -9,9 +9,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from services.ledger.adapters.tables import LOAN_SUMMARY
 from services.ledger.application import posting
 from services.ledger.application.ageing import AgeingRun
+from services.ledger.application.rows import StandingRow, standing_row
 from services.ledger.domain.events import TransitionRecorded
+from services.ledger.domain.loan_account import fold
 from tests.services.ledger.book import Book, open_book
 from tests.services.ledger.domain.desk import TERMS
 
@@ -53,6 +56,28 @@ def test_only_loans_whose_date_has_come_are_touched(tmp_path: Path) -> None:
 
     assert closed == [(7, 7), (0, 0)]
     assert found == [1] * 7 + [0] * 3
+
+
+def test_nobody_reads_a_loan_only_to_say_how_late_it_is(tmp_path: Path) -> None:
+    """Loans that were let go of are aged; the read models know it, the follower's memory not."""
+
+    async def run() -> tuple[list[StandingRow], list[StandingRow], int]:
+        async with open_book(tmp_path) as book:
+            await lend(book, 5, 2)
+            follower = book.ageing.followers.follower
+            await book.ageing.followers.caught_up()
+            follower.accounts.clear()
+            await advance(book)
+            await book.ageing.followers.caught_up()
+            rows = await book.models.all_rows(LOAN_SUMMARY)
+            accounts = [fold(book.writer.log.stream(f"loan/L-{k:03}")) for k in range(7)]
+            shown = [StandingRow(*[row[name] for name in StandingRow._fields]) for row in rows]
+            return shown, [standing_row(one) for one in accounts], len(follower.accounts)
+
+    shown, true, kept = asyncio.run(run())
+
+    assert shown == true
+    assert kept == 0
 
 
 def test_more_loans_are_due_than_may_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
