@@ -10,10 +10,12 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 
-async def hold(connection: AsyncConnection, name: str) -> None:
-    """Wait until no other transaction holds a name, and hold it until this one ends."""
-    if connection.dialect.name == "postgresql":
-        await connection.execute(select(func.pg_advisory_xact_lock(_number(name))))
+async def hold(connection: AsyncConnection, *names: str) -> None:
+    """Wait until no other transaction holds any of the names; hold them until this one ends."""
+    if names and connection.dialect.name == "postgresql":
+        # In one order for everybody, so that no two wait for each other.
+        numbers = sorted(_number(name) for name in names)
+        await connection.execute(select(*map(func.pg_advisory_xact_lock, numbers)))
 
 
 @asynccontextmanager

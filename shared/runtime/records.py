@@ -66,10 +66,10 @@ class Work:
         done = await self.connection.execute(update(RECORDS).where(here).values(row))
         return bool(done.rowcount)
 
-    async def hold(self, name: str) -> None:
-        """Wait until no other process holds a name, and hold it until the transaction ends."""
-        await locks.hold(self.connection, name)
-        self.held.add(name)
+    async def hold(self, *names: str) -> None:
+        """Wait until no other process holds these names, and hold them until the work ends."""
+        await locks.hold(self.connection, *names)
+        self.held.update(names)
 
     async def get_all(self, kind: type[Record], record_ids: Collection[str]) -> dict[str, Record]:
         """Return the records there are of these ids, by id, in one question."""
@@ -99,10 +99,11 @@ class Work:
         state: str = "",
         after: str = "",
         before: str = "",
+        due_at: str | None = None,
         limit: int = 100,
     ) -> list[Record]:
-        """Return records of a kind in order of id, of one state and between two ids if given."""
-        found = await self._find(kind, state, (after, before), limit)
+        """Return records of a kind by id: of one state, between two ids, due then, if given."""
+        found = await self._find(kind, state, (after, before), limit, due_at)
         return [record for _, record in found]
 
     async def every(
@@ -111,7 +112,7 @@ class Work:
         """Give all that `find` would without its limit, read page by page."""
         more = True
         while more:
-            page = await self._find(kind, state, (after, before), PAGE)
+            page = await self._find(kind, state, (after, before), PAGE, None)
             for _, record in page:
                 yield record
             after, more = (page[-1][0], True) if len(page) == PAGE else (after, False)
@@ -128,7 +129,7 @@ class Work:
         return await self._read(kind, (((at, name), body) for at, name, body in rows))
 
     async def _find(
-        self, kind: type[Record], state: str, between: tuple[str, str], limit: int
+        self, kind: type[Record], state: str, between: tuple[str, str], limit: int, due: str | None
     ) -> list[tuple[str, Record]]:
         after, before = between
         key: Any = RECORDS.c.id
@@ -137,10 +138,9 @@ class Work:
             key = collate(key, "C")
         query = select(RECORDS.c.id, RECORDS.c.body)
         query = query.where(RECORDS.c.kind == kind.__name__, key > after)
-        if before:
-            query = query.where(key < before)
-        if state:
-            query = query.where(RECORDS.c.state == state)
+        query = query.where(key < before) if before else query
+        query = query.where(RECORDS.c.state == state) if state else query
+        query = query if due is None else query.where(RECORDS.c.due_at == due)
         rows = await self.connection.execute(query.order_by(key).limit(limit))
         return await self._read(kind, rows)
 

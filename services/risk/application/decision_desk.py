@@ -65,12 +65,26 @@ class DecisionDesk:
         others see.
         """
         application = self.messages.application(request)
-        if not request.validate_only and self.deciding.asks(application):
+        if not self.deciding.has_bureau:
+            return await self._decided(request, application)
+        if not request.validate_only:
             async with self.deciding.records.work() as work:
                 first = await work.answered(request, pb.Decision)
             if first is not None:
                 return first
-            application = await self.deciding.informed(application)
+        ask = not request.validate_only
+        try:
+            informed = await self.deciding.informed(application, ask=ask)
+            return await self._decided(request, informed)
+        finally:
+            # From here on what the bureau said is kept with the decision.
+            if ask:
+                self.deciding.enquiries.pop(application.application_id, None)
+
+    async def _decided(
+        self, request: pb.ScoreApplicationRequest, application: Application
+    ) -> pb.Decision:
+        """Wait for a turn, and return what was decided."""
         answer = asyncio.get_running_loop().create_future()
         asked = Asked(request, application, current_traceparent(), answer)
         self.waiting.append(asked)
@@ -113,6 +127,8 @@ class DecisionDesk:
         made, said = Made(), list[pb.Decision | LendingError]()
         async with self.deciding.book.work() as work:
             kept = [one.request for one in together if not one.request.validate_only]
+            # Another process may be answering one of them by itself: its answer is then the first.
+            await work.hold(*(f"request/{one.request_id}" for one in kept))
             first = await work.answered_all(kept, pb.Decision)
             said = [
                 first.get(one.request.request_id) or self._decide(one, made) for one in together
