@@ -138,18 +138,18 @@ class Relay:
         return ""
 
     async def _step(self, bus: Bus, position: int) -> int:
-        followed, reached, _ = await asyncio.to_thread(self.follower.page, position, self.page)
-        if reached == position:
+        page = await asyncio.to_thread(self.follower.page, position, self.page)
+        if page.reached == position:
             return position
         rows: dict[str, list[Followed]] = {}
-        for row in followed:
+        for row in page.followed:
             if told_as(row.event):
                 rows.setdefault(row.event.loan_id, []).append(row)
         known = await self.told.of(rows)
         lanes = [lane_of(name, lane, known.get(name, Told())) for name, lane in rows.items()]
         await publish(bus, lanes)
-        await self.told.note({lane.loan_id: lane.told for lane in lanes}, reached)
-        return reached
+        await self.told.note({lane.loan_id: lane.told for lane in lanes}, page.reached)
+        return page.reached
 
 
 async def _pause(event: asyncio.Event, seconds: float) -> None:
