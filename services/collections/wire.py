@@ -167,8 +167,16 @@ def case_message(view: View) -> pb.Case:
 
 
 def case_changed(view: View, happened: str) -> told_pb.CaseChanged:
-    """Return what is published of a case to which something happened."""
-    return told_pb.CaseChanged(event=happened, case=case_message(view))
+    """
+    Return what is published of a case to which something happened.
+
+    What the borrower told and who of the house dealt with it is nobody's business on the bus.
+    """
+    told = case_message(view)
+    if told.HasField("plan"):
+        for personal in ("reason", "circumstance", "proposed_by", "approved_by"):
+            told.plan.ClearField(personal)
+    return told_pb.CaseChanged(event=happened, case=told)
 
 
 def case_evidence(view: View) -> dict[str, Any]:

@@ -48,7 +48,7 @@ class SmtpChannel:
             raise ChannelAway(f"no connection: {failure}") from None
         try:
             self._greet(server)
-            _accepted(server.mail(self.sender))
+            _taken(server.mail(self.sender))
             _accepted(server.rcpt(letter.to))
             self._hand_over(server, mail)
         except (smtplib.SMTPException, OSError) as failure:
@@ -83,6 +83,12 @@ class SmtpChannel:
         mail["Auto-Submitted"] = "auto-generated"
         mail.set_content(letter.text)
         return mail
+
+
+def _taken(answer: tuple[int, bytes]) -> None:
+    """Let 2xx pass; who does not take us as sender says nothing about this message."""
+    if not 200 <= answer[0] < 300:
+        raise ChannelAway(f"{answer[0]} {answer[1].decode('ascii', 'replace')[:150]}")
 
 
 def _accepted(answer: tuple[int, bytes]) -> None:

@@ -11,12 +11,25 @@ import time
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
+from typing import Any
 
 from services.collections.application.ports import ChannelAway, ChannelRefused, ChannelUncertain
 from services.collections.domain.message import Letter
 from services.collections.domain.permit import Permit
 
 TIMEOUT_SECONDS = 20.0
+OF_THIS_MESSAGE = (400, 410, 413, 422)
+"""What a carrier says of one message; all else, such as a wrong secret, is about all of them."""
+
+
+class _Stay(urllib.request.HTTPRedirectHandler):
+    """Follows nowhere: a message is posted where it was meant to go, or it is not sent."""
+
+    def redirect_request(self, *asked: Any) -> None:
+        """Return no other request."""
+
+
+_OPENER = urllib.request.build_opener(_Stay)
 
 
 def signature(secret: str, sent_at: str, body: bytes) -> str:
@@ -59,10 +72,10 @@ class WebhookChannel:
         }
         request = urllib.request.Request(self.url, body, headers, method="POST")
         try:
-            with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer:
+            with _OPENER.open(request, timeout=TIMEOUT_SECONDS) as answer:
                 return answer.read(200).decode("utf-8", "replace").strip()
         except urllib.error.HTTPError as refused:
-            if 400 <= refused.code < 500 and refused.code not in (408, 425, 429):
+            if refused.code in OF_THIS_MESSAGE:
                 raise ChannelRefused(f"{refused.code} {refused.reason}") from None
             raise ChannelAway(f"{refused.code} {refused.reason}") from None
         except urllib.error.URLError as failure:

@@ -6,17 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 
-from shared.kernel.errors import InvalidArgument, Unavailable
+from shared.kernel.errors import InvalidArgument
 
 RECORDED_WITHIN, CLOCKS_DIFFER = timedelta(minutes=15), timedelta(minutes=2)
 PERMIT_HOLDS = timedelta(minutes=10)
 LAST_ZONE = timezone(timedelta(hours=-14))
 DAYS_AHEAD_MOST = timedelta(days=1)
 """Where the day begins first it is a day later than here."""
-
-
-class BusinessDateUnknown(Unavailable):
-    """Collections has just started, and has not heard yet which day it is in the book."""
 
 
 class DateInTheFuture(InvalidArgument):
@@ -81,13 +77,11 @@ class Clock:
         """
         Return a day of something that happened.
 
+        Of a book any day will do: its date is heard a moment after it has come.
+
         Raises:
             DateInTheFuture: it has not come anywhere.
-            BusinessDateUnknown: nobody knows yet.
         """
-        today = self.today()
-        if today == date.min:
-            raise BusinessDateUnknown("the business date is not known yet", field=field)
-        if day > today + DAYS_AHEAD_MOST:
-            raise DateInTheFuture(f"{day}", field=field, expected=f"until {today}")
+        if self.now is not None and day > self.today() + DAYS_AHEAD_MOST:
+            raise DateInTheFuture(f"{day}", field=field, expected=f"until {self.today()}")
         return day

@@ -11,7 +11,7 @@ from services.collections.application.clock import Clock
 from services.collections.application.ports import Policies
 from services.collections.domain.case import Case
 from services.collections.domain.contact_gate import ContactRefused, check_contact
-from services.collections.domain.contact_rules import Channel, Outcome
+from services.collections.domain.contact_rules import Channel, Outcome, Party
 from services.collections.domain.debtor import Attempt, ContactNotNow, Debtor, DebtorNotFound
 from services.collections.domain.disaster import Disaster
 from services.collections.domain.permit import Permit
@@ -44,10 +44,11 @@ class Contacting:
         found = await work.get(Debtor, case.borrower_ref)
         if found is not None and case.loan_id in found.loans:
             return found
-        if found is None:
+        found = found or Debtor(borrower_ref=case.borrower_ref, jurisdiction="")
+        if not found.jurisdiction:
             strategy = self.policies.strategy(case.last.effective_on)
-            where = strategy.jurisdiction_of_currency.get(case.currency, "CN")
-            found = Debtor(borrower_ref=case.borrower_ref, jurisdiction=where)
+            where = strategy.jurisdiction_of_currency.get(case.currency, "")
+            found = msgspec.structs.replace(found, jurisdiction=where)
         found = msgspec.structs.replace(found, loans=(*found.loans, case.loan_id))
         await work.put(found, found.borrower_ref)
         return found
@@ -89,7 +90,13 @@ class Contacting:
         await self.permit(work, attempt)
 
     async def happened(self, work: Work, attempt: Attempt) -> Attempt:
-        """Remember an attempt that was made, with the rule that it broke if it broke one."""
+        """
+        Remember an attempt that was made, with the rule that it broke if it broke one.
+
+        Raises:
+            DateInTheFuture
+        """
+        self.clock.has_been(attempt.at.date(), "at")
         try:
             return (await self.permit(work, attempt)).attempt
         except ContactRefused as refusal:
@@ -115,7 +122,8 @@ class Contacting:
 
 def _addressed(attempt: Attempt, debtor: Debtor) -> Attempt:
     """Fill in where the debtor is reached, without which nothing counts per number."""
-    address = attempt.address or debtor.address(attempt.channel)
+    own = debtor.address(attempt.channel) if attempt.party is Party.DEBTOR else ""
+    address = attempt.address or own
     return msgspec.structs.replace(attempt, address=address)
 
 

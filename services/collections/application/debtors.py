@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -28,6 +28,7 @@ from services.collections.domain.debtor import (
     without_protection,
 )
 from services.collections.domain.message import Message, MessageState
+from shared.kernel.calendars import WEEKENDS, BusinessDayRule
 from shared.kernel.errors import InvalidArgument, NotFound, Refused
 from shared.runtime.records import Work
 
@@ -48,6 +49,14 @@ class MessageNotSent(Refused):
     """A receipt can only be of a message that left the house."""
 
 
+def working_days(from_on: date, count: int) -> int:
+    """Return how many days end with a working day; holidays are not counted: never too late."""
+    day = from_on
+    for _ in range(count):
+        day = WEEKENDS.adjust(day + timedelta(days=1), BusinessDayRule.FOLLOWING)
+    return (day - from_on).days
+
+
 @dataclass(slots=True)
 class Debtors:
     """Debtors by reference."""
@@ -64,7 +73,7 @@ class Debtors:
         """Tell how a borrower may be reached, before or after a first case."""
         await work.hold(request.borrower_ref)
         known = await work.get(Debtor, request.borrower_ref)
-        known = known or Debtor(borrower_ref=request.borrower_ref, jurisdiction="CN")
+        known = known or Debtor(borrower_ref=request.borrower_ref, jurisdiction="")
         zone = request.time_zone or known.time_zone
         return await self._reached(work, known, request, zone, "registered")
 
@@ -103,7 +112,8 @@ class Debtors:
             a_time_zone(zone)
         where = request.jurisdiction or debtor.jurisdiction
         today = self.desk.sending.clock.today()
-        rules_in_force(self.contacting.policies.rules, where, date.max)
+        if where:
+            rules_in_force(self.contacting.policies.rules, where, date.max)
         changed = msgspec.structs.replace(
             debtor,
             language=language,
@@ -136,9 +146,8 @@ class Debtors:
             await self._recall(work, debtor, one)
         if one.kind in WANTS_ANSWER:
             rules = self.contacting.policies.rules_for(debtor, one.from_on)
-            for view in await self.views(work, debtor):
-                # Seven working days are at most nine days, weekends alone off.
-                days = rules.reply_working_days + 2 * ((rules.reply_working_days + 4) // 5)
+            days = working_days(one.from_on, rules.reply_working_days)
+            for view in (await self.views(work, debtor))[:1]:
                 await open_task(work, view.case, f"ANSWER_{one.kind}", one.from_on, days)
         return debtor
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import date, datetime, time
+from datetime import UTC, date, datetime, time, tzinfo
+from typing import cast
 
 import msgspec
 from google.protobuf.message import Message as Proto
@@ -17,7 +18,7 @@ from services.collections.application.placements import is_out, recall
 from services.collections.application.sending import Sending
 from services.collections.application.tasks import cancel_tasks, open_task
 from services.collections.domain.case import Case, Heard, follow, require_open, see_date
-from services.collections.domain.contact_rules import ProtectionKind
+from services.collections.domain.contact_rules import ProtectionKind, RulesNotFound
 from services.collections.domain.debtor import Attempt, Debtor
 from services.collections.domain.hardship import probation
 from services.collections.domain.message import Message, MessageState
@@ -143,10 +144,11 @@ class Desk:
         )
 
     def _planned_at(self, debtor: Debtor, on: date) -> datetime:
-        strategy = self.contacting.policies.strategy(on)
-        rules = self.contacting.policies.rules_for(debtor, on)
-        hour = time(strategy.reminder_hour, tzinfo=debtor.zones(rules)[0])
-        return datetime.combine(on, hour)
+        policies, zone = self.contacting.policies, cast("tzinfo", UTC)
+        # Whose law counts may not be known yet: the gate says so when it is asked.
+        with suppress(RulesNotFound):
+            zone = debtor.zones(policies.rules_for(debtor, on))[0]
+        return datetime.combine(on, time(policies.strategy(on).reminder_hour, tzinfo=zone))
 
     async def keep(self, work: Work, case: Case, happened: list[str], about: str = "") -> None:
         """Store a case that is held; owe a message for each thing that happened, per `about`."""
@@ -264,8 +266,3 @@ async def messages_of(work: Work, loan_id: str) -> list[Message]:
     # An id may contain dots: L-1.2 begins like the messages of L-1.
     ours = [message async for message in found if message.loan_id == loan_id]
     return sorted(ours, key=lambda message: (message.because_on, message.name))
-
-
-def was_sent(message: Message) -> bool:
-    """Say whether a message left the house, as far as anybody knows."""
-    return message.state in (MessageState.SENT, MessageState.DELIVERED, MessageState.BOUNCED)

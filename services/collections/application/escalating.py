@@ -15,7 +15,7 @@ from lending.ledger.v1 import ledger_service_pb2 as ledger_pb
 
 from services.collections.application import trail
 from services.collections.application.claiming import Claiming
-from services.collections.application.desk import Desk, View, messages_of, was_sent
+from services.collections.application.desk import Desk, View, messages_of
 from services.collections.application.ports import Ledger
 from services.collections.domain import legal as domain
 from services.collections.domain.case import Case, require_open
@@ -29,9 +29,12 @@ from services.collections.domain.legal import (
     Taken,
     Tried,
 )
+from services.collections.domain.message import MessageState
 from shared.runtime.records import Work
 
 ARRIVED = (Outcome.SENT, Outcome.REACHED)
+ARRIVES = (MessageState.SENT, MessageState.DELIVERED)
+"""What came back unread is neither a demand nor an offer."""
 
 
 @dataclass(slots=True)
@@ -61,7 +64,8 @@ class Escalating:
     async def check(
         self, work: Work, loan_id: str, on: date, by: str, note: str, *, may_go_on: bool
     ) -> Matter:
-        """Record that somebody looked at hardship, vulnerability and disaster."""
+        """Record that somebody looked at hardship, vulnerability and disaster; not in advance."""
+        self.desk.sending.clock.has_been(on, "on")
         case = require_open(await self.desk.case(work, loan_id), loan_id)
         before = await self.matter(work, case)
         matter = msgspec.structs.replace(before, checked_on=on, may_go_on=may_go_on)
@@ -109,7 +113,7 @@ class Escalating:
         assert view.debtor is not None
         policies, today = self.desk.contacting.policies, self.desk.sending.clock.today()
         policy = policies.legal_on(view.debtor, today)
-        shields = policies.rules_for(view.debtor, today).shields
+        shields = policies.rules_for(view.debtor, today).every_shield
         debtor = await self.desk.contacting.shielded(work, view.debtor)
         grounds = Grounds(policy, case, debtor, _tried(view, policy), today, shields)
         return await self._matter(work, view), grounds
@@ -124,13 +128,12 @@ class Escalating:
         sent = [
             one.sent_at.date()
             for one in view.messages
-            if was_sent(one) and one.sent_at and one.template in templates
+            if one.state in ARRIVES and one.sent_at and one.template in templates
         ]
         given = [
             one.at.date()
             for one in view.attempts
-            if one.purpose is Purpose.LEGAL_NOTICE
-            and one.outcome in (Outcome.SENT, Outcome.REACHED)
+            if one.purpose is Purpose.LEGAL_NOTICE and one.outcome in ARRIVED
         ]
         return tuple(sorted({day for day in (*sent, *given) if day >= opened_on}))
 
@@ -174,7 +177,9 @@ def _tried(view: View, policy: LegalPolicy) -> Tried:
         if one.outcome is not Outcome.NOT_SENT and one.at.date() >= opened_on
     ]
     offered = any(
-        was_sent(one) and one.template in policy.help_templates and one.because_on >= opened_on
+        one.state in ARRIVES
+        and one.template in policy.help_templates
+        and one.because_on >= opened_on
         for one in view.messages
     )
     planned_on = (plan.effective_on or plan.proposed_on) if plan is not None else None

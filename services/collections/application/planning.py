@@ -163,7 +163,8 @@ class Planning:
         status = "REFUSED" if refusal else "APPROVED"
         plan = msgspec.structs.replace(case.plan, status=status, refusal=refusal)
         done = msgspec.structs.replace(case, plan=plan)
-        await self.desk.keep(work, done, [f"plan_{status.lower()}"])
+        about = f"plan.{plan.number}"
+        await self.desk.keep(work, done, [f"plan_{status.lower()}"], about)
 
     async def _note(self, work: Work, case: Case, what: str, by: str) -> None:
         plan = case.plan
@@ -188,7 +189,8 @@ def _order(loan_id: str, plan: Plan, effective_on: str) -> ledger_pb.Restructure
         instalments=plan.instalments,
         first_due_on=plan.first_due_on.isoformat(),
         rate_annual=plan.rate_annual,
-        reason=plan.reason,
+        # Not the borrower's own words: what is in the ledger can never be taken back.
+        reason=f"hardship plan {plan.number}",
         approved_by=plan.approved_by,
         kind=loan_pb2.Restructuring.Value(f"RESTRUCTURING_{plan.measure}"),
     )

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
 from lending.ledger.v1 import ledger_service_pb2 as ledger_pb
 
 from services.collections.application import trail
-from services.collections.application.deciding import moved
+from services.collections.application.deciding import MessageOvertaken, moved
 from services.collections.application.desk import Desk, messages_of
 from services.collections.application.orders import Order, Orders
 from services.collections.domain import disaster as domain
@@ -93,10 +94,13 @@ class Relief:
         paused = [one async for one in work.every(Order, after=prefix, before=f"{prefix}~")]
         loans = [one.subject_id.partition("/")[2] for one in paused if one.state != "REFUSED"]
         await self._order(work, found, loans, "resume")
-        again = trail.noon(disaster.last_on + timedelta(days=1))
+        over_on = disaster.last_on + timedelta(days=1)
         for message in found.waiting:
+            # Not before its own reason, nor before today: what was put off is not back-dated.
+            again = trail.noon(max(over_on, message.because_on, self.desk.sending.clock.today()))
             if message.state is MessageState.PLANNED and message.planned_at > again:
-                await moved(work, message, planned_at=again)
+                with suppress(MessageOvertaken):
+                    await moved(work, message, planned_at=again)
         return found
 
     async def _order(self, work: Work, found: Relieved, loans: Iterable[str], kind: str) -> None:

@@ -12,6 +12,8 @@ from shared.runtime.records import Work
 
 AGENCY_DELETION = "AGENCY_DELETION"
 """An agency has to delete what it was given, whatever becomes of the case."""
+STAYING = (AGENCY_DELETION, "ANSWER_COMPLAINT", "ANSWER_DISPUTE")
+"""Who complained or disputes is owed an answer, also when nothing else is owed."""
 
 
 async def open_task(
@@ -39,7 +41,7 @@ async def open_task(
 async def cancel_tasks(work: Work, loan_id: str) -> None:
     """Cancel what is open about a loan."""
     for task in await tasks_of(work, loan_id):
-        if task.state == "OPEN" and task.kind != AGENCY_DELETION:
+        if task.state == "OPEN" and task.kind not in STAYING:
             gone = msgspec.structs.replace(task, state="CANCELLED", note="the case closed")
             await work.put(gone, task.task_id, gone.state)
 

@@ -159,7 +159,7 @@ def _by_shields(
     rules: Rules, attempt: Attempt, debtor: Debtor, zones: Sequence[ZoneInfo]
 ) -> ContactRefused | None:
     today = [attempt.at.astimezone(zone).date() for zone in zones]
-    for shield in rules.shields:
+    for shield in rules.every_shield:
         passes = (
             attempt.purpose in shield.purposes
             or (shield.channels and attempt.channel not in shield.channels)

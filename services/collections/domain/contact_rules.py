@@ -172,6 +172,21 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     reply_working_days: int = 7
     keep_years: int = 5
 
+    @property
+    def every_shield(self) -> tuple[Shield, ...]:
+        """Its shields; a kind without a row stops everything but answers: the house's rule."""
+        known = {shield.kind for shield in self.shields}
+        missing = [kind for kind in ProtectionKind if kind not in known]
+        return self.shields + tuple(
+            Shield(
+                id=f"house-{kind.lower().replace('_', '-')}-default",
+                kind=kind,
+                purposes=(Purpose.ANSWER,),
+                counsel=kind in (ProtectionKind.COUNSEL, ProtectionKind.BANKRUPTCY),
+            )
+            for kind in missing
+        )
+
 
 def rules_in_force(rows: Sequence[Rules], jurisdiction: str, on: date) -> Rules:
     """

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from services.collections.domain.case import Case, Ending, stage_rank
-from services.collections.domain.contact_rules import Channel, Outcome, ProtectionKind
+from services.collections.domain.contact_rules import Channel, Outcome, Party, ProtectionKind
 from services.collections.domain.debtor import Attempt, Debtor
 from services.collections.domain.message import Message, MessageState
 from services.collections.domain.promises import PromiseStatus
@@ -105,7 +105,8 @@ def _events(book: Book, span: Span, arms: dict[str, str]) -> Iterator[tuple[str,
     for attempt in book.attempts:
         if _is_spoken(attempt) and span.holds(attempt.at.date()):
             arm = arms.get(attempt.borrower_ref, "")
-            yield "right_party", arm, attempt.outcome is Outcome.REACHED
+            reached = attempt.outcome is Outcome.REACHED and attempt.party is Party.DEBTOR
+            yield "right_party", arm, reached
     for message in book.messages:
         known = (MessageState.DELIVERED, MessageState.BOUNCED)
         if message.state in known and span.holds(message.because_on):
@@ -119,8 +120,8 @@ def _events(book: Book, span: Span, arms: dict[str, str]) -> Iterator[tuple[str,
 
 
 def _is_spoken(attempt: Attempt) -> bool:
-    """Say whether a person called or came."""
-    made = attempt.by != OURS and attempt.outcome is not Outcome.NOT_SENT
+    """Say whether a person called or came, and how that ended."""
+    made = attempt.by != OURS and attempt.outcome not in (Outcome.NOT_SENT, Outcome.IN_PROGRESS)
     return made and attempt.channel in (Channel.CALL, Channel.VISIT)
 
 

@@ -189,8 +189,10 @@ def proposed(matter: Matter, taken: Taken, grounds: Grounds) -> Matter:
     if matter.waiting is not None:
         raise LegalStepAlreadyOpen(f"{matter.waiting.step} waits", field="step")
     policy, today = grounds.policy, grounds.today
-    first = today - timedelta(days=policy.days_back_most)
-    last = today + timedelta(days=policy.days_ahead_most)
+    # A judgment is a court's deed, of the court's day, however late its news.
+    court = taken.step is Step.JUDGMENT
+    first = date.min if court else today - timedelta(days=policy.days_back_most)
+    last = today if court else today + timedelta(days=policy.days_ahead_most)
     if not first <= taken.on <= last:
         raise LegalDateTooFar(f"{taken.on}", field="on", expected=f"{first} to {last}")
     check_gates(matter, taken, grounds)
@@ -202,7 +204,8 @@ def approved(matter: Matter, by: str, grounds: Grounds) -> Matter:
     waiting = _waiting(matter)
     if same_person(waiting.proposed_by, by):
         raise ApproverIsProposer("another person approves", field="approved_by")
-    done = msgspec.structs.replace(waiting, on=max(waiting.on, grounds.today), approved_by=by)
+    on = waiting.on if waiting.step is Step.JUDGMENT else max(waiting.on, grounds.today)
+    done = msgspec.structs.replace(waiting, on=on, approved_by=by)
     check_gates(matter, done, grounds)
     return msgspec.structs.replace(matter, steps=(*matter.steps[:-1], done))
 
@@ -223,18 +226,23 @@ def check_gates(matter: Matter, taken: Taken, grounds: Grounds) -> None:
     """
     Let a step pass, or say what stands in the way, on its day or today, whichever is later.
 
+    A judgment is not our step: it only follows its filing.
+
     Raises:
         LegalPersonProtected, LegalPersonNotChecked, LegalNotTried, LegalStepOutOfOrder,
         LegalTooLate, LegalTooSmall: in this order.
     """
     policy, case, debtor, tried, today, shields = grounds
+    if taken.step is Step.JUDGMENT:
+        return _check_order(matter, taken, policy)
     on = max(taken.on, today)
     kinds = policy.protections
     shielded = [kind for kind in kinds if debtor.shielded_on(kind, on, shields)]
     if shielded:
         raise LegalPersonProtected(", ".join(shielded).lower(), field="loan_id")
     oldest = on - timedelta(days=policy.check_days_most)
-    if matter.checked_on is None or matter.checked_on < oldest or not matter.may_go_on:
+    known = matter.checked_on is not None and oldest <= matter.checked_on <= on
+    if not known or not matter.may_go_on:
         raise LegalPersonNotChecked("not checked", field="loan_id", expected=f"since {oldest}")
     if tried.attempts < policy.attempts_least or not tried.help_offered:
         raise LegalNotTried(

@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import date
 
 import msgspec
+import pytest
 
 from services.collections.domain.case import Case, follow
-from services.collections.domain.contact_rules import Channel, Outcome
+from services.collections.domain.contact_rules import Channel, Outcome, Party
 from services.collections.domain.costs import Cost, costs
 from services.collections.domain.debtor import Attempt, Debtor
 from services.collections.domain.figures import Book, Span, months, shares
@@ -90,3 +91,18 @@ def test_cost_to_collect() -> None:
     ]
     assert [str(one.per_hundred) for one in found] == ["2.61", "1.78", "10.05"]
     assert Cost("", "CNY", 1, 0, 0).per_hundred is None
+
+
+NOT_THEM = [("REACHED", "EMPLOYER", [(0, 1)]), ("IN_PROGRESS", "DEBTOR", [])]
+
+
+@pytest.mark.parametrize(("outcome", "party", "counted"), NOT_THEM)
+def test_only_the_debtor_is_the_right_party(
+    outcome: str, party: str, counted: list[tuple[int, int]]
+) -> None:
+    """An employer who answers is not; a call that still goes on is not counted yet."""
+    call = msgspec.structs.replace(made("CALL", outcome), party=Party(party))
+    found = shares(Book(CASES, [call], [], []), Span(date(2026, 1, 1), date(2026, 12, 31)))
+
+    whole = [(one.part, one.whole) for one in found if (one.figure, one.arm) == ("right_party", "")]
+    assert whole == counted

@@ -56,7 +56,7 @@ async def test_each_time_of_being_late_has_a_ladder_of_its_own(tmp_path: Path) -
         await hear(house, event(1, "BUCKET_CHANGED", "2025-02-06", 75))
         for day in range(3):
             await write(house, day, datetime(2025, 2, 10 + day, 3, tzinfo=UTC))
-        await checked(house, "2025-02-10")
+        await checked(house, "2025-02-06")
         async with house.desk.records.work() as work:
             await house.escalating.propose(work, "L-1", step("DEMAND", "2025-02-06"))
             matter = await house.escalating.approve(work, "L-1", "o-2")

@@ -64,6 +64,7 @@ GATES = [
     # step, on | steps taken | what is otherwise | refused by
     ("DEMAND", "2026-04-21", (), {}, ""),
     ("DEMAND", "2026-04-21", (), {"checked": None}, "LEGAL_PERSON_NOT_CHECKED"),
+    ("DEMAND", "2026-04-21", (), {"checked": "2026-04-22"}, "LEGAL_PERSON_NOT_CHECKED"),
     ("DEMAND", "2026-05-20", (), {}, ""),
     ("DEMAND", "2026-05-21", (), {}, "LEGAL_PERSON_NOT_CHECKED"),
     (
