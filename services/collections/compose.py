@@ -32,6 +32,7 @@ from services.collections.application.deciding import Deciding
 from services.collections.application.desk import Desk
 from services.collections.application.escalating import Escalating
 from services.collections.application.orders import Orders
+from services.collections.application.personal import PERSONAL
 from services.collections.application.placing import Placing
 from services.collections.application.planning import Planning
 from services.collections.application.ports import Ledger, SendingChannel
@@ -52,6 +53,7 @@ from shared.runtime.grpc_client import open_channel
 from shared.runtime.grpc_server import ByName, serve
 from shared.runtime.records import Records, Work
 from shared.runtime.telemetry import configure_logging, configure_tracing
+from shared.runtime.vault import VaultKeyMissing, open_vault
 from shared.subscriber.event import Event
 from shared.subscriber.inbox import create_inbox
 from shared.subscriber.subscriber import Subscriber
@@ -113,6 +115,20 @@ def channels(settings: CollectionsSettings) -> dict[Channel, SendingChannel]:
     return ways
 
 
+def open_records(settings: CollectionsSettings) -> Records:
+    """
+    Open the database, with a vault for what is personal.
+
+    Raises:
+        VaultKeyMissing: the production profile has no key to seal with.
+    """
+    file = settings.personal_key_file
+    if file is None and settings.profile == "production":
+        raise VaultKeyMissing("the production profile needs COLLECTIONS_PERSONAL_KEY_FILE")
+    vault = open_vault(file, PERSONAL) if file else None
+    return Records(open_database(settings.database_url), vault=vault)
+
+
 def build(settings: CollectionsSettings, records: Records, ledger: Ledger) -> House:
     """Wire the parts."""
     clock = Clock((lambda: datetime.now(UTC)) if settings.clock == "wall" else None)
@@ -169,7 +185,7 @@ async def serve_collections(settings: CollectionsSettings) -> None:
     """Run collections until it is told to stop."""
     configure_logging("collections", settings.log_level)
     configure_tracing("collections", settings.otlp_endpoint)
-    records = Records(open_database(settings.database_url))
+    records = open_records(settings)
     await records.create(APPLICATION_ID)
     await create_inbox(records.engine)
     channel = open_channel(settings.ledger_target, settings.deadline_seconds, settings.tls())

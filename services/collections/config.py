@@ -37,6 +37,11 @@ class CollectionsSettings(ServiceSettings):
         "clock (yes with the wall's, where a lost database must not write to everybody again).",
     )
     creditor: str = Field("Duebook Consumer Finance", description="Who writes, in every message.")
+    personal_key_file: Path | None = Field(
+        None,
+        description="Key that seals addresses, letters and notes per borrower (openssl rand"
+        " -base64 32); unset, they are stored as they are, which production refuses.",
+    )
     outbox_folder: Path = Field(
         Path("data/outbox"), description="Where letters are written, and what has no carrier."
     )

@@ -180,6 +180,7 @@ def outbound(message: Message) -> contact_pb.OutboundMessage:
     """Return a message to a borrower as its message."""
     return contact_pb.OutboundMessage(
         name=message.name,
+        borrower_ref=message.borrower_ref,
         loan_id=message.loan_id,
         stage=message.stage,
         state=f"MESSAGE_STATE_{message.state}",

@@ -198,8 +198,10 @@ class Work:
         asked = {request.request_id: request for request in requests}
         query = select(REQUESTS).where(REQUESTS.c.request_id.in_(list(asked)))
         found: dict[str, Answer | RequestIdReused] = {}
-        for name, sha256, answer in await self.connection.execute(query):
+        for name, sha256, answer in (await self.connection.execute(query)).all():
             same = sha256 == _digest(asked[name], method)
+            if same and self.vault:
+                answer = await self.vault.opened_answer(self.connection, answer)
             reused = RequestIdReused("the request id had another body", field="request_id")
             found[name] = answer_type.FromString(answer) if same else reused
         return found
@@ -208,14 +210,13 @@ class Work:
         self, answers: Collection[tuple[Any, Proto]], *, method: str = ""
     ) -> None:
         """Keep what each request is answered, so that it gets the same answer again."""
-        rows = [
-            {
-                "request_id": request.request_id,
-                "body_sha256": _digest(request, method),
-                "answer": answer.SerializeToString(),
-            }
-            for request, answer in answers
-        ]
+        rows = []
+        for request, answer in answers:
+            body, who = answer.SerializeToString(), getattr(answer, "borrower_ref", "")
+            if self.vault and who:
+                body = await self.vault.sealed_answer(self.connection, who, body)
+            named = {"request_id": request.request_id, "body_sha256": _digest(request, method)}
+            rows.append({**named, "answer": body})
         await self._each(insert(REQUESTS), rows)
 
 

@@ -18,6 +18,8 @@ from sqlalchemy import Column, LargeBinary, MetaData, String, Table, select, upd
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from shared.kernel.errors import Refused
+
 METADATA = MetaData()
 KEYS = Table(
     "personal_keys",
@@ -43,6 +45,10 @@ class VaultKeyMissing(Exception):
 
 class VaultKeyWrong(Exception):
     """Something sealed cannot be opened: another vault key, or it was altered."""
+
+
+class AnswerShredded(Refused):
+    """The request was answered, and whom the answer is about was shredded since."""
 
 
 class Personal(msgspec.Struct, frozen=True):
@@ -120,6 +126,27 @@ class Vault:
         for tree in trees:
             _each(tree, rule, lambda who, text: _open(keys, text))
         return [msgspec.convert(tree, type=kind) for tree in trees]
+
+    async def sealed_answer(self, connection: AsyncConnection, who: str, body: bytes) -> bytes:
+        """Return an answer about a person as it is kept; of one who was shredded, nothing."""
+        keys = await self._keys(connection, {who})
+        key = keys[who] if who in keys else await self._new_key(connection, who)
+        if key is None:
+            return f"{MARK}{who}/".encode()
+        nonce = os.urandom(NONCE_BYTES)
+        sealed = nonce + key.encrypt(nonce, body, who.encode())
+        return f"{MARK}{who}/{urlsafe_b64encode(sealed).decode()}".encode()
+
+    async def opened_answer(self, connection: AsyncConnection, kept: bytes) -> bytes:
+        """Return what `sealed_answer` kept; raise AnswerShredded when nobody can read it."""
+        if not kept.startswith(MARK.encode()):
+            return kept
+        _, _, who, sealed = kept.decode().split("/")
+        key = (await self._keys(connection, {who})).get(who)
+        if key is None or not sealed:
+            said = "whom the answer is about was shredded"
+            raise AnswerShredded(said, field="request_id")
+        return _decrypted(key, urlsafe_b64decode(sealed), who)
 
     async def shred(self, connection: AsyncConnection, who: str, reason: str, at: datetime) -> bool:
         """Destroy a person's key; False if there is none. Their data is unreadable from then on."""

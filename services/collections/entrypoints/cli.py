@@ -1,4 +1,4 @@
-"""Collections' command line: serve, or draw the figures of a running collections."""
+"""Collections' command line: serve, draw the figures, or forget a borrower."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from lending.collections.v1.work_service_pb2_grpc import WorkServiceStub
 from services.collections.adapters.picture import picture
 from services.collections.compose import serve_collections
 from services.collections.config import CollectionsSettings
+from services.collections.entrypoints.shred import shred
 from shared.kernel.errors import LendingError
 from shared.runtime.grpc_client import open_channel
 from shared.runtime.grpc_server import run
@@ -24,6 +25,8 @@ app = typer.Typer(
     help="Cases, contact, promises, plans, claims, the legal ladder.\n\n"
     "Settings, from the environment:\n\n\b\n" + describe(CollectionsSettings),
 )
+
+app.command()(shred)
 
 
 @app.callback(invoke_without_command=True)

@@ -159,7 +159,10 @@ class RecoveryService(RecoveryServiceServicer):
         async def act(work: Work) -> pb.PlaceWithAgencyResponse:
             placed = await self.placing.place(work, request.loan_id, agency, on, by)
             shown = wire.placement_message(placed[0])
-            return pb.PlaceWithAgencyResponse(placement=shown, package_json=placed[1])
+            case = await self.claiming.case(work, request.loan_id)
+            return pb.PlaceWithAgencyResponse(
+                placement=shown, package_json=placed[1], borrower_ref=case.borrower_ref
+            )
 
         return await self.records.answer_once(request, pb.PlaceWithAgencyResponse, act)
 

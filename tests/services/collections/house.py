@@ -12,12 +12,10 @@ from typing import Any
 from lending.ledger.v1 import events_pb2, ledger_service_pb2, loan_pb2
 
 from services.collections import wire
-from services.collections.compose import APPLICATION_ID, House, build
+from services.collections.compose import APPLICATION_ID, House, build, open_records
 from services.collections.config import CollectionsSettings
 from shared.kernel.errors import LendingError
-from shared.runtime.database import open_database
 from shared.runtime.reading import Message
-from shared.runtime.records import Records
 from shared.subscriber.chain import GENESIS
 from shared.subscriber.event import Event
 
@@ -63,7 +61,7 @@ async def a_house(
     """Open a house on a folder; opened again it remembers."""
     settings.setdefault("database_url", f"sqlite+aiosqlite:///{folder}/collections.db")
     chosen = CollectionsSettings(outbox_folder=folder / "outbox", **settings)
-    records = Records(open_database(chosen.database_url))
+    records = open_records(chosen)
     await records.create(APPLICATION_ID)
     house = build(chosen, records, ledger or LedgerByHand())
     yield house
