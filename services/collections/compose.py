@@ -17,6 +17,7 @@ from lending.collections.v1.contact_service_pb2_grpc import add_ContactServiceSe
 from lending.collections.v1.recovery_service_pb2_grpc import add_RecoveryServiceServicer_to_server
 from lending.collections.v1.work_service_pb2_grpc import add_WorkServiceServicer_to_server
 from lending.ledger.v1.ledger_service_pb2_grpc import LedgerServiceStub
+from lending.risk.v1.affordability_service_pb2_grpc import AffordabilityServiceStub
 
 from services.collections import wire
 from services.collections.adapters.local_outbox import LocalOutbox
@@ -24,6 +25,7 @@ from services.collections.adapters.policy_files import read_policies
 from services.collections.adapters.smtp import SmtpChannel
 from services.collections.adapters.webhook import WebhookChannel
 from services.collections.adapters.wording import Templates
+from services.collections.application.assessing import Assessing
 from services.collections.application.claiming import Claiming
 from services.collections.application.clock import Clock
 from services.collections.application.contacting import Contacting
@@ -35,7 +37,7 @@ from services.collections.application.orders import Orders
 from services.collections.application.personal import PERSONAL
 from services.collections.application.placing import Placing
 from services.collections.application.planning import Planning
-from services.collections.application.ports import Ledger, SendingChannel
+from services.collections.application.ports import Ledger, Risk, SendingChannel
 from services.collections.application.relief import Relief
 from services.collections.application.reporting import Reporting
 from services.collections.application.sending import Sending, carriers_of
@@ -129,7 +131,7 @@ def open_records(settings: CollectionsSettings) -> Records:
     return Records(open_database(settings.database_url), vault=vault)
 
 
-def build(settings: CollectionsSettings, records: Records, ledger: Ledger) -> House:
+def build(settings: CollectionsSettings, records: Records, ledger: Ledger, risk: Risk) -> House:
     """Wire the parts."""
     clock = Clock((lambda: datetime.now(UTC)) if settings.clock == "wall" else None)
     contacting = Contacting(records, read_policies(settings.policy_folder), clock)
@@ -139,7 +141,7 @@ def build(settings: CollectionsSettings, records: Records, ledger: Ledger) -> Ho
     desk = Desk(records, contacting, sending, wire.case_changed)
     sending.told = desk.told_sent
     orders = Orders(records, ledger, {})
-    planning = Planning(desk, orders, ledger)
+    planning = Planning(desk, orders, ledger, Assessing(risk))
     orders.settle["plan"] = planning.settle
     claiming = Claiming(desk, orders, ledger)
     orders.settle["claim"] = claiming.settle
@@ -189,7 +191,8 @@ async def serve_collections(settings: CollectionsSettings) -> None:
     await records.create(APPLICATION_ID)
     await create_inbox(records.engine)
     channel = open_channel(settings.ledger_target, settings.deadline_seconds, settings.tls())
-    house = build(settings, records, LedgerServiceStub(channel))
+    risk = open_channel(settings.risk_target, settings.deadline_seconds, settings.tls())
+    house = build(settings, records, LedgerServiceStub(channel), AffordabilityServiceStub(risk))
 
     async def relay(stop: asyncio.Event) -> None:
         await records.relay(settings.nats_url, "collections-relay", stop)
@@ -208,4 +211,5 @@ async def serve_collections(settings: CollectionsSettings) -> None:
         background=work,
     )
     await channel.close()
+    await risk.close()
     await records.engine.dispose()

@@ -24,6 +24,7 @@ class CollectionsSettings(ServiceSettings):
         "sqlite+aiosqlite:///data/collections.db", description="Its own database."
     )
     ledger_target: str = Field("127.0.0.1:7102", description="Where the ledger listens.")
+    risk_target: str = Field("127.0.0.1:7103", description="Where risk listens.")
     policy_folder: Path = Field(
         HERE / "policies", description="Contact rules and treatment strategies."
     )

@@ -174,7 +174,7 @@ def case_changed(view: View, happened: str) -> told_pb.CaseChanged:
     """
     told = case_message(view)
     if told.HasField("plan"):
-        for personal in ("reason", "circumstance", "proposed_by", "approved_by"):
+        for personal in ("reason", "circumstance", "assessed", "proposed_by", "approved_by"):
             told.plan.ClearField(personal)
     return told_pb.CaseChanged(event=happened, case=told)
 
@@ -235,6 +235,7 @@ def _plan_message(given: Plan) -> pb.HardshipPlan:
         circumstance=f"CIRCUMSTANCE_{cause}",
         instalment_minor=given.instalment_minor,
         affordable={True: "yes", False: "no", None: ""}[given.affordable],
+        assessed=given.assessed,
         refusal=given.refusal,
         probation_months=given.probation_months,
     )

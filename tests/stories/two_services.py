@@ -1,4 +1,4 @@
-"""Ledger and collections as processes, for stories told as tables of calls."""
+"""Ledger, risk and collections as processes, for stories told as tables of calls."""
 
 from __future__ import annotations
 
@@ -117,16 +117,17 @@ def contains(answer: Any, shown: Any) -> bool:
 @contextmanager
 def two_services(folder: Path) -> Iterator[Teller]:
     """Start NATS, the ledger and collections on free ports; one loan is open and paid out."""
-    ports = {name: free_port() for name in ("ledger", "collections", "nats")}
+    ports = {name: free_port() for name in ("ledger", "risk", "collections", "nats")}
     nats = start_nats(folder / "nats", ports["nats"])
     services = {}
-    for name in ("ledger", "collections"):
+    for name in ("ledger", "risk", "collections"):
         settings = {
             "GRPC_PORT": str(ports[name]),
             "METRICS_PORT": "0",
             "DATABASE_URL": f"sqlite+aiosqlite:///{folder}/{name}.db",
             "NATS_URL": f"nats://127.0.0.1:{ports['nats']}",
             "LEDGER_TARGET": f"127.0.0.1:{ports['ledger']}",
+            "RISK_TARGET": f"127.0.0.1:{ports['risk']}",
             "OUTBOX_FOLDER": str(folder / "outbox"),
         }
         environment = {f"{name.upper()}_{key}": value for key, value in settings.items()}

@@ -13,9 +13,11 @@ from lending.ledger.v1 import ledger_service_pb2 as ledger_pb
 from lending.ledger.v1 import loan_pb2
 
 from services.collections.application import trail
+from services.collections.application.assessing import Assessed, Assessing
 from services.collections.application.desk import Desk
 from services.collections.application.orders import Orders
 from services.collections.application.ports import Ledger
+from services.collections.application.tasks import open_task
 from services.collections.domain.case import Case, CaseNotFound, require_open
 from services.collections.domain.hardship import (
     Budget,
@@ -39,6 +41,7 @@ class Planning:
     desk: Desk
     orders: Orders
     ledger: Ledger
+    assessing: Assessing
 
     async def preview(
         self, request: pb.PreviewHardshipOptionsRequest, budget: Budget | None
@@ -90,22 +93,32 @@ class Planning:
         yes = affordability(budget, instalment_minor, strategy.affordable_share)
         return "yes" if yes else "no"
 
-    async def previewed(self, loan_id: str, plan: Plan) -> Plan:
-        """Return a plan with what the ledger says of it; its refusals are raised."""
+    async def previewed(self, loan_id: str, plan: Plan, request_id: str) -> Plan:
+        """
+        Return a plan with what the ledger and risk say of it; the ledger's refusals are raised.
+
+        What is above the house's share of what is left is not affordable, whatever risk says.
+        """
+        async with self.desk.records.work() as work:
+            case = require_open(await work.get(Case, loan_id), loan_id)
         today = await self.ledger.GetBusinessDate(ledger_pb.GetBusinessDateRequest())
         request = _order(loan_id, plan, today.on)
         request.validate_only, request.approved_by = True, "preview"
         option = pb.HardshipOption()
         _fill(option, await self.ledger.RestructureLoan(request))
-        strategy = self.desk.contacting.policies.strategy(date.fromisoformat(today.on))
-        can = None
+        on, minor = date.fromisoformat(today.on), option.instalment_minor
+        strategy = self.desk.contacting.policies.strategy(on)
+        said = Assessed(None, "")
         if plan.budget is not None:
-            can = affordability(plan.budget, option.instalment_minor, strategy.affordable_share)
+            said = Assessed(False, strategy.version)
+            if affordability(plan.budget, minor, strategy.affordable_share):
+                said = await self.assessing.assess(request_id, case, plan.budget, minor, on)
         return msgspec.structs.replace(
             plan,
-            instalment_minor=option.instalment_minor,
-            affordable=can,
-            proposed_on=date.fromisoformat(today.on),
+            instalment_minor=minor,
+            affordable=said.affordable,
+            assessed=said.why,
+            proposed_on=on,
             probation_months=strategy.probation_months,
         )
 
@@ -120,6 +133,10 @@ class Planning:
 
         case = await self.desk.change(work, loan_id, step)
         await self._note(work, case, "PLAN_PROPOSED", plan.proposed_by)
+        if plan.budget is not None and plan.affordable is None:
+            await open_task(
+                work, case, "ASSESS_PLAN", plan.proposed_on or case.last.effective_on, 2
+            )
         return case
 
     async def withdraw(self, work: Work, loan_id: str, by: str) -> Case:
@@ -130,17 +147,21 @@ class Planning:
         await self._note(work, case, "PLAN_WITHDRAWN", by)
         return case
 
-    async def approve(self, work: Work, loan_id: str, approved_by: str, effective_on: date) -> Case:
-        """Approve a plan and order it from the ledger."""
+    async def approve(
+        self, work: Work, loan_id: str, approved_by: str, effective_on: date, looked: str = ""
+    ) -> Case:
+        """Approve a plan and order it from the ledger; `looked` is what a person found."""
 
         def step(case: Case) -> Case:
-            return msgspec.structs.replace(
-                case, plan=approved(case.plan, approved_by, effective_on)
-            )
+            plan = approved(case.plan, approved_by, effective_on, looked)
+            return msgspec.structs.replace(case, plan=plan)
 
         case = await self.desk.change(work, loan_id, step)
         assert case.plan is not None
         await self._note(work, case, "PLAN_APPROVED", approved_by)
+        if looked:
+            loan = (case.borrower_ref, loan_id)
+            await trail.decided(work, loan, effective_on, "PLAN_ASSESSED", approved_by, looked)
         request = _order(loan_id, case.plan, effective_on.isoformat())
         await self.orders.place(work, "plan", f"{loan_id}/{case.plan.number}", request)
         return case

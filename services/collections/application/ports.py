@@ -16,6 +16,9 @@ from services.collections.domain.treatment import Strategy, strategy_in_force
 Ledger = Any
 """A stub of lending.ledger.v1.LedgerService whose errors are LendingErrors."""
 
+Risk = Any
+"""A stub of lending.risk.v1.AffordabilityService whose errors are LendingErrors."""
+
 
 class ChannelAway(Exception):
     """Nothing was accepted; the same may be tried again later."""

@@ -30,6 +30,10 @@ class PlanNotAffordable(Refused):
     """The new instalment is above what the borrower has left each month."""
 
 
+class PlanNotAssessed(Refused):
+    """Risk could not say whether the plan can be paid: a person must have looked, and say so."""
+
+
 class IncomeNotStated(InvalidArgument):
     """Affordability wants income and expenses of a month."""
 
@@ -84,6 +88,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     budget: Budget | None = None
     instalment_minor: int = 0
     affordable: bool | None = None
+    assessed: str = ""
     probation_months: int = 0
     refusal: str = ""
     approved_by: str = ""
@@ -122,8 +127,18 @@ def withdrawn(plan: Plan | None) -> Plan:
     return msgspec.structs.replace(plan, status="WITHDRAWN")
 
 
-def approved(plan: Plan | None, approved_by: str, effective_on: date) -> Plan:
-    """Approve a plan; raise PlanNotFound, ApproverIsProposer or PlanNotAffordable."""
+def approved(plan: Plan | None, approved_by: str, effective_on: date, looked: str = "") -> Plan:
+    """
+    Approve a plan.
+
+    Args:
+        plan: One that waits.
+        approved_by: Another person than proposed it.
+        effective_on: From when it counts.
+        looked: What that person found about affordability, where risk could not say.
+    Raises:
+        PlanNotFound, ApproverIsProposer, PlanNotAffordable, PlanNotAssessed
+    """
     if plan is None or plan.status != "PROPOSED":
         raise PlanNotFound("no plan waits for approval", field="loan_id")
     if same_person(plan.proposed_by, approved_by):
@@ -133,6 +148,10 @@ def approved(plan: Plan | None, approved_by: str, effective_on: date) -> Plan:
             f"{plan.instalment_minor} a month is not affordable",
             field="instalments",
             expected="a plan within what is left each month",
+        )
+    if plan.budget is not None and plan.affordable is None and not looked:
+        raise PlanNotAssessed(
+            plan.assessed or "not assessed", field="affordability_note", expected="what was found"
         )
     return msgspec.structs.replace(
         plan, status="APPROVING", approved_by=approved_by, effective_on=effective_on

@@ -132,7 +132,11 @@ class CollectionsService(CollectionsServiceServicer):
         """Propose a hardship plan, as the ledger previews it."""
         an_id(request.request_id, "request_id")
         loan_id = an_id(request.loan_id, "loan_id")
-        plan = await self.planning.previewed(loan_id, wire.plan(request))
+        async with self.desk.records.work() as work:
+            first = await work.answered(request, pb.Case)
+        if first is not None:
+            return first
+        plan = await self.planning.previewed(loan_id, wire.plan(request), request.request_id)
 
         async def act(work: Work) -> pb.Case:
             case = await self.planning.propose(work, loan_id, plan)
@@ -160,7 +164,8 @@ class CollectionsService(CollectionsServiceServicer):
         effective_on = parse_date(request.effective_on, field="effective_on")
 
         async def act(work: Work) -> pb.Case:
-            case = await self.planning.approve(work, loan_id, approved_by, effective_on)
+            looked = request.affordability_note[:200].strip()
+            case = await self.planning.approve(work, loan_id, approved_by, effective_on, looked)
             return wire.case_message(await self.desk.view(work, case))
 
         await self.desk.records.answer_once(request, pb.Case, act)

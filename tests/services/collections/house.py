@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lending.ledger.v1 import events_pb2, ledger_service_pb2, loan_pb2
+from lending.risk.v1 import affordability_service_pb2
 
 from services.collections import wire
 from services.collections.compose import APPLICATION_ID, House, build, open_records
@@ -54,16 +55,38 @@ class LedgerByHand:
         return command
 
 
+@dataclass
+class RiskByHand:
+    """Says what it is told to say of every plan, or fails; remembers what it was asked."""
+
+    outcome: str = "AFFORDABLE"
+    failure: LendingError | None = None
+    asked: list[Any] = field(default_factory=list)
+
+    async def AssessAffordability(
+        self, request: Any, timeout: float = 0
+    ) -> affordability_service_pb2.AffordabilityAssessment:
+        self.asked.append(request)
+        if self.failure is not None:
+            raise self.failure
+        return affordability_service_pb2.AffordabilityAssessment(
+            outcome=f"AFFORDABILITY_OUTCOME_{self.outcome}", policy_version="rules/1"
+        )
+
+
 @asynccontextmanager
 async def a_house(
-    folder: Path, ledger: LedgerByHand | None = None, **settings: Any
+    folder: Path,
+    ledger: LedgerByHand | None = None,
+    risk: RiskByHand | None = None,
+    **settings: Any,
 ) -> AsyncIterator[House]:
     """Open a house on a folder; opened again it remembers."""
     settings.setdefault("database_url", f"sqlite+aiosqlite:///{folder}/collections.db")
     chosen = CollectionsSettings(outbox_folder=folder / "outbox", **settings)
     records = open_records(chosen)
     await records.create(APPLICATION_ID)
-    house = build(chosen, records, ledger or LedgerByHand())
+    house = build(chosen, records, ledger or LedgerByHand(), risk or RiskByHand())
     yield house
     await records.engine.dispose()
 
