@@ -37,6 +37,7 @@ async def _all(folder: Path, quick: bool, console: Console) -> list[Measure]:
     runs, seconds = 5, 1.5 if quick else 6.0
     console.log("replay and backdating")
     found = [inside.replay(100 if quick else 1_000, runs), inside.backdated(runs, 10)]
+    found.append(inside.backdated_first(runs, 10))
     (folder / "sqlite").mkdir()
     (folder / "postgresql").mkdir()
     url = f"sqlite+aiosqlite:///{folder}/sqlite/ledger.db"

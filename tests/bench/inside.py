@@ -76,6 +76,18 @@ def backdated(runs: int, count: int) -> Measure:
     return measure
 
 
+def backdated_first(runs: int, count: int) -> Measure:
+    """Measure the first repayment 700 days back into a loan: it restates 91 standings as well."""
+    measure = Measure("backdated_first", "s of CPU", "a repayment of today into the same loan")
+    for _ in range(runs):
+        desks = [two_years() for _ in range(count)]
+        on = desks[0].on - timedelta(days=700)
+        first = median(repay_on(desk, on, 1) for desk in desks)
+        desk = two_years()
+        measure.add(first, repay_on(desk, desk.on, count))
+    return measure
+
+
 async def _aged(folder: Path, loans: int, due: int) -> float:
     """Return the seconds of an end-of-day in which so many of so many loans change."""
     folder.mkdir(parents=True)

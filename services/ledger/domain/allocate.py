@@ -30,9 +30,6 @@ from services.ledger.domain.waterfall import (
 )
 from shared.kernel.money import round_minor
 
-OF_EVERY_ROW = (INTEREST, PRINCIPAL)
-"""What an instalment may owe that bears neither charges nor penalty."""
-
 
 class Payment:
     """One payment on its way through the waterfall: what is left of it, and where the rest went."""
@@ -47,7 +44,7 @@ class Payment:
 
     def allocations(self) -> tuple[Allocation, ...]:
         """Return the slots in the order in which they were first paid."""
-        return tuple(Allocation(n, part, amount) for (n, part), amount in self.slots.items())
+        return tuple([Allocation(n, part, amount) for (n, part), amount in self.slots.items()])
 
     def run(self, stages: tuple[Stage, ...]) -> None:
         """Let the money fall through every stage."""
@@ -55,6 +52,8 @@ class Payment:
             if self.left <= 0:
                 return
             self._loan_charges(stage)
+            if not self._any_row_owes(stage):
+                continue
             rows: Iterable[Row] = _touched(self.line, stage, together=self.together)
             if IN_ADVANCE in stage.buckets and self.rule is not FutureRule.NEXT:
                 self._ahead(list(rows), stage)
@@ -70,6 +69,11 @@ class Payment:
                     self._pay_row(row, stage, self.left)
                     if self.left <= 0:
                         return
+
+    def _any_row_owes(self, stage: Stage) -> bool:
+        """Say whether instalments may owe anything that a stage pays: often none bears charges."""
+        paid = stage.components
+        return INTEREST in paid or PRINCIPAL in paid or PENALTY in paid or self.line.dated_charges
 
     def to_principal(self, coming: list[Row], stages: tuple[Stage, ...]) -> None:
         """Pay the interest earned so far of the running period, then principal of coming rows."""
@@ -103,15 +107,46 @@ class Payment:
 
     def _pay_row(self, row: Row, stage: Stage, limit: int) -> None:
         """Pay one row up to a limit, component by component."""
+        if not row.charges and row.penalty_exact is NO_PENALTY:
+            self._pay_plain(row, stage, limit)
+            return
         kept = self.left - limit
         self.left = limit
-        plain = not row.charges and row.penalty_exact is NO_PENALTY
         for component in stage.components:
             if self.left <= 0:
                 break
-            if not plain or component in OF_EVERY_ROW:
-                self._pay(row, component, stage.buckets)
+            self._pay(row, component, stage.buckets)
         self.left += kept
+
+    def _pay_plain(self, row: Row, stage: Stage, limit: int) -> None:
+        """Pay a row that bears neither charges nor penalty: as `_pay` would, in a third of it."""
+        standing = bucket_of_due(row.due_on, self.line.on)
+        if standing not in stage.buckets:
+            return
+        left = limit
+        for component in stage.components:
+            if component is INTEREST:
+                paid = min(left, row.interest_due - row.interest_paid)
+            elif component is PRINCIPAL:
+                paid = min(left, row.principal_due - row.principal_paid)
+            else:
+                continue
+            if paid <= 0:
+                continue
+            if component is INTEREST:
+                row.interest_paid += paid
+            else:
+                row.principal_paid += paid
+            left -= paid
+            self._note(row.number, component, paid)
+        paid = limit - left
+        if paid:
+            self.left -= paid
+            if standing is PAST_DUE:
+                row.paid_late += paid
+            elif standing is IN_ADVANCE:
+                row.paid_in_advance += paid
+            self._close(row)
 
     def _pay(self, row: Row, component: Component, buckets: tuple[DueBucket, ...]) -> None:
         """Pay one component of one row, as far as it stands in one of the buckets."""

@@ -28,14 +28,16 @@ def book_payment(
     line: Timeline, slots: tuple[Allocation, ...], left: int, source: PaymentSource
 ) -> None:
     """Book where a payment went; what is left of it is owed to the payer."""
-    debit, credited = chart.DEBITED[source], policy_of(line).credited
+    debit, credited, books = chart.DEBITED[source], policy_of(line).credited, line.books
+    fixed = chart.RECOVERIES if line.charged_off_on is not None else ""
+    fixed = chart.CREDITORS if line.creditor_ref else fixed
+    total = 0
     for slot in slots:
-        account = credited[slot.component]
-        if line.creditor_ref:
-            account = chart.CREDITORS
-        elif line.charged_off_on is not None:
-            account = chart.RECOVERIES
-        book(line, debit, slot.amount_minor, account)
+        account = fixed or credited[slot.component]
+        books[account] = books.get(account, 0) - slot.amount_minor
+        total += slot.amount_minor
+    if slots:
+        books[debit] = books.get(debit, 0) + total
     if left:
         book(line, debit, left, chart.UNALLOCATED)
 

@@ -254,11 +254,13 @@ class Timeline(msgspec.Struct, gc=False):
     @property
     def days_past_due(self) -> int:
         """Days since the oldest due date with something unpaid; 0 when nothing is overdue."""
+        on = self.on
         for row in self.rows:
-            if row.due_on >= self.on:
+            if row.due_on >= on:
                 return 0
-            if row.unpaid > 0:
-                return (self.on - row.due_on).days
+            due = row.principal_due - row.principal_paid + row.interest_due - row.interest_paid
+            if due > 0 or (row.charges and row.unpaid > 0):
+                return (on - row.due_on).days
         return 0
 
     @property
