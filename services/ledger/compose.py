@@ -18,13 +18,13 @@ from lending.ledger.v1.ledger_service_pb2_grpc import add_LedgerServiceServicer_
 
 from services.ledger.adapters.event_mapper import decode
 from services.ledger.adapters.event_store import open_event_store
-from services.ledger.adapters.follower_process import followers_of
+from services.ledger.adapters.follower_process import Followers, followers_of
 from services.ledger.adapters.loan_lists import LoanLists
 from services.ledger.adapters.read_models import ReadModels
 from services.ledger.adapters.seals import Seals
 from services.ledger.application.accruing import Accruals
 from services.ledger.application.ageing import Ageing
-from services.ledger.application.approving import Approvals
+from services.ledger.application.approving import ApprovalRules, Approvals
 from services.ledger.application.evidencing import Evidence
 from services.ledger.application.listing import LoanList
 from services.ledger.application.posting import Writer
@@ -35,7 +35,7 @@ from services.ledger.domain.kept import KEEPER
 from services.ledger.entrypoints.approval_service import ApprovalService
 from services.ledger.entrypoints.audit_service import AuditService
 from services.ledger.entrypoints.grpc_service import LedgerService
-from services.ledger.wire_approvals import HELD
+from services.ledger.wire_approvals import HELD, approval_rule
 from shared.audit.checkpoints import load_signer
 from shared.runtime.collector import collect_seldom
 from shared.runtime.database import open_database
@@ -58,20 +58,15 @@ async def serve_ledger(settings: LedgerSettings, stop: asyncio.Event | None = No
     accruals = Accruals(writer, followers, models)
     ageing = Ageing(writer, followers, models, accruals, asyncio.Lock())
     loans = LoanList(writer, followers, LoanLists(models.engine))
-    approvals = Approvals(writer)
+    approvals, rules = Approvals(writer), ApprovalRules(writer, lambda: datetime.now(UTC))
     service = LedgerService(writer, followers, models, ageing, loans, approvals)
-    approving = ApprovalService(approvals, service.weighed)
 
-    signer = partial(load_signer, settings.log_origin, settings.signing_key_path())
-    seals = Seals(models.engine)
-    prover = Prover(store, seals, followers.hurry)
-    evidence = Evidence(prover, signer, decode)
-    reads = RecordedReads(writer, lambda: datetime.now(UTC), lambda: uuid4().hex)
-    audits = AuditService(prover, seals, evidence, reads, signer, lambda: writer.business_on)
+    audits = _audits(settings, writer, followers, models)
 
     def register(server: ByName) -> Sequence[str]:
         add_LedgerServiceServicer_to_server(service, server)
         add_LedgerAuditServiceServicer_to_server(audits, server)
+        approving = ApprovalService(approvals, service.weighed)
         add_LedgerApprovalServiceServicer_to_server(approving, server)
         return [
             approval_service_pb2.DESCRIPTOR.services_by_name["LedgerApprovalService"].full_name,
@@ -79,9 +74,26 @@ async def serve_ledger(settings: LedgerSettings, stop: asyncio.Event | None = No
             audit_service_pb2.DESCRIPTOR.services_by_name["LedgerAuditService"].full_name,
         ]
 
-    work = [writer.run, followers.run]
     await serve(
-        settings, service="ledger", register=register, background=work, holds=HELD, stop=stop
+        settings,
+        service="ledger",
+        register=register,
+        background=[writer.run, followers.run],
+        holds=HELD,
+        roles_told=lambda roles: rules.tell(*approval_rule(roles)),
+        stop=stop,
     )
     store.close()
     await models.engine.dispose()
+
+
+def _audits(
+    settings: LedgerSettings, writer: Writer, followers: Followers, models: ReadModels
+) -> AuditService:
+    """Return what answers auditors: proofs, evidence, counterfactuals, each read recorded."""
+    signer = partial(load_signer, settings.log_origin, settings.signing_key_path())
+    seals = Seals(models.engine)
+    prover = Prover(writer.log, seals, followers.hurry)
+    evidence = Evidence(prover, signer, decode)
+    reads = RecordedReads(writer, lambda: datetime.now(UTC), lambda: uuid4().hex)
+    return AuditService(prover, seals, evidence, reads, signer, lambda: writer.business_on)

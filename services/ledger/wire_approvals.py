@@ -14,6 +14,7 @@ from services.ledger.domain.approvals import Change
 from services.ledger.domain.book_events import ChangeApproved
 from services.ledger.domain.commands import Asked
 from shared.runtime.requests import FieldMissing
+from shared.runtime.roles import Roles, matches
 
 READERS: Mapping[str, Callable[[Any, datetime], Asked]] = {
     "reverse_repayment": wire.reversal,
@@ -34,6 +35,17 @@ HELD = [
     for field in pb.ApproveChangeRequest.DESCRIPTOR.oneofs_by_name["change"].fields
 ]
 """The methods that can wait for a second person: those whose requests can be approved."""
+
+
+def approval_rule(roles: Roles | None) -> tuple[list[str], list[tuple[str, str]]]:
+    """Return which changes wait for a second person by the roles, and who vouches for which."""
+    methods = [method for method in HELD if roles and matches(roles.four_eyes, method)]
+    vouchers = [(who, _short(m)) for m in methods for who in (roles.vouchers(m) if roles else ())]
+    return [_short(method) for method in methods], vouchers
+
+
+def _short(method: str) -> str:
+    return method.rpartition("/")[2]
 
 
 def change_of(command: Asked, request: Any) -> Change:

@@ -14,6 +14,7 @@ MODULES = (
     "packing",
     "locating",
     "steps",
+    "approvals",
     "journals",
     "verify_books",
     "verify_loan",

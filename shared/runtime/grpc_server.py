@@ -20,7 +20,7 @@ from prometheus_client import start_http_server
 from shared.kernel.errors import LendingError
 from shared.runtime.grpc_errors import status_of
 from shared.runtime.guard import Guard, methods_of
-from shared.runtime.roles import RoleBook
+from shared.runtime.roles import RoleBook, Roles
 from shared.runtime.settings import ServiceSettings
 from shared.runtime.telemetry import CALL_SECONDS, CALLS, span
 from shared.runtime.tls import PLAIN
@@ -114,6 +114,7 @@ async def serve(
     register: Callable[[ByName], Sequence[str]],
     background: Sequence[Background] = (),
     holds: Collection[str] = (),
+    roles_told: Callable[[Roles | None], None] = lambda roles: None,
     stop: asyncio.Event | None = None,
 ) -> None:
     """
@@ -125,6 +126,7 @@ async def serve(
         register: Adds servicers to the server and returns their full names.
         background: Coroutine functions that end soon after their stop event is set.
         holds: Methods that can wait for a second person; four eyes on others are refused.
+        roles_told: Hears the roles before any call is let through by them; None: there are none.
         stop: Ends serving when set, as a signal does.
     Raises:
         PortInUse: the address is taken.
@@ -139,6 +141,8 @@ async def serve(
     ours = register(named)
     if book is not None:
         book.serve(methods_of(ours), holds)
+        book.told = roles_told
+    roles_told(book.roles if book else None)
     names = [*ours, health.SERVICE_NAME, reflection.SERVICE_NAME]
     # Not enable_server_reflection: it knows a grpc.aio.Server by its type, gives any other server
     # the servicer that blocks, and each stream that somebody leaves open would hold a thread.

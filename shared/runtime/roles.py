@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
@@ -122,6 +122,14 @@ class Roles(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         vouched = any(matches(self.roles[name].vouches, method) for name in names)
         return matches(self.four_eyes, method) and not vouched
 
+    def vouchers(self, method: str) -> list[str]:
+        """Return the identities that answer for the approval of a method themselves, sorted."""
+        return sorted(
+            identity
+            for identity, names in self.callers.items()
+            if any(matches(self.roles[name].vouches, method) for name in names)
+        )
+
     def who_may(self, method: str) -> tuple[str, ...]:
         """Return the roles that may call a method, sorted."""
         return tuple(sorted(name for name in self.roles if self.may((name,), method)))
@@ -159,6 +167,7 @@ class RoleBook:
     )
     own: frozenset[str] = field(init=False, default=frozenset())
     holds: frozenset[str] = field(init=False, default=frozenset())
+    told: Callable[[Roles], None] = field(init=False, default=lambda roles: None)
     stamp: int = field(init=False)
     next_look: float = field(init=False, default=0.0)
 
@@ -232,6 +241,7 @@ class RoleBook:
                 return
             self.stamp, roles = stamp, read_roles(self.file)
             self._require_held(roles)
+            self.told(roles)
         except (OSError, RolesNotValid) as failure:
             structlog.get_logger().error("roles stay as they were", failure=str(failure))
             return

@@ -18,7 +18,7 @@ from lending.ledger.v1 import ledger_service_pb2 as pb
 from lending.ledger.v1 import ledger_service_pb2_grpc as ledger_grpc
 
 from services.ledger.adapters.event_store import open_event_store
-from services.ledger.application.inspecting import inspect
+from services.ledger.application.inspecting import APPROVED, inspect
 from services.ledger.compose_replay import WRITTEN
 from services.ledger.wire_terms import terms_message
 from shared.kernel.errors import LendingError
@@ -209,3 +209,30 @@ async def test_a_service_that_vouches_needs_no_second_word(ledger: Callable[...,
 
     assert await reason_of(ledger("person/li").RestructureLoan(request)) == "APPROVAL_MISSING"
     assert await reason_of(ledger("service/collections").RestructureLoan(request)) == "done"
+
+
+async def test_the_log_says_what_needs_a_second_person(
+    ledger: Callable[..., Any], tmp_path: Path
+) -> None:
+    """From the start, before any change; what was vouched for or approved is not a finding."""
+    plan = pb.RestructureLoanRequest(
+        request_id="plan-1",
+        loan_id="L-1",
+        effective_on=DAY,
+        instalments=24,
+        reason="hardship: illness",
+        approved_by="person/wang",
+    )
+    await ledger("person/wang", approval_grpc.LedgerApprovalServiceStub).ApproveChange(word("a-1"))
+    await ledger("person/li").ReverseRepayment(reversal())
+    await ledger("service/collections").RestructureLoan(plan)
+
+    log = open_event_store(f"sqlite+aiosqlite:///{tmp_path}/ledger.db")
+    rules, first = log.stream("approval-rule"), log.log(0, 1)[0]
+    verdict = next(v for v in inspect(log, WRITTEN) if v.name == APPROVED)
+    log.close()
+
+    assert first.originator_id == "approval-rule"
+    assert len(rules) == 1 and "ReverseRepayment" in rules[0].methods
+    assert ("service/collections", "RestructureLoan") in rules[0].vouchers
+    assert (verdict.rows, verdict.different) == (1, [])

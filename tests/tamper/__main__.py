@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.tamper.matrix import TAMPERINGS
+from tests.tamper.matrix import TAMPERINGS, Tampering
 from tests.tamper.vault import copied, new_vault
 
 
@@ -18,12 +18,16 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="duebook-tamper-") as place:
         original = new_vault(Path(place) / "original")
         names = list(original.check())
-        found = []
+        found: list[set[str]] = []
+        seen: dict[Tampering, set[str]] = {}
         for tampering in TAMPERINGS:
             vault = copied(original, Path(place) / tampering.do.__name__)
             tampering.do(vault)
             found.append({name for name, bad in vault.check().items() if bad})
             missed += not found[-1] >= set(tampering.found_by)
+            if not found[-1]:
+                seen[tampering] = {n for n, bad in vault.check(witness=True).items() if bad}
+                missed += seen[tampering] != set(tampering.witnessed)
     table = Table("what is done", *(str(k + 1) for k in range(len(names))), padding=(0, 0))
     for tampering, by in zip(TAMPERINGS, found, strict=True):
         table.add_row(tampering.title, *("x" if name in by else "" for name in names))
@@ -32,8 +36,13 @@ def main() -> int:
         console.print(f"{k:3}  {name}: finds {sum(name in by for by in found)}")
     for tampering, by in zip(TAMPERINGS, found, strict=True):
         if not by:
-            console.print(f"not found: {tampering.title} Needs {tampering.needs}.")
-    console.print(f"{sum(map(bool, found))} of {len(found)} found; {missed} by another check")
+            by_witness = seen[tampering]
+            said = f"; a witness's last checkpoint finds it: {by_witness}" if by_witness else ""
+            console.print(f"not found: {tampering.title} Needs {tampering.needs}{said}.")
+    console.print(
+        f"{sum(map(bool, found))} of {len(found)} found, {sum(map(bool, seen.values()))} more with"
+        f" a witness; {missed} by another check"
+    )
     return 1 if missed else 0
 
 

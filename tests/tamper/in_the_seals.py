@@ -103,7 +103,7 @@ def forked_before(vault: Vault) -> None:
 def rewritten_after(vault: Vault) -> None:
     """With the ledger's own key: what came after the auditor left is rewritten and resealed."""
     row = vault.rows(topic="ChargeWaived")[0]
-    vault.write(row, {**said(row), "approved_by": "Wang"})
+    vault.write(row, {**said(row), "reason": "complaint"})
     vault.rebuild()
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+from services.ledger.application.inspecting import APPROVED as FOUR_EYES
 from services.ledger.application.reconciling import CHECK as BANK
 from tests.tamper import in_the_log as log
 from tests.tamper import in_the_seals as seals
+from tests.tamper import past_the_door as door
 from tests.tamper.vault import Vault
 
 SEALED, TREE = "events as sealed, one by one", "the tree over the seals"
@@ -24,11 +26,16 @@ TRIAL, TOLD = "trial balance is zero, by date", "messages counted and chained as
 
 
 class Tampering(NamedTuple):
-    """What somebody does, the checks that must find it, or what from outside would be needed."""
+    """
+    What somebody does, the checks that must find it, or what from outside would be needed.
+
+    `witnessed` are the checks that find it with the last checkpoint that a witness has cosigned.
+    """
 
     do: Callable[[Vault], None]
     found_by: tuple[str, ...]
     needs: str = ""
+    witnessed: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
@@ -58,7 +65,11 @@ TAMPERINGS = [
     Tampering(log.loan_gone, (SEALED, KEPT)),
     Tampering(log.request_forgotten, (SEALED, KEPT, ASKED)),
     Tampering(log.day_closed_otherwise, (SEALED, SIGNED)),
-    Tampering(log.approved_by_another, (SEALED, SIGNED)),
+    Tampering(log.approved_by_another, (SEALED, SIGNED, FOUR_EYES)),
+    Tampering(door.not_approved, (FOUR_EYES,)),
+    Tampering(door.approved_after, (FOUR_EYES,)),
+    Tampering(door.approved_otherwise, (FOUR_EYES,)),
+    Tampering(door.approved_by_oneself, (FOUR_EYES,)),
     Tampering(log.lateness_edited, (SEALED, LATE)),
     Tampering(log.clock_set_back, (WHEN, ORDER)),
     Tampering(seals.leaf_made_to_fit, (TREE, SIGNED, KEPT)),
@@ -80,7 +91,9 @@ TAMPERINGS = [
     Tampering(seals.message_swallowed, (TOLD,)),
     Tampering(log.unsealed_tail_dropped, (BANK,)),
     Tampering(log.forged_through_the_api, (BANK,)),
-    Tampering(seals.rewritten_after, (), "a later checkpoint, kept elsewhere or cosigned"),
+    Tampering(seals.rewritten_after, (), "a later checkpoint, kept elsewhere", (KEPT,)),
     Tampering(log.forged_with_the_bank, (), "the payer's own books"),
+    Tampering(door.rule_switched_off, (), "a reader of the log's approval-rule, which says it"),
+    Tampering(door.approval_made_up, (), "the word of whom it names: approvals are not signed"),
 ]
-"""The last two leave no trace in the ledger; each says what from outside would find it."""
+"""Of the last four, a witness finds the first; the others are all that the ledger was told."""

@@ -41,6 +41,10 @@ def test_tampering_is_found(original: Vault, tmp_path: Path, tampering: Tamperin
 
     assert found >= set(tampering.found_by)
     assert bool(found) == bool(tampering.found_by)
+    if not found:
+        seen = {name for name, bad in vault.check(witness=True).items() if bad}
+        assert seen == set(tampering.witnessed)
+        assert tampering.needs
 
 
 @pytest.fixture(scope="module")

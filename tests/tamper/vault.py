@@ -19,12 +19,14 @@ from services.ledger.adapters.event_store import open_event_store
 from services.ledger.adapters.read_models import ReadModels
 from services.ledger.adapters.seals import Seals
 from services.ledger.adapters.tables import METADATA
+from services.ledger.application.approving import ApprovalRules, Approvals, Request
 from services.ledger.application.ports import Logged
 from services.ledger.application.reconciling import Move, Statement, cash_moves
 from services.ledger.application.sealing import Sealer
 from services.ledger.compose_replay import WRITTEN, replay_book
 from services.ledger.config import LedgerSettings
 from services.ledger.domain import commands as cmd
+from services.ledger.domain.approvals import Change
 from services.ledger.domain.terms import Overpayment
 from shared.audit.checkpoints import load_signer
 from shared.runtime.database import open_database
@@ -56,6 +58,7 @@ class Vault:
     log_url: str
     read_url: str
     kept: str = ""
+    witnessed: str = ""
     bank: tuple[Move, ...] = ()
 
     @property
@@ -68,9 +71,9 @@ class Vault:
             signing_key_file=str(self.folder / "signing.key"),
         )
 
-    def check(self) -> dict[str, list[str]]:
-        """Return what each named check finds, the auditor's checkpoint in hand."""
-        notes = [self.kept] if self.kept else []
+    def check(self, *, witness: bool = False) -> dict[str, list[str]]:
+        """Return what each named check finds, an auditor's checkpoint, or a witness's, in hand."""
+        notes = [note for note in (self.kept, self.witnessed if witness else "") if note]
         work = replay_book(self.settings, notes, Statement(self.bank))
         return {v.name: v.different for v in asyncio.run(work)}
 
@@ -193,7 +196,7 @@ async def history(vault: Vault) -> None:
     await live(vault, _first_months)
     vault.kept = await sealed(vault)
     await live(vault, _later_months)
-    await sealed(vault)
+    vault.witnessed = await sealed(vault)
 
 
 async def _first_months(book: Book) -> None:
@@ -215,16 +218,35 @@ def _repaid(book: Book, loan_id: str) -> str:
     return next(e.repayment_id for e in reversed(stored) if hasattr(e, "repayment_id"))
 
 
+HELD = ("ChargeOffLoan", "ReverseRepayment", "WaiveCharge")
+
+
+def rule(book: Book, *methods: str) -> None:
+    """Let the ledger say what needs a second person, as when it starts with roles."""
+    ApprovalRules(book.writer, book.now).tell(methods, [("service/collections", "x")]).result()
+
+
+async def approve(book: Book, method: str, loan_id: str, by: str = "Li", **other: str) -> None:
+    """Let a person approve what will be asked next."""
+    named = {"request_id": f"r-{book.count + 1}", "body_sha256": f"hash-{book.count + 1}", **other}
+    change = Change(loan_id=loan_id, method=method, **named)
+    own = Request(f"a-{book.writer.log.last_position()}", "hash")
+    await Approvals(book.writer).approve(change, by, own, book.now())
+
+
 async def _later_months(book: Book) -> None:
+    rule(book, *HELD)
     await book.go_to(date(2026, 4, 20))
     for k in range(4):
         await book.repay(f"L-{k}", 50_000)
     await book.go_to(date(2026, 7, 10))
+    await approve(book, "ChargeOffLoan", "L-2")
     await book.ask(cmd.ChargeOffLoan, "L-2", effective_on=date(2026, 7, 10), reason="gone")
     charge = {"value_on": date(2026, 7, 10), "amount_minor": 900, "currency": "CNY"}
     await book.ask(cmd.ApplyCharge, "L-0", reason="visit", **charge)
     charged = [e for e in book.writer.log.stream("loan/L-0") if hasattr(e, "component")]
     waived = {"value_on": date(2026, 7, 10), "reason": "goodwill", "approved_by": "Li"}
+    await approve(book, "WaiveCharge", "L-0")
     await book.ask(cmd.WaiveCharge, "L-0", charge_id=charged[-1].request_id, **waived)
 
 
@@ -232,14 +254,14 @@ def copied(vault: Vault, folder: Path) -> Vault:
     """Copy a vault; a PostgreSQL database under a new name on the same server."""
     shutil.copytree(vault.folder, folder)
     if vault.log_url.startswith("sqlite"):
-        return Vault(folder, *_files(folder), vault.kept, vault.bank)
+        return Vault(folder, *_files(folder), vault.kept, vault.witnessed, vault.bank)
     url = make_url(vault.log_url)
     fresh = url.set(database=f"{url.database}_{abs(hash(folder)) % 10**9}")
     plain = url.set(drivername="postgresql", database="postgres")
     with psycopg.connect(plain.render_as_string(False), autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {fresh.database} TEMPLATE {url.database}")
     address = fresh.render_as_string(False)
-    return Vault(folder, address, address, vault.kept, vault.bank)
+    return Vault(folder, address, address, vault.kept, vault.witnessed, vault.bank)
 
 
 def new_vault(folder: Path, url: str = "") -> Vault:

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard
 
-from services.ledger.application.ports import StreamChanged
+import structlog
+
+from services.ledger.application.ports import LogUnavailable, StreamChanged
 from services.ledger.application.posting import Writer
 from services.ledger.domain import approvals as domain
 from services.ledger.domain.approvals import Change
-from services.ledger.domain.book_events import ChangeApproved, RequestAnswered
+from services.ledger.domain.book_events import (
+    ApprovalRuleChanged,
+    ChangeApproved,
+    RequestAnswered,
+)
 from services.ledger.domain.refusals import LoanChangedMeanwhile, RequestIdReused
+from shared.audit.approvals import RULE
 
 ATTEMPTS_MAX = 3
 
@@ -88,6 +97,46 @@ class Approvals:
     async def _given(self, request_id: str) -> list[ChangeApproved]:
         found = await asyncio.to_thread(self.writer.log.stream, _stream(request_id))
         return [one for one in found if isinstance(one, ChangeApproved)]
+
+
+@dataclass(slots=True)
+class ApprovalRules:
+    """Writes to the log which changes need a second person, before any change is made by it."""
+
+    writer: Writer
+    now: Callable[[], datetime]
+
+    def tell(self, methods: Iterable[str], vouchers: Iterable[tuple[str, str]]) -> Future[None]:
+        """
+        Say what holds from here on; nothing is written where the log says so already.
+
+        The writer's thread does it, in turn: what is committed later is under this rule.
+        """
+        event = ApprovalRuleChanged(
+            recorded_at=self.now(),
+            methods=tuple(sorted(methods)),
+            vouchers=tuple(sorted(vouchers)),
+        )
+        return self.writer.thread.submit(self._tell, event)
+
+    def _tell(self, event: ApprovalRuleChanged) -> None:
+        for attempt in range(ATTEMPTS_MAX):
+            try:
+                said = self.writer.log.stream(RULE)
+                last = said[-1] if said else None
+                before = (last.methods, last.vouchers) if _is_rule(last) else ((), ())
+                if before != (event.methods, event.vouchers):
+                    self.writer.log.append([(RULE, len(said), [event])])
+                return
+            except (StreamChanged, LogUnavailable) as failure:
+                log = structlog.get_logger()
+                log.error(
+                    "the approval rule is not in the log", failure=str(failure), again=attempt
+                )
+
+
+def _is_rule(event: object) -> TypeGuard[ApprovalRuleChanged]:
+    return isinstance(event, ApprovalRuleChanged)
 
 
 def _first(

@@ -130,7 +130,7 @@ class Evidence:
             "checkpoint.txt": sealed.note.encode(),
             "verifier.txt": f"{signer.verifier}\n".encode(),
             "rotations.json": json_text([event.statement for event in changed]),
-            "events.jsonl": jsonl_text(_proven(proof) for proof in proofs),
+            "events.jsonl": jsonl_text(proven(proof) for proof in proofs),
             "loan.json": json_text(said),
             **_figures(account, line, events),
             **program(),
@@ -146,7 +146,8 @@ class Evidence:
         return event
 
 
-def _proven(proof: EventProof) -> dict[str, Any]:
+def proven(proof: EventProof) -> dict[str, Any]:
+    """Return an event with the proof that it is in the log, as files of packs have it."""
     path = [base64.b64encode(step).decode() for step in proof.path]
     return {"number": proof.number, "leaf": proof.leaf.decode(), "path": path}
 

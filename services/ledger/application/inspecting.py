@@ -10,11 +10,18 @@ import msgspec
 
 from services.ledger.application.ports import Log, Logged
 from services.ledger.application.verifying import PAGE, Verdict
-from services.ledger.domain.book_events import ChangeApproved, RequestAnswered
+from services.ledger.domain.book_events import (
+    ChangeApproved,
+    RequestAnswered,
+)
 from services.ledger.domain.events import Fact, Financial, LoanOpened
+from shared.audit.approvals import APPROVAL_EVENTS, ApprovalCheck
 
 LATE_MAX = timedelta(hours=1)
 """How long a run over the book may take, whose facts are recorded as of its beginning."""
+
+
+APPROVED = "what needs four eyes was approved before"
 
 
 class Written(msgspec.Struct, frozen=True):
@@ -46,6 +53,7 @@ class Inspection:
     unasked: list[str] = field(default_factory=list)
     disordered: list[str] = field(default_factory=list)
     recorded: dict[str, datetime] = field(default_factory=dict)
+    approvals: ApprovalCheck = field(default_factory=ApprovalCheck)
 
     def take(self, row: Logged) -> None:
         """Look at one stored event."""
@@ -62,6 +70,9 @@ class Inspection:
             return
         if self.written.encode(event) != row.state:
             self.foreign.append(f"{place}: other bytes than this ledger writes")
+        name = type(event).__name__
+        if name in APPROVAL_EVENTS:
+            self.approvals.take(name, msgspec.json.decode(row.state), place)
         if isinstance(event, Fact):
             self._fact(row, event, place)
         if isinstance(event, ChangeApproved):
@@ -91,6 +102,7 @@ class Inspection:
 
     def verdicts(self) -> list[Verdict]:
         """Return what was found, by check."""
+        self.approvals.finish()
         left = [
             f"position {position}: loan {loan_id} was never asked {request_id}"
             for (request_id, loan_id), position in self.asked.items()
@@ -100,6 +112,7 @@ class Inspection:
             Verdict("events are as this ledger writes them", self.events, self.foreign),
             Verdict("every fact was asked, every answer kept", self.events, self.unasked + left),
             Verdict("recorded instants do not go back", self.events, self.disordered),
+            Verdict(APPROVED, self.approvals.held, self.approvals.wrong),
         ]
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from services.ledger.application import entry_tests
-from services.ledger.application.evidencing import program
+from services.ledger.application.evidencing import program, proven
 from services.ledger.application.exporting import Entry, beancount, hledger
 from services.ledger.application.key_rotation import rotations
 from services.ledger.application.period import Period
@@ -35,6 +35,7 @@ from services.ledger.domain.events import Posting
 from services.ledger.domain.policies import POLICIES
 from services.ledger.domain.waterfall import WATERFALLS
 from shared.audit import packing
+from shared.audit.approvals import METHODS, RULE
 from shared.audit.checkpoints import Signer
 from shared.audit.notes import checkpoint_of, signatures
 from shared.audit.sbom import bill_of_materials
@@ -54,6 +55,7 @@ period.json              where the period lies in the log, counts, the seed of t
 events.jsonl             every sealed event from the checkpoint before to the checkpoint after
 checkpoint.txt, checkpoint-before.txt, edge.json, consistency.json, rotations.json
                          signed roots; the tree of the first, grown by the events, is the second
+approvals.json           rules of four eyes and approvals from before the pack, proven
 checkpoint-last-pack.txt what the pack before this one ended with, if it was given
 journal.hledger, journal.beancount      the journal, with assertions of every balance at the end
 balances.csv             trial balance at both ends and what moved; minor units, debit above zero
@@ -67,10 +69,13 @@ MANIFEST.txt             hashes of all files, signed with the log's key; BLOCKS.
 
 The check holds: every byte as it was signed; the events are all events of the log between the two
 checkpoints, none missing, none added; the period begins and ends where business dates say; each
-entry sums to zero; every cell of GL_Detail and every byte of both journals is what the events post;
-the beginning balances and what moved give the ending ones; the principal of the loans on the books
-is that of the trial balance, at both ends; the population is counted and the sample drawn again.
+entry sums to zero; what needed a second person, by the rule that the log states, was approved
+before, by another, for exactly that request; every cell of GL_Detail and every byte of both
+journals is what the events post; the beginning balances and what moved give the ending ones; the
+principal of the loans on the books is that of the trial balance, at both ends; the population is
+counted and the sample drawn again.
 
+That a rule of four eyes was stated before, and kept out of this pack, only the pack before shows.
 It does not recompute: the beginning balances (they are the ending ones of the pack before), the
 other columns of loans, the flags of the tests, the page and the Parquet file: these are signed
 statements, and `python -m services.ledger replay` holds them against the whole log.
@@ -117,6 +122,7 @@ class PeriodEvidence:
             "verifier.txt": f"{self.signer.verifier}\n".encode(),
             "rotations.json": json_text([e.statement for e in rotations(self.prover.log)]),
             **await self._sealed(period, last),
+            "approvals.json": json_text(await self._approvals(period)),
             **_books(period),
             "loans-before.csv": csv_text(LOANS, loans[0]),
             "loans-after.csv": csv_text(LOANS, loans[1]),
@@ -154,6 +160,19 @@ class PeriodEvidence:
         if last is not None:
             files["checkpoint-last-pack.txt"] = last.note.encode()
         return files
+
+    async def _approvals(self, period: Period) -> list[dict[str, Any]]:
+        """Prove the rules, and the approvals of the period's changes, from before the pack."""
+        bounds = period.bounds
+        changes = {
+            msgspec.json.decode(row.state)["request_id"]
+            for row in period.leaves
+            if row.topic.rpartition(".")[2] in METHODS
+        }
+        proofs = []
+        for name in (RULE, *(f"approval/{request_id}" for request_id in sorted(changes))):
+            proofs += await self.prover.stream(name, bounds.start_size, bounds.upto)
+        return [proven(proof) for proof in proofs]
 
     async def _proof(self, first: int, second: int) -> dict[str, Any]:
         path = await self.prover.consistency(first, second)

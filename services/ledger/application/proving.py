@@ -154,6 +154,16 @@ class Prover:
             )
         return found
 
+    async def stream(self, name: str, before: int, sealed: Sealed) -> list[EventProof]:
+        """Prove the events of a stream whose leaves come before a number, under a checkpoint."""
+        found = []
+        for row in await asyncio.to_thread(self.log.stored, name):
+            place = await self.tree.place(row.originator_id, row.version)
+            if place is None or place.number >= before:
+                break
+            found.append(await self._under(row, place, sealed))
+        return found
+
     async def _under(self, row: Logged, place: Place, sealed: Sealed) -> EventProof:
         path = await self._proof(lambda get: merkle.inclusion(place.number, sealed.size, get))
         leaf = leaf_of(row._replace(position=place.position))

@@ -75,6 +75,19 @@ class ChangeApproved(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     expires_at: datetime
 
 
+class ApprovalRuleChanged(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """
+    From here on these methods take effect only when a second person has approved them.
+
+    `methods` are names such as WriteOffLoan; none: nothing needs a second person, as in a ledger
+    without roles. `vouchers` are identities, each with a method that it answers for alone.
+    """
+
+    recorded_at: datetime
+    methods: tuple[str, ...]
+    vouchers: tuple[tuple[str, str], ...]
+
+
 class AnswerRead(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """
     Somebody was told something: who, why, what was asked, and the hash of the answer.
