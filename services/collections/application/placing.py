@@ -15,6 +15,8 @@ from services.collections.application.placements import recall
 from services.collections.domain import agency as domain
 from services.collections.domain.agency import Placement, PlacementNotFound
 from services.collections.domain.case import require_open
+from services.collections.domain.debtor import Debtor
+from services.collections.domain.legal import require_free
 from shared.runtime.records import Work
 
 
@@ -38,6 +40,7 @@ class Placing:
         """Give a loan to an agency; return the placement and what the agency is given, as JSON."""
         case = require_open(await self.desk.case(work, loan_id), loan_id)
         debtor = await self.desk.contacting.debtor_of(work, case)
+        await self._require_free(work, debtor, on)
         made = await trail.attempts(work, case.borrower_ref)
         given = domain.package(case, debtor, made, on)
         text = msgspec.json.encode(given, order="sorted")
@@ -55,6 +58,15 @@ class Placing:
         await trail.decided(work, (case.borrower_ref, loan_id), on, "AGENCY_PLACED", by, said)
         await self.desk.keep(work, case, ["agency_placed"], f"agency.{on}")
         return placement, text.decode()
+
+    async def _require_free(self, work: Work, debtor: Debtor, on: date) -> None:
+        """Raise LegalPersonProtected for who is shielded, whenever the step was approved."""
+        policies = self.desk.contacting.policies
+        day = max(on, self.desk.sending.clock.today())
+        person = await self.desk.contacting.shielded(work, debtor)
+        kinds = policies.legal_on(person, day).protections
+        shields = policies.rules_for(person, day).every_shield
+        require_free(person, kinds, day, shields)
 
     async def recall(self, work: Work, loan_id: str, on: date, by: str, why: str) -> Placement:
         """Take a loan back; somebody sees to it that the agency deletes what it was given."""

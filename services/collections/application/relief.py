@@ -14,6 +14,7 @@ from services.collections.application import trail
 from services.collections.application.deciding import MessageOvertaken, moved
 from services.collections.application.desk import Desk, messages_of
 from services.collections.application.orders import Order, Orders
+from services.collections.application.placements import is_out, recall
 from services.collections.domain import disaster as domain
 from services.collections.domain.case import Case
 from services.collections.domain.debtor import Debtor
@@ -79,9 +80,22 @@ class Relief:
         await work.put(disaster, disaster.disaster_id, "ON")
         found = await self.concerned(work, disaster)
         await self._note(work, found, "PROTECTED", disaster.from_on, disaster.declared_by)
+        for case in found.cases:
+            await self._recall(work, case, disaster)
         if disaster.pauses:
             await self._order(work, found, [case.loan_id for case in found.cases], "pause")
         return found
+
+    async def _recall(self, work: Work, case: Case, disaster: Disaster) -> None:
+        """Take a loan back from an agency, which would call on into the flood."""
+        if not await is_out(work, case.loan_id):
+            return
+        await work.hold(case.borrower_ref)
+        held = await work.get(Case, case.loan_id)
+        assert held is not None
+        on = max(disaster.from_on, self.desk.sending.clock.today())
+        await recall(work, held, on, "collections", "shielded")
+        await self.desk.keep(work, held, ["agency_recalled"], f"recall.{disaster.disaster_id}")
 
     async def end(self, work: Work, disaster_id: str, last_on: date, by: str) -> Relieved:
         """End a disaster or undo it: what waits is asked about again, pauses end."""

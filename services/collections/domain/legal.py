@@ -236,10 +236,7 @@ def check_gates(matter: Matter, taken: Taken, grounds: Grounds) -> None:
     if taken.step is Step.JUDGMENT:
         return _check_order(matter, taken, policy)
     on = max(taken.on, today)
-    kinds = policy.protections
-    shielded = [kind for kind in kinds if debtor.shielded_on(kind, on, shields)]
-    if shielded:
-        raise LegalPersonProtected(", ".join(shielded).lower(), field="loan_id")
+    require_free(debtor, policy.protections, on, shields)
     oldest = on - timedelta(days=policy.check_days_most)
     known = matter.checked_on is not None and oldest <= matter.checked_on <= on
     if not known or not matter.may_go_on:
@@ -258,6 +255,15 @@ def check_gates(matter: Matter, taken: Taken, grounds: Grounds) -> None:
             field="cost",
             expected=f"at most {policy.cost_share_most} of what is overdue",
         )
+
+
+def require_free(
+    debtor: Debtor, kinds: Sequence[ProtectionKind], on: date, shields: Sequence[Shield]
+) -> None:
+    """Raise LegalPersonProtected when a protection of these kinds shields a debtor on a day."""
+    shielded = [kind for kind in kinds if debtor.shielded_on(kind, on, shields)]
+    if shielded:
+        raise LegalPersonProtected(", ".join(shielded).lower(), field="loan_id")
 
 
 def _check_order(matter: Matter, taken: Taken, policy: LegalPolicy) -> None:

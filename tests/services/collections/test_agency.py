@@ -9,15 +9,18 @@ from typing import Any
 
 import pytest
 from lending.collections.v1 import contact_service_pb2 as pb
+from sqlalchemy import select
 
 from services.collections.compose import House
 from services.collections.domain.agency import AgencyNotApproved, LoanAlreadyPlaced, LoanNotPlaced
 from services.collections.domain.case import Case
 from services.collections.domain.contact_rules import Channel, Outcome, Purpose
 from services.collections.domain.debtor import Attempt
-from services.collections.domain.legal import Matter, Step, Taken
+from services.collections.domain.legal import LegalPersonProtected, Matter, Step, Taken
 from services.collections.domain.task import Task
+from shared.runtime.record_tables import OUTBOX
 from tests.services.collections.house import a_house, event, hear
+from tests.services.collections.test_relief import FLOOD
 from tests.services.collections.test_sending import protect, shield
 
 GIVEN = {
@@ -111,3 +114,34 @@ async def test_it_comes_back_when_its_reason_is_over(tmp_path: Path, reason: str
         with pytest.raises(LoanNotPlaced):
             async with house.desk.records.work() as work:
                 await house.placing.recall(work, "L-1", date(2026, 2, 13), "lead", "again")
+
+
+async def test_a_flood_takes_the_loan_back(tmp_path: Path) -> None:
+    """A disaster shields in bulk: the agency must not call on into it, and the recall is told."""
+    async with a_house(tmp_path) as house:
+        await ready(house)
+        await approve(house)
+        await place(house)
+        async with house.desk.records.work() as work:
+            await house.relief.declare(work, FLOOD)
+            placement = await house.placing.placement(work, "L-1")
+            told = (await work.connection.execute(select(OUTBOX.c.message_id))).scalars().all()
+
+        assert (placement.is_out, placement.why) == (False, "shielded")
+        assert [one for one in told if "agency_recalled" in one]
+
+
+async def test_who_is_shielded_before_is_not_placed(tmp_path: Path) -> None:
+    """Approved before the dispute, placed after it: refused; a flood refuses as well."""
+    async with a_house(tmp_path) as house:
+        await ready(house)
+        await approve(house)
+        async with house.desk.records.work() as work:
+            await house.relief.declare(work, FLOOD)
+        with pytest.raises(LegalPersonProtected):
+            await place(house)
+        async with house.desk.records.work() as work:
+            await house.relief.end(work, "flood-1", date(2026, 2, 4), "lead")
+        await protect(house, shield("DISPUTE", protection_id="p-9"))
+        with pytest.raises(LegalPersonProtected):
+            await place(house)
