@@ -23,7 +23,7 @@ from services.collections.domain.contact_rules import (
     ProtectionKind,
     Purpose,
 )
-from services.collections.domain.debtor import Attempt, Debtor, Protection
+from services.collections.domain.debtor import Attempt, Debtor, Protection, a_region
 from services.collections.domain.disaster import Disaster
 from services.collections.domain.message import Message
 from shared.kernel.dates import parse_date
@@ -147,7 +147,7 @@ def disaster(request: contact_pb.DeclareDisasterRequest) -> Disaster:
         raise wire.DateOutOfOrder("ends before it begins", field="until_on")
     return Disaster(
         disaster_id=an_id(request.request_id, "request_id"),
-        region=a_text(request.region, "region")[:20],
+        region=a_region(a_text(request.region, "region")),
         from_on=from_on,
         until_on=until_on,
         note=a_text(request.note, "note"),

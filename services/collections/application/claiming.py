@@ -106,7 +106,8 @@ class Claiming:
         self, work: Work, claim_id: str, on: date, amount: money_pb2.Money, reason: str
     ) -> Claim:
         """Take an answer in; what was paid is ordered into the ledger."""
-        same_currency(amount.currency, (await self.claim(work, claim_id)).currency, "amount")
+        known = await self.claim(work, claim_id)
+        same_currency(amount.currency or known.currency, known.currency, "amount")
         claim = await self.change(
             work, claim_id, lambda one: domain.answered(one, amount.amount_minor, reason)
         )

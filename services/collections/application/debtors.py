@@ -22,6 +22,7 @@ from services.collections.domain.debtor import (
     Debtor,
     Protection,
     a_phone,
+    a_region,
     a_time_zone,
     an_email,
     with_protection,
@@ -103,7 +104,8 @@ class Debtors:
         Store how a debtor is reached.
 
         Raises:
-            LanguageUnknown, TimeZoneUnknown, RulesNotFound, EmailNotValid, PhoneNotValid
+            LanguageUnknown, TimeZoneUnknown, RulesNotFound, EmailNotValid, PhoneNotValid,
+            RegionNotValid
         """
         language = request.language or debtor.language
         if language not in ("zh", "en"):
@@ -120,7 +122,7 @@ class Debtors:
             time_zone=zone,
             email=an_email(request.email) if request.email else debtor.email,
             phone=a_phone(request.phone) if request.phone else debtor.phone,
-            region=request.region[:20] or debtor.region,
+            region=a_region(request.region) or debtor.region,
             jurisdiction=where,
         )
         await work.put(changed, changed.borrower_ref)

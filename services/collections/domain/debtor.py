@@ -22,6 +22,7 @@ from services.collections.domain.contact_rules import (
 from shared.kernel.errors import InvalidArgument, NotFound, Refused
 
 _EMAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
+_REGION = re.compile(r"[A-Z0-9-]{1,20}")
 _PHONE = re.compile(r"\+[1-9][0-9]{4,14}")
 
 
@@ -43,6 +44,10 @@ class EmailNotValid(InvalidArgument):
 
 class PhoneNotValid(InvalidArgument):
     """A phone number is a plus sign and 5 to 15 digits."""
+
+
+class RegionNotValid(InvalidArgument):
+    """A region is up to 20 capital letters, digits and hyphens: cut, it would be another one."""
 
 
 class ContactNotNow(InvalidArgument):
@@ -158,6 +163,13 @@ def a_phone(text: str) -> str:
     """Return a phone number in E.164, or raise PhoneNotValid."""
     if not _PHONE.fullmatch(text):
         raise PhoneNotValid(f"{text[:20]!r}", field="phone", expected="such as +8613800000000")
+    return text
+
+
+def a_region(text: str) -> str:
+    """Return a region, empty if none is stated; raise RegionNotValid for one that is no code."""
+    if text and not _REGION.fullmatch(text):
+        raise RegionNotValid(f"{text[:40]!r}", field="region", expected="such as CN-51 or CN-51-01")
     return text
 
 

@@ -19,6 +19,8 @@ from shared.kernel.dates import parse_date
 from shared.runtime.records import Work
 from shared.runtime.requests import a_number, a_text, an_id
 
+PAGE_ASKED_MAX = 2**31 - 1
+
 
 class CollectionsService(CollectionsServiceServicer):
     """Answers every rpc of lending.collections.v1.CollectionsService."""
@@ -48,7 +50,7 @@ class CollectionsService(CollectionsServiceServicer):
 
     async def ListCases(self, request: Any, context: Any) -> pb.ListCasesResponse:
         """List cases by loan id."""
-        size = min(request.page.size or 100, 1000)
+        size = min(a_number(request.page.size, "page.size", 0, PAGE_ASKED_MAX) or 100, 1000)
         state = {pb.CASE_STATUS_OPEN: "OPEN", pb.CASE_STATUS_CLOSED: "CLOSED"}
         async with self.desk.records.work() as work:
             found = await work.find(

@@ -66,7 +66,8 @@ class RecoveryService(RecoveryServiceServicer):
     async def AnswerClaim(self, request: Any, context: Any) -> pb.Claim:
         """Take the answer of who stands in; money goes to the ledger."""
         on = parse_date(request.on, field="on")
-        amount = an_amount(request.amount, "amount", positive=False)
+        stated = request.HasField("amount")
+        amount = an_amount(request.amount, "amount", positive=False) if stated else 0
         reason = "" if amount else a_text(request.reason, "reason")
         await self._claim(
             request,

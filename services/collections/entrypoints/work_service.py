@@ -22,7 +22,7 @@ from services.collections.domain.treatment import StrategyInvalid
 from shared.kernel.dates import parse_date
 from shared.runtime.listing import PageTokenInvalid
 from shared.runtime.records import Work
-from shared.runtime.requests import a_text, an_id, an_instant
+from shared.runtime.requests import a_number, a_text, an_id, an_instant
 
 DIFFERENCES_MAX, STRATEGY_CHARACTERS_MAX = 200, 100_000
 
@@ -37,7 +37,8 @@ class WorkService(WorkServiceServicer):
     async def ListTasks(self, request: Any, context: Any) -> pb.ListTasksResponse:
         """List tasks, the most urgent first."""
         before = parse_date(request.due_before, field="due_before") if request.due_before else None
-        token, size = request.page.token or "0", min(request.page.size or 100, 1000)
+        token = request.page.token or "0"
+        size = min(a_number(request.page.size, "page.size", 0, 2**31 - 1) or 100, 1000)
         if not (token.isascii() and token.isdigit() and len(token) < 10):
             raise PageTokenInvalid("the token cannot be read", field="page.token")
 
