@@ -20,7 +20,7 @@ from services.risk.adapters.artefacts import read_toml
 from services.risk.adapters.tape import read_stream, read_tape, write_tape
 from services.risk.config import RiskSettings
 from services.risk.domain.behaviour import Fact, days_past_due, known
-from services.risk.domain.early_warning import WarningRules
+from services.risk.domain.indicators import WarningRules
 from services.risk.training.datasets import german
 from services.risk.training.protocol import champion, try_model
 from services.risk.training.warning_trial import (

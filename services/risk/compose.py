@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 import msgspec
 from lending.risk.v1 import affordability_service_pb2 as affordability_pb
@@ -32,7 +33,7 @@ from services.risk.application.plans import Plans
 from services.risk.application.portfolio import Portfolios
 from services.risk.application.watch import Watch
 from services.risk.config import APPLICATION_ID, RiskSettings
-from services.risk.domain.early_warning import WarningRules
+from services.risk.domain.indicators import WarningRules
 from services.risk.entrypoints.affordability_service import AffordabilityService
 from services.risk.entrypoints.grpc_service import RiskService
 from shared.runtime.bus import Bus
@@ -46,6 +47,7 @@ from shared.subscriber.subscriber import Subscriber
 
 HEARD = frozenset(
     (
+        "BUCKET_CHANGED",
         "GRACE_ENTERED",
         "GRACE_EXPIRED",
         "PARTIALLY_CURED",
@@ -75,7 +77,7 @@ def _subscriber(bus: Bus, watch: Watch) -> Subscriber[Work]:
     """Return what follows the delinquency stream for early warnings."""
 
     async def hear(event: Event, work: Work) -> None:
-        await watch.hear(wire.heard(event.body), work)
+        await watch.hear(wire.heard(event.body, datetime.now(UTC)), work)
 
     return Subscriber(bus, "risk", watch.book.work, hear, watch.restate, types=HEARD)
 
@@ -90,11 +92,11 @@ async def serve_risk(settings: RiskSettings) -> None:
     policies, models = read_policies(settings.policy_folder), read_models(settings.model_folder)
     watch = Watch(records, rules, book, wire.alert_raised)
     await watch.load()
-    applications = Applications(book)
+    applications = Applications(book, watch)
     portfolios = Portfolios(book, read_loss_rules(settings.loss_file))
     bureau = bureau_of(settings.bureau_folder, settings.bureau_url, settings.bureau_timeout_seconds)
     deciding = Deciding(book, policies, models, bureau)
-    desk = DecisionDesk(deciding, wire_decisions)
+    desk = DecisionDesk(deciding, wire_decisions, watch)
     service = RiskService(records, desk, watch, portfolios)
     plans = AffordabilityService(records, Plans(read_plan_policies(settings.affordability_folder)))
 

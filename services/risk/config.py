@@ -48,5 +48,5 @@ class RiskSettings(ServiceSettings):
     bureau_timeout_seconds: float = Field(2.0, description="Longest wait for the bureau.")
     ledger_target: str = Field("127.0.0.1:7102", description="Where the ledger listens.")
     warning_file: Path = Field(
-        HERE / "policies" / "early-warning-2026-01.toml", description="The early-warning rules."
+        HERE / "policies" / "early-warning-2026-11.toml", description="The early-warning rules."
     )

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 
 from lending.ledger.v1 import events_pb2 as ledger_events
 from lending.risk.v1 import events_pb2
 from lending.risk.v1 import risk_service_pb2 as pb
 
-from services.risk.domain.early_warning import Alert, AlertOutcome, Heard
+from services.risk.domain.early_warning import Alert, AlertOutcome
 from services.risk.domain.exposure import NONE, Exposure, hhi, shares
+from services.risk.domain.indicators import Heard
 from services.risk.domain.policy import Policy
 from shared.kernel.errors import InvalidArgument
 
@@ -24,8 +25,8 @@ class IndicatorUnknown(InvalidArgument):
     """The indicator is not one of this version."""
 
 
-def heard(event: ledger_events.DelinquencyEvent) -> Heard:
-    """Read a delinquency event."""
+def heard(event: ledger_events.DelinquencyEvent, now: datetime) -> Heard:
+    """Read a delinquency event; what the ledger recorded days ago is heard late."""
     name = ledger_events.DelinquencyEventType.Name(event.type)
     return Heard(
         loan_id=event.loan_id,
@@ -35,13 +36,15 @@ def heard(event: ledger_events.DelinquencyEvent) -> Heard:
         effective_on=date.fromisoformat(event.effective_on),
         amount_minor=event.amount_minor,
         log_version=event.log_version,
+        days_behind=max(0, (now - datetime.fromisoformat(event.recorded_at)).days),
+        bucket_to=event.bucket_to if event.scheme == "m" else "",
     )
 
 
 def indicator_name(indicator: int) -> str:
     """Return the domain's name of an indicator; empty means every indicator."""
     if indicator not in pb.AlertIndicator.values():
-        raise IndicatorUnknown(f"indicator {indicator}", field="indicator", expected="0 to 4")
+        raise IndicatorUnknown(f"indicator {indicator}", field="indicator", expected="0 to 7")
     if indicator == pb.ALERT_INDICATOR_UNSPECIFIED:
         return ""
     return pb.AlertIndicator.Name(indicator).removeprefix("ALERT_INDICATOR_")
@@ -63,6 +66,7 @@ def alert_message(alert: Alert) -> pb.Alert:
         acknowledged_on=_date(alert.acknowledged_on),
         outcome=pb.AlertOutcome.Value(f"ALERT_OUTCOME_{alert.outcome}"),
         closed_on=_date(alert.closed_on),
+        known_on=_date(alert.learned_on),
     )
 
 

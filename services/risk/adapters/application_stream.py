@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import date
 
 import structlog
 from google.protobuf.message import DecodeError
@@ -69,6 +70,7 @@ def _read(message: Message) -> Heard | None:
         product=given.product,
         currency=given.currency,
         amount_minor=given.amount_minor,
+        applied_on=date.fromisoformat(given.applied_on) if given.applied_on else None,
         guarantor_ref=next(
             (one.provider_ref for one in given.guarantees if one.kind == GUARANTOR), ""
         ),

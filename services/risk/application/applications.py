@@ -8,10 +8,11 @@ import msgspec
 
 from services.risk.application.book import latest
 from services.risk.application.exposures import Exposures
+from services.risk.application.watch import Watch
 from services.risk.domain.reservation import Heard, heard
 from shared.runtime.records import Work
 
-PLACE = "origination"
+PLACE, DRAFT = "origination", "DRAFT"
 
 
 class ReadTo(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,6 +26,7 @@ class Applications:
     """What is heard, and how far, is one transaction; heard again it changes nothing."""
 
     book: Exposures
+    watch: Watch | None = None
 
     async def place(self) -> int:
         """Return the sequence of the last message heard; 0 before the first."""
@@ -45,3 +47,6 @@ class Applications:
         after = heard(before, told, decided.application if decided else None)
         if after is not None and after != before:
             await self.book.put(work, [after])
+        if self.watch and told.applied_on and told.status != DRAFT:
+            name, who = told.application_id, told.borrower_ref
+            await self.watch.applied(work, name, who, told.currency, told.applied_on)

@@ -13,7 +13,9 @@ from lending.risk.v1 import risk_service_pb2 as pb
 from services.risk.application.book import Decided
 from services.risk.application.deciding import Deciding
 from services.risk.application.ports import DecisionMessages
+from services.risk.application.watch import Watch
 from services.risk.domain.application import Application
+from services.risk.domain.reports import usable_report
 from services.risk.domain.reservation import Reservation
 from shared.kernel.errors import LendingError
 from shared.runtime.outbox import Owed
@@ -54,6 +56,7 @@ class DecisionDesk:
 
     deciding: Deciding
     messages: DecisionMessages
+    watch: Watch | None = None
     waiting: list[Asked] = field(default_factory=list)
     running: asyncio.Task[None] | None = None
 
@@ -167,5 +170,15 @@ class DecisionDesk:
     async def _keep(self, work: Work, made: Made) -> None:
         await self.deciding.keep(work, made.decisions)
         await self.deciding.book.store(work, made.reserved)
+        await self._warn(work, made.decisions)
         await work.owe_all(made.owed)
         await work.remember_all(made.answers)
+
+    async def _warn(self, work: Work, decisions: Sequence[Decided]) -> None:
+        """Have early warning see the reports that may be used of borrowers with a loan."""
+        for one in decisions if self.watch else ():
+            given = one.application
+            policy = self.deciding.policies.version(one.decision.policy_version)
+            report = usable_report(given, policy)
+            if self.watch and report and given.borrower_approved_minor:
+                await self.watch.reported(work, given, report)

@@ -11,7 +11,7 @@ from sqlalchemy import BigInteger, Column, LargeBinary, MetaData, String, Table,
 from sqlalchemy.dialects import postgresql, sqlite
 
 from services.risk.domain.application import Application
-from services.risk.domain.exposure import Exposure
+from services.risk.domain.exposure import BORROWER, Exposure
 from services.risk.domain.reservation import Reservation, decided
 from shared.runtime.database import create_tables
 from shared.runtime.records import Records, Work
@@ -127,6 +127,17 @@ class Exposures:
         if own is None or (own.currency, own.values.get(dimension)) != (currency, value):
             return total
         return total - own.amount_minor
+
+    def loan_of(self, borrower_ref: str, currency: str, *, without: str) -> str:
+        """Return a loan that a borrower has with us, beside an application; empty for none."""
+        if not self.sum_of(currency, BORROWER, borrower_ref, without):
+            return ""
+        loans = (
+            one.loan_id
+            for one in self.rows.values()
+            if one.values.get(BORROWER) == borrower_ref and one.application_id != without
+        )
+        return min((name for name in loans if name), default="")
 
     def by_value(self, currency: str, dimension: str) -> list[Exposure]:
         """Return what counts under each value of a dimension, in order of value."""

@@ -6,21 +6,22 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
 
+import msgspec
 from google.protobuf.message import Message as Proto
 
 from services.risk.application.exposures import Exposures
+from services.risk.domain.application import Application, BureauReport
 from services.risk.domain.book import Eased
 from services.risk.domain.early_warning import (
     Alert,
     AlertOutcome,
     Behaviour,
-    Heard,
-    WarningRules,
     acknowledged,
     observe,
     restated,
     withdrawal,
 )
+from services.risk.domain.indicators import APPLIED, REPORT, Heard, WarningRules
 from services.risk.domain.reservation import loan_event
 from shared.kernel.errors import NotFound
 from shared.runtime.records import Records, Work
@@ -28,11 +29,30 @@ from shared.subscriber.event import Event, Restatement
 
 ENDS = ("SETTLED", "TRANSFERRED")
 MOVES_EXPOSURE = (*ENDS, "REPAYMENT_REVERSED")
+PAGE = 500
 MONEY = ("REPAYMENT_POSTED", "REPAYMENT_REVERSED")
+
+
+CLOSED = "closed"
+"""What stands where a record's due time does, of an alert that is not open."""
 
 
 class AlertNotFound(NotFound):
     """No alert has this id."""
+
+
+class OverThirty(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    From when on a loan was more than 30 days late, the first time: what warnings are held against.
+
+    It does not stand once a restatement took it back.
+    """
+
+    loan_id: str
+    borrower_ref: str
+    on: date
+    log_version: int
+    stands: bool = True
 
 
 @dataclass(slots=True)
@@ -48,14 +68,39 @@ class Watch:
     book: Exposures
     told: Callable[[Alert], tuple[str, Proto]]
     known: set[str] = field(default_factory=set)
+    today: date = date.min
 
     async def load(self) -> None:
-        """Learn who was late before; once, before the first event."""
+        """Learn who was late before, and up to when; once, before the first event."""
         async with self.records.work() as work:
-            self.known |= {one.borrower_ref async for one in work.every(Behaviour)}
+            async for one in work.every(Behaviour):
+                self.known.add(one.borrower_ref)
+                self.today = max(self.today, *(sign.on for sign in one.signs), date.min)
+            # What was closed by earlier versions is not told apart from what is open.
+            after = ""
+            while page := await work.find(Alert, after=after, due_at="", limit=PAGE):
+                for alert in page:
+                    if alert.closed_on is not None:
+                        await self._put(work, alert)
+                after = page[-1].alert_id
+
+    async def _put(self, work: Work, alert: Alert) -> None:
+        due_at = "" if alert.closed_on is None else CLOSED
+        await work.put(alert, alert.alert_id, str(alert.indicator), due_at)
+
+    async def page(self, indicator: str, after: str, limit: int, *, open_only: bool) -> list[Alert]:
+        """Return alerts in order of id, of one indicator and open ones only if asked."""
+        due_at = "" if open_only else None
+        async with self.records.work() as work:
+            return await work.find(Alert, state=indicator, after=after, due_at=due_at, limit=limit)
 
     async def hear(self, heard: Heard, work: Work) -> None:
         """Take one delinquency event in, within the transaction that remembers it."""
+        self.today = max(self.today, heard.effective_on)
+        heard = msgspec.structs.replace(heard, known_on=self.today)
+        if heard.type == "BUCKET_CHANGED":
+            await self._late(work, heard)
+            return
         if heard.type in MOVES_EXPOSURE:
             for one in await self.book.of_loans(work, [heard.loan_id]):
                 after = loan_event(one, heard.type)
@@ -68,11 +113,13 @@ class Watch:
         if heard.type in MONEY and heard.borrower_ref not in self.known:
             return
         await self._observe(work, heard)
-        self.known.add(heard.borrower_ref)
 
     async def restate(self, event: Event, told: Restatement, work: Work) -> None:
         """Forget the signs that no longer hold, and withdraw alerts that nobody has taken over."""
         name, loan_id = event.body.borrower_ref, event.loan_id
+        late = await work.get(OverThirty, loan_id)
+        if late is not None and late.log_version in told.superseded:
+            await work.put(msgspec.structs.replace(late, stands=False), loan_id)
         before = await work.get(Behaviour, name)
         if before is None:
             return
@@ -82,7 +129,7 @@ class Watch:
             alert = await work.get(Alert, one.alert_id)
             withdrawn = alert and withdrawal(alert, gone, event.body.effective_on)
             if withdrawn:
-                await work.put(withdrawn, withdrawn.alert_id, str(withdrawn.indicator))
+                await self._put(work, withdrawn)
 
     async def acknowledge(
         self, work: Work, alert_id: str, owner: str, on: date, outcome: AlertOutcome
@@ -98,19 +145,73 @@ class Watch:
         if alert is None:
             raise AlertNotFound(f"no alert {alert_id}", field="alert_id")
         after = acknowledged(alert, owner, on, outcome)
-        await work.put(after, alert_id, str(alert.indicator))
+        await self._put(work, after)
         return after
+
+    async def applied(
+        self, work: Work, name: str, borrower_ref: str, currency: str, on: date
+    ) -> None:
+        """Take in that a borrower applied; it is a sign of those who have a loan with us."""
+        loan_id = self.book.loan_of(borrower_ref, currency, without=name)
+        if loan_id:
+            await self._observe(
+                work, self._sign(APPLIED, loan_id, borrower_ref, on, f"applied/{name}")
+            )
+
+    async def reported(self, work: Work, given: Application, report: BureauReport) -> None:
+        """Take in what a bureau said when a borrower applied who has a loan with us."""
+        name, currency = given.borrower_ref, given.currency
+        loan_id = self.book.loan_of(name, currency, without=given.application_id)
+        if loan_id:
+            named = f"report/{report.source}/{report.report_id}"
+            sign = self._sign(REPORT, loan_id, name, report.reported_on, named)
+            sign = msgspec.structs.replace(
+                sign,
+                count=report.enquiries_30d,
+                amount_minor=report.overdue_minor,
+                known_on=given.decided_on,
+            )
+            await self._observe(work, sign)
+
+    def _sign(self, type_: str, loan_id: str, borrower_ref: str, on: date, name: str) -> Heard:
+        return Heard(
+            loan_id=loan_id,
+            borrower_ref=borrower_ref,
+            sequence=0,
+            type=type_,
+            effective_on=on,
+            known_on=max(self.today, on),
+            name=name,
+        )
+
+    async def _late(self, work: Work, heard: Heard) -> None:
+        """Keep from when on a loan was more than 30 days late, the first time."""
+        if heard.bucket_to != "M2":
+            return
+        before = await work.get(OverThirty, heard.loan_id)
+        if before is None or not before.stands or heard.effective_on < before.on:
+            first = OverThirty(
+                loan_id=heard.loan_id,
+                borrower_ref=heard.borrower_ref,
+                on=heard.effective_on,
+                log_version=heard.log_version,
+            )
+            await work.put(first, heard.loan_id)
 
     async def _observe(self, work: Work, heard: Heard) -> None:
         name = heard.borrower_ref
         before = await work.get(Behaviour, name) or Behaviour(borrower_ref=name)
+        if heard.name and any(sign.event_id == heard.name for sign in before.signs):
+            return
         after, alerts = observe(before, heard, self.rules)
         await work.put(after, name)
+        self.known.add(name)
         for alert in alerts:
             if await work.get(Alert, alert.alert_id) is not None:
                 continue
-            await work.put(alert, alert.alert_id, str(alert.indicator))
-            await self._owe(work, alert)
+            await self._put(work, alert)
+            if alert.closed_on is None:
+                await self._owe(work, alert)
 
     async def _owe(self, work: Work, alert: Alert) -> None:
         subject, body = self.told(alert)

@@ -2,34 +2,25 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
-from decimal import Decimal
+from datetime import date
 from enum import StrEnum
-from itertools import pairwise
 
 import msgspec
 
+from services.risk.domain.indicators import (
+    SIGN_OF,
+    TEXTS,
+    Heard,
+    Indicator,
+    Sign,
+    WarningRules,
+    clears,
+    seen,
+)
 from shared.kernel.errors import InvalidArgument, Refused
 
 SIGNS_KEPT = 60
 """Signs remembered per borrower; far more than one window can hold of monthly instalments."""
-
-
-class Indicator(StrEnum):
-    """What was seen."""
-
-    GRACE_AGAIN = "GRACE_AGAIN"
-    GRACE_EXPIRED = "GRACE_EXPIRED"
-    PART_PAYMENT_AGAIN = "PART_PAYMENT_AGAIN"
-    REPAYMENTS_FALLING = "REPAYMENTS_FALLING"
-
-
-TEXTS = {
-    Indicator.GRACE_AGAIN: ("Late again within a short time", "短期内再次逾期"),
-    Indicator.GRACE_EXPIRED: ("Still late after the grace period", "宽限期满仍未还清"),
-    Indicator.PART_PAYMENT_AGAIN: ("Paid only a part again", "再次只还部分欠款"),
-    Indicator.REPAYMENTS_FALLING: ("Repays less and less", "还款金额持续下降"),
-}
 
 
 class AlertOutcome(StrEnum):
@@ -39,6 +30,7 @@ class AlertOutcome(StrEnum):
     CONFIRMED = "CONFIRMED"
     FALSE_ALARM = "FALSE_ALARM"
     WITHDRAWN = "WITHDRAWN"
+    STALE = "STALE"
 
 
 class AlertIsClosed(Refused):
@@ -47,46 +39,6 @@ class AlertIsClosed(Refused):
 
 class AlertNotYetRaised(InvalidArgument):
     """Nobody takes over what was not yet there."""
-
-
-class WarningRules(msgspec.Struct, frozen=True, kw_only=True):
-    """One version of the rules; counts are within the window."""
-
-    version: str
-    window_days: int
-    cool_down_days: int
-    graces_min: int
-    part_payments_min: int
-    fall_share_max: Decimal
-    falls_min: int
-
-
-class Heard(msgspec.Struct, frozen=True, kw_only=True):
-    """A delinquency event as early warning needs it; the amount in minor units."""
-
-    loan_id: str
-    borrower_ref: str
-    sequence: int
-    type: str
-    effective_on: date
-    amount_minor: int = 0
-    log_version: int = 0
-
-    @property
-    def event_id(self) -> str:
-        """Name the event, such as "L-1/7"."""
-        return f"{self.loan_id}/{self.sequence}"
-
-
-class Sign(msgspec.Struct, frozen=True):
-    """One thing that a borrower did or failed to do."""
-
-    type: str
-    loan_id: str
-    on: date
-    event_id: str
-    amount_minor: int = 0
-    log_version: int = 0
 
 
 class Raised(msgspec.Struct, frozen=True):
@@ -101,6 +53,7 @@ class Behaviour(msgspec.Struct, frozen=True, kw_only=True):
     """
     What we remember of a borrower: signs in the order heard, and the alerts of late.
 
+    `up` are the indicators that warned and are not clear yet, with the date of their last sign;
     `raised` is what earlier versions kept: the last date of each indicator.
     """
 
@@ -108,6 +61,7 @@ class Behaviour(msgspec.Struct, frozen=True, kw_only=True):
     signs: tuple[Sign, ...] = ()
     raised: dict[str, date] = {}
     alerts: tuple[Raised, ...] = ()
+    up: dict[str, date] = {}
 
 
 class Alert(msgspec.Struct, frozen=True, kw_only=True):
@@ -126,6 +80,12 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     acknowledged_on: date | None = None
     outcome: AlertOutcome = AlertOutcome.UNSPECIFIED
     closed_on: date | None = None
+    known_on: date | None = None
+
+    @property
+    def learned_on(self) -> date:
+        """Return the business date on which it could first be seen."""
+        return self.known_on or self.raised_on
 
 
 WATCHED_DAYS = 365
@@ -174,23 +134,44 @@ def observe(before: Behaviour, heard: Heard, rules: WarningRules) -> tuple[Behav
     """
     Add one event to what we know of a borrower.
 
+    An indicator that warned is up, and warns no more, until it is clear: by an event, or because
+    none of its signs came for the rules' `clear_days`. What is heard too late to warn of anything
+    is an alert that is closed from the start, as STALE.
+
     Args:
         before: The borrower so far; the caller passes each event once.
         heard: The event; its effective date may lie before others heard earlier.
-        rules: Windows and counts.
+        rules: Windows, counts and thresholds.
     Returns:
         The borrower after it, and the alerts that it raises, at most one per indicator.
     """
-    signs = _with(before.signs, heard)
-    seen = _seen(signs, heard, rules)
-    alerts = [
-        _alert(indicator, evidence, heard, rules)
-        for indicator, evidence in seen
-        if not _cooling(before, indicator, heard.effective_on, rules)
-    ]
+    signs, stale = _with(before.signs, heard), heard.is_stale(rules)
+    up = _still_up(before, signs, heard, rules)
+    alerts = []
+    for indicator, evidence in seen(signs, heard, rules):
+        if indicator in up or _cooling(before, indicator, heard.effective_on, rules):
+            continue
+        alerts.append(_alert(indicator, evidence, heard, rules))
+        if not stale and rules.clear_days:
+            up[indicator] = heard.effective_on
     told = [Raised(one.alert_id, str(one.indicator), one.raised_on) for one in alerts]
-    kept = (*before.alerts, *told)[-SIGNS_KEPT:]
-    return msgspec.structs.replace(before, signs=signs, alerts=kept), alerts
+    kept = before.alerts if stale else (*before.alerts, *told)[-SIGNS_KEPT:]
+    return msgspec.structs.replace(before, signs=signs, alerts=kept, up=up), alerts
+
+
+def _still_up(
+    before: Behaviour, signs: tuple[Sign, ...], heard: Heard, rules: WarningRules
+) -> dict[str, date]:
+    found: dict[str, date] = {}
+    for name, last in before.up.items():
+        indicator = Indicator(name)
+        if (heard.effective_on - last).days >= rules.clear_days:
+            continue
+        if clears(indicator, signs, heard, rules):
+            continue
+        again = heard.type == SIGN_OF[indicator]
+        found[name] = max(last, heard.effective_on) if again else last
+    return found
 
 
 def _cooling(before: Behaviour, indicator: Indicator, on: date, rules: WarningRules) -> bool:
@@ -203,11 +184,17 @@ def _cooling(before: Behaviour, indicator: Indicator, on: date, rules: WarningRu
 def restated(
     before: Behaviour, loan_id: str, superseded: frozenset[int]
 ) -> tuple[Behaviour, frozenset[str]]:
-    """Return a borrower without a loan's signs that no longer hold, and the events they were."""
+    """
+    Return a borrower without a loan's signs that no longer hold, and the events they were.
+
+    What was up because of such signs is not: the next one may warn.
+    """
     gone = [s for s in before.signs if s.loan_id == loan_id and s.log_version in superseded]
     names = frozenset(sign.event_id for sign in gone)
     kept = tuple(sign for sign in before.signs if sign.event_id not in names)
-    return msgspec.structs.replace(before, signs=kept), names
+    types = {sign.type for sign in gone}
+    up = {name: on for name, on in before.up.items() if SIGN_OF[Indicator(name)] not in types}
+    return msgspec.structs.replace(before, signs=kept, up=up), names
 
 
 def withdrawal(alert: Alert, gone: frozenset[str], on: str) -> Alert | None:
@@ -233,31 +220,9 @@ def _with(signs: tuple[Sign, ...], heard: Heard) -> tuple[Sign, ...]:
     ]
 
 
-def _seen(
-    signs: tuple[Sign, ...], heard: Heard, rules: WarningRules
-) -> list[tuple[Indicator, list[Sign]]]:
-    """Return the indicators that this event completes, each with its evidence, oldest first."""
-    since = heard.effective_on - timedelta(days=rules.window_days)
-    same = [s for s in signs if s.type == heard.type and since < s.on <= heard.effective_on]
-    if heard.type == "GRACE_ENTERED" and len(same) >= rules.graces_min:
-        return [(Indicator.GRACE_AGAIN, same)]
-    if heard.type == "GRACE_EXPIRED":
-        return [(Indicator.GRACE_EXPIRED, same[-1:])]
-    if heard.type == "PARTIALLY_CURED" and len(same) >= rules.part_payments_min:
-        return [(Indicator.PART_PAYMENT_AGAIN, same)]
-    if heard.type == "REPAYMENT_POSTED":
-        last = [s for s in same if s.loan_id == heard.loan_id][-rules.falls_min - 1 :]
-        if len(last) > rules.falls_min and _falling(last, rules.fall_share_max):
-            return [(Indicator.REPAYMENTS_FALLING, last)]
-    return []
-
-
-def _falling(paid: list[Sign], share_max: Decimal) -> bool:
-    return all(b.amount_minor <= a.amount_minor * share_max for a, b in pairwise(paid))
-
-
 def _alert(indicator: Indicator, evidence: list[Sign], heard: Heard, rules: WarningRules) -> Alert:
     text_en, text_zh = TEXTS[indicator]
+    stale = heard.is_stale(rules)
     return Alert(
         alert_id=f"{heard.effective_on}.{heard.loan_id}.{indicator}",
         borrower_ref=heard.borrower_ref,
@@ -268,4 +233,7 @@ def _alert(indicator: Indicator, evidence: list[Sign], heard: Heard, rules: Warn
         text_zh=text_zh,
         evidence=tuple(sign.event_id for sign in evidence),
         policy_version=rules.version,
+        known_on=heard.learned_on,
+        outcome=AlertOutcome.STALE if stale else AlertOutcome.UNSPECIFIED,
+        closed_on=heard.learned_on if stale else None,
     )

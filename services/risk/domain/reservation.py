@@ -73,6 +73,7 @@ class Heard(msgspec.Struct, frozen=True, kw_only=True):
     currency: str
     amount_minor: int
     guarantor_ref: str = ""
+    applied_on: date | None = None
 
 
 def decided(before: Reservation | None, given: Application, approved: bool) -> Reservation | None:

@@ -11,7 +11,6 @@ from services.risk import wire, wire_decisions, wire_portfolio
 from services.risk.application.decision_desk import DecisionDesk
 from services.risk.application.portfolio import Portfolios
 from services.risk.application.watch import Watch
-from services.risk.domain.early_warning import Alert
 from services.risk.domain.exposure import DIMENSIONS
 from shared.kernel.dates import parse_date
 from shared.kernel.money import minor_digits
@@ -58,14 +57,9 @@ class RiskService(RiskServiceServicer):
         """List early warnings by date."""
         size = a_number(request.page.size, "page.size", 0, 1000) or 100
         state = wire.indicator_name(request.indicator)
-        async with self.records.work() as work:
-            found = await work.find(Alert, state=state, after=request.page.token, limit=size)
+        found = await self.watch.page(state, request.page.token, size, open_only=request.open_only)
         token = found[-1].alert_id if len(found) == size else ""
-        alerts = [
-            wire.alert_message(alert)
-            for alert in found
-            if alert.closed_on is None or not request.open_only
-        ]
+        alerts = [wire.alert_message(alert) for alert in found]
         return pb.ListAlertsResponse(alerts=alerts, next_page_token=token)
 
     async def AcknowledgeAlert(self, request: Any, context: Any) -> pb.Alert:

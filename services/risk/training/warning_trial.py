@@ -18,7 +18,8 @@ from services.risk.domain.behaviour import (
     known,
 )
 from services.risk.domain.discrimination import quality
-from services.risk.domain.early_warning import Alert, Behaviour, Heard, WarningRules, observe
+from services.risk.domain.early_warning import Alert, Behaviour, observe
+from services.risk.domain.indicators import Heard, WarningRules
 from services.risk.domain.scorecard import Scorecard, score
 from services.risk.training.champion import train_scorecard
 from services.risk.training.datasets import Column, Dataset
@@ -233,7 +234,7 @@ def try_rules(
         before = borrowers.get(fact.loan_id) or Behaviour(borrower_ref=fact.loan_id)
         borrowers[fact.loan_id], alerts = observe(before, _heard(fact), rules)
         if first < fact.known_on <= last:
-            raised += [Learned(alert, fact.known_on) for alert in alerts]
+            raised += [Learned(one, fact.known_on) for one in alerts if one.closed_on is None]
     bad_on = {loan_id: first_over_thirty(facts) for loan_id, facts in loans.items()}
     ends = last + timedelta(days=HORIZON_DAYS)
     bads = {n for n, on in bad_on.items() if on is not None and first < on <= ends}
@@ -274,5 +275,6 @@ def _heard(fact: Fact) -> Heard:
         sequence=fact.sequence,
         type=fact.type,
         effective_on=fact.effective_on,
+        known_on=fact.known_on,
         amount_minor=fact.amount_minor,
     )

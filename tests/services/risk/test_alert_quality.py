@@ -6,7 +6,8 @@ from datetime import date
 from fractions import Fraction
 
 from services.risk.domain.alert_quality import alert_quality, by_officer
-from services.risk.domain.early_warning import Alert, AlertOutcome, Indicator, acknowledged
+from services.risk.domain.early_warning import Alert, AlertOutcome, acknowledged
+from services.risk.domain.indicators import Indicator
 
 RAISED = date(2026, 2, 6)
 

@@ -21,7 +21,7 @@ from services.risk.domain.behaviour import (
     first_over_thirty,
     known,
 )
-from services.risk.domain.early_warning import WarningRules
+from services.risk.domain.indicators import WarningRules
 from services.risk.training.warning_trial import (
     COLUMNS,
     Origination,

@@ -14,13 +14,12 @@ from services.risk.domain.early_warning import (
     AlertNotYetRaised,
     AlertOutcome,
     Behaviour,
-    Heard,
-    WarningRules,
     acknowledged,
     observe,
     restated,
     withdrawal,
 )
+from services.risk.domain.indicators import Heard, WarningRules
 
 RULES = msgspec.convert(tomllib.loads(RiskSettings().warning_file.read_text("utf-8")), WarningRules)
 
@@ -49,14 +48,38 @@ TABLE = [
     # what it shows, events (date, loan, type, amount), raised by each event
     ("once is nothing", [("2026-02-06", "L-1", GRACE, 0)], [[]]),
     (
-        "twice in 90 days, on two loans, is one alert, and a third within 30 days is no other",
+        "twice in 90 days, on two loans, is one alert; while it goes on there is no other",
         [
             ("2026-02-06", "L-1", GRACE, 0),
             ("2026-03-06", "L-2", GRACE, 0),
             ("2026-04-04", "L-1", GRACE, 0),
-            ("2026-04-05", "L-2", GRACE, 0),
+            ("2026-06-02", "L-2", GRACE, 0),
         ],
-        [[], ["GRACE_AGAIN"], [], ["GRACE_AGAIN"]],
+        [[], ["GRACE_AGAIN"], [], []],
+    ),
+    (
+        "after sixty days without its sign an indicator is clear, and warns again",
+        [
+            ("2026-02-09", "L-1", EXPIRED, 0),
+            ("2026-04-09", "L-1", EXPIRED, 0),
+            ("2026-06-08", "L-1", EXPIRED, 0),
+        ],
+        [["GRACE_EXPIRED"], [], ["GRACE_EXPIRED"]],
+    ),
+    (
+        "falling is over with a repayment that is not smaller by a twentieth, not with one that is",
+        [
+            ("2026-01-05", "L-1", PAID, 10_000),
+            ("2026-01-15", "L-1", PAID, 8_000),
+            ("2026-01-25", "L-1", PAID, 6_000),
+            ("2026-02-25", "L-1", PAID, 5_400),
+            ("2026-03-01", "L-1", PAID, 4_000),
+            ("2026-03-05", "L-1", PAID, 3_000),
+            ("2026-03-15", "L-1", PAID, 3_000),
+            ("2026-03-20", "L-1", PAID, 2_000),
+            ("2026-03-25", "L-1", PAID, 1_000),
+        ],
+        [[], [], ["REPAYMENTS_FALLING"], [], [], [], [], [], ["REPAYMENTS_FALLING"]],
     ),
     (
         "89 days apart is inside the window",
@@ -143,7 +166,7 @@ def test_an_alert_heard_late_overwrites_none() -> None:
     said, alerts = alerts_of(
         [
             ("2026-02-09", "L-1", EXPIRED, 0),
-            ("2026-04-09", "L-1", EXPIRED, 0),
+            ("2026-05-09", "L-1", EXPIRED, 0),
             ("2026-02-09", "L-1", EXPIRED, 0),
         ]
     )
@@ -186,8 +209,72 @@ def test_an_alert_names_its_evidence() -> None:
 
     assert [alert.evidence for alert in alerts] == [("L-1/1", "L-2/2")]
     assert alerts[0].alert_id == "2026-03-06.L-2.GRACE_AGAIN"
-    assert alerts[0].policy_version == "early-warning/2026-01"
+    assert alerts[0].policy_version == "early-warning/2026-11"
     assert (alerts[0].text_en, alerts[0].text_zh) == (
         "Late again within a short time",
         "短期内再次逾期",
     )
+
+
+def report(number: int, on: str, enquiries: int, overdue_minor: int = 0) -> Heard:
+    return Heard(
+        loan_id="L-1",
+        borrower_ref="B-1",
+        sequence=0,
+        type="BUREAU_REPORT",
+        effective_on=date.fromisoformat(on),
+        count=enquiries,
+        amount_minor=overdue_minor,
+        name=f"report/pboc/{number}",
+    )
+
+
+def raised(*events: Heard) -> list[list[str]]:
+    borrower, said = Behaviour(borrower_ref="B-1"), []
+    for one in events:
+        borrower, alerts = observe(borrower, one, RULES)
+        said.append([f"{alert.indicator} {alert.outcome}" for alert in alerts])
+    return said
+
+
+def test_enquiries_raise_at_five_and_clear_at_two() -> None:
+    """Between the two thresholds nothing changes: not raised from below, not cleared from above."""
+    found = raised(
+        report(1, "2026-01-05", 4),
+        report(2, "2026-01-10", 5),
+        report(3, "2026-01-20", 3),
+        report(4, "2026-01-30", 9),
+        report(5, "2026-02-05", 2),
+        report(6, "2026-02-10", 6),
+        report(7, "2026-02-15", 1, overdue_minor=1),
+    )
+
+    assert found == [
+        [],
+        ["ENQUIRIES_MANY UNSPECIFIED"],
+        [],
+        [],
+        [],
+        ["ENQUIRIES_MANY UNSPECIFIED"],
+        ["OVERDUE_ELSEWHERE UNSPECIFIED"],
+    ]
+
+
+def test_what_is_heard_too_late_warns_nobody() -> None:
+    """Told after more than 30 days, or read from a stream so far behind: closed at once, STALE."""
+    grace = Heard(
+        loan_id="L-1",
+        borrower_ref="B-1",
+        sequence=1,
+        type=EXPIRED,
+        effective_on=date(2026, 2, 9),
+        known_on=date(2026, 3, 12),
+    )
+    behind = msgspec.structs.replace(grace, known_on=None, days_behind=31)
+    in_time = msgspec.structs.replace(grace, known_on=date(2026, 3, 11), days_behind=30)
+
+    for late in (grace, behind):
+        assert raised(late, in_time) == [["GRACE_EXPIRED STALE"], ["GRACE_EXPIRED UNSPECIFIED"]]
+    _, (alert,) = observe(Behaviour(borrower_ref="B-1"), grace, RULES)
+    assert (alert.raised_on, alert.known_on) == (date(2026, 2, 9), date(2026, 3, 12))
+    assert alert.closed_on == date(2026, 3, 12)

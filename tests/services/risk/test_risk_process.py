@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from datetime import UTC, datetime
 from typing import Any
 
+from lending.ledger.v1.events_pb2 import DelinquencyEvent
 from lending.risk.v1 import events_pb2 as risk_events
 
 from shared.runtime.bus import Bus
@@ -14,6 +16,7 @@ from shared.runtime.streams import STREAM
 from tests.conformance import messages as messages_of_tests
 from tests.conformance.messages import Sent, chained, event
 from tests.services.risk.asking import API, asked, cny, refused, reported
+from tests.services.risk.test_decision_process import tell
 from tests.system.processes import Service
 
 WAIT_SECONDS_MAX = 20.0
@@ -123,10 +126,14 @@ def test_asking_what_would_be_stores_nothing(risk: Service) -> None:
 
 
 def late(*happened: tuple[str, str]) -> list[Sent]:
-    """Return the messages of one loan: type and date of each."""
-    return chained(
-        event("L-1", type_, on, borrower_ref="B-1", currency="CNY") for type_, on in happened
-    )
+    """Return the messages of one loan: type and date of each, all recorded just now."""
+    return chained(recorded_now(type_, on) for type_, on in happened)
+
+
+def recorded_now(type_: str, on: str, **more: object) -> DelinquencyEvent:
+    found = event("L-1", type_, on, borrower_ref="B-1", currency="CNY", **more)
+    found.recorded_at = datetime.now(UTC).isoformat()
+    return found
 
 
 async def publish(nats_url: str, *messages: Sent) -> None:
@@ -182,10 +189,8 @@ async def test_each_event_warns_once(risk: Service, nats_url: str) -> None:
 
 async def test_a_restatement_withdraws_an_alert(risk: Service, nats_url: str) -> None:
     """A payment that counts earlier takes the end of grace back, and the alert that it raised."""
-    grace = event(
-        "L-1", "GRACE_EXPIRED", "2026-02-09", borrower_ref="B-1", currency="CNY", log_version=4
-    )
-    back = event("L-1", "TIMELINE_RESTATED", "2026-02-05", borrower_ref="B-1", currency="CNY")
+    grace = recorded_now("GRACE_EXPIRED", "2026-02-09", log_version=4)
+    back = recorded_now("TIMELINE_RESTATED", "2026-02-05")
     back.restated.superseded_log_versions.append(4)
     back.restated.to_on = "2026-02-09"
     first, second = chained([grace, back])
@@ -239,3 +244,45 @@ async def test_an_alert_has_an_owner_and_an_end(risk: Service, nats_url: str) ->
     assert refused(risk, "AcknowledgeAlert", **wrong) == ("failed_precondition", "ALERT_IS_CLOSED")
     wrong = {**wrong, "requestId": "ack-4", "alertId": "no-such-alert"}
     assert refused(risk, "AcknowledgeAlert", **wrong) == ("not_found", "ALERT_NOT_FOUND")
+
+
+async def test_open_alerts_fill_their_pages(risk: Service, nats_url: str) -> None:
+    """Closed alerts take no place in a page of open ones; a stale one was never open."""
+    told = late(*(("GRACE_EXPIRED", f"2026-{month:02}-09") for month in (1, 4, 7, 10)))
+    (old,) = chained([event("L-2", "GRACE_EXPIRED", "2026-10-09", borrower_ref="B-2")])
+    await publish(nats_url, *told, old)
+    found = await alerts(risk, 5)
+    for number, alert in enumerate(found[:2]):
+        body = {"requestId": f"ack-{number}", "alertId": alert["alertId"], "owner": "officer-7"}
+        ended = {**body, "on": "2026-10-10", "outcome": "ALERT_OUTCOME_FALSE_ALARM"}
+        risk.call(f"{API}/AcknowledgeAlert", **ended)
+    risk.kill()
+    await asyncio.to_thread(risk.start)
+    page = risk.call(f"{API}/ListAlerts", openOnly=True, page={"size": 1})
+    token = page["nextPageToken"]
+    rest = risk.call(f"{API}/ListAlerts", openOnly=True, page={"size": 5, "token": token})
+
+    assert [one["alertId"] for one in page["alerts"] + rest["alerts"]] == [
+        "2026-07-09.L-1.GRACE_EXPIRED",
+        "2026-10-09.L-1.GRACE_EXPIRED",
+    ]
+    stale = next(one for one in found if one["loanId"] == "L-2")
+    assert stale["outcome"] == "ALERT_OUTCOME_STALE"
+    assert await published(nats_url, 4) == [one["alertId"] for one in found if one is not stale]
+
+
+async def test_a_report_and_applications_warn_of_a_borrower(risk: Service, nats_url: str) -> None:
+    """A borrower with a loan who applies with many enquiries is warned of; a stranger is not."""
+    loan = {"borrowerRef": "B-1", "bureauReport": reported(enquiries30d=6)}
+    risk.call(f"{API}/ScoreApplication", **asked(1, borrowerRef="B-1"))
+    await tell(nats_url, "DISBURSED", 7)
+    await asyncio.sleep(3)
+    risk.call(f"{API}/ScoreApplication", **asked(2, **loan))
+    risk.call(f"{API}/ScoreApplication", **asked(3, **{**loan, "borrowerRef": "B-9"}))
+    found = await alerts(risk, 1)
+
+    assert [(one["indicator"], one["loanId"]) for one in found] == [
+        ("ALERT_INDICATOR_ENQUIRIES_MANY", "L-A-1")
+    ]
+    assert (found[0]["raisedOn"], found[0]["knownOn"]) == ("2026-01-04", "2026-01-05")
+    assert found[0]["evidence"] == ["report/pboc/r-1"]
