@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import NamedTuple
 
 from sqlalchemy import (
@@ -17,10 +18,12 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    TextClause,
     delete,
     func,
     insert,
     select,
+    text,
     update,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -115,8 +118,10 @@ class Inbox:
 
     async def set_read(self, connection: AsyncConnection, read: Read) -> None:
         """Store how far the stream was read."""
-        await connection.execute(delete(READ).where(READ.c.subscriber == self.subscriber))
-        await connection.execute(insert(READ), {"subscriber": self.subscriber, **read._asdict()})
+        mine = update(READ).where(READ.c.subscriber == self.subscriber)
+        if not (await connection.execute(mine.values(**read._asdict()))).rowcount:
+            row = {"subscriber": self.subscriber, **read._asdict()}
+            await connection.execute(insert(READ), row)
 
     async def told_before(self, connection: AsyncConnection) -> datetime | None:
         """Return up to when the ledger had learned what is older than a muted subscriber."""
@@ -172,18 +177,18 @@ class Inbox:
             for name, place in moved.items()
             if name not in before
         ]
-        old = [name for name in moved if name in before]
+        old = sorted(name for name in moved if name in before)
         if new:
             await connection.execute(insert(PLACES), new)
-        for name in old:
-            done = await connection.execute(
-                update(PLACES)
-                .where(PLACES.c.subscriber == self.subscriber, PLACES.c.loan_id == name)
-                .where(PLACES.c.sequence == before[name].sequence)
-                .values(**moved[name]._asdict())
-            )
-            if done.rowcount != 1:
-                raise PlaceMoved(f"the place of {name} has moved")
+        for start in range(0, len(old), CHUNK):
+            part = old[start : start + CHUNK]
+            given = dict(keys)
+            for k, name in enumerate(part):
+                given |= {f"loan{k}": name, f"before{k}": before[name].sequence}
+                given |= {f"after{k}": moved[name].sequence, f"hash{k}": moved[name].hash}
+            done = await connection.execute(_move(len(part)), given)
+            if done.rowcount != len(part):
+                raise PlaceMoved(f"the place of a loan among {part} has moved")
 
     async def seed(self, connection: AsyncConnection, places: Mapping[str, Place]) -> None:
         """Take over the places of a snapshot, instead of the events before it."""
@@ -264,6 +269,23 @@ class Inbox:
         if loan_id:
             change = change.where(PARKED.c.loan_id == loan_id)
         return (await connection.execute(change.values(redrive=1))).rowcount
+
+
+@lru_cache(maxsize=CHUNK)
+def _move(count: int) -> TextClause:
+    """Return the statement that moves so many places on, unless they have moved meanwhile."""
+    rows = ", ".join(
+        f"(CAST(:loan{k} AS VARCHAR(40)), CAST(:before{k} AS BIGINT),"
+        f" CAST(:after{k} AS BIGINT), CAST(:hash{k} AS VARCHAR(64)))"
+        for k in range(count)
+    )
+    # SQLite and PostgreSQL give the columns of VALUES the same names.
+    return text(
+        f"UPDATE {PLACES.name} SET sequence = given.column3, hash = given.column4"
+        f" FROM (VALUES {rows}) AS given WHERE {PLACES.name}.subscriber = :subscriber"
+        f" AND {PLACES.name}.loan_id = given.column1"
+        f" AND {PLACES.name}.sequence = given.column2"
+    )
 
 
 async def create_inbox(engine: AsyncEngine) -> None:
