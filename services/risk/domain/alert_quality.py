@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, timedelta
 from fractions import Fraction
 from statistics import median
 
 import msgspec
 
 from services.risk.domain.early_warning import Alert, AlertOutcome
+
+HORIZON = timedelta(days=90)
+"""Within so long of an alert what it warned of comes, or it was wrong."""
 
 
 class AlertQuality(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,3 +58,70 @@ def _quality(name: str, alerts: Sequence[Alert]) -> AlertQuality:
 def by_officer(alerts: Iterable[Alert]) -> dict[str, int]:
     """Return how many open alerts each officer has; those of nobody are under "-"."""
     return dict(sorted(Counter(a.owner or "-" for a in alerts if a.closed_on is None).items()))
+
+
+class AlertTruth(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    Alerts of one indicator against what came; precision and recall are None without any to judge.
+
+    `too_late` came when the borrower already was more than 30 days late: no warnings.
+    """
+
+    indicator: str
+    judged: int
+    too_late: int
+    right: int
+    precision: Fraction | None
+    recall: Fraction | None
+    lead_days_median: float | None
+
+
+def alert_truth(
+    alerts: Sequence[Alert], over_thirty: Mapping[str, date], as_of: date
+) -> list[AlertTruth]:
+    """
+    Return a row per indicator, in order of name, and one for all together.
+
+    An alert is right if its borrower was more than 30 days late within `HORIZON` of when it
+    was known. It is judged once all of those days are over, whichever way it went. What was
+    withdrawn or STALE told nobody, and is left out.
+
+    Args:
+        alerts: Every alert.
+        over_thirty: Per borrower the first day of being more than 30 days late.
+        as_of: What is known up to this date counts.
+    """
+    told = [a for a in alerts if a.outcome not in (AlertOutcome.WITHDRAWN, AlertOutcome.STALE)]
+    whole = [a for a in told if a.learned_on + HORIZON <= as_of]
+    bads = {name: on for name, on in over_thirty.items() if on <= as_of}
+    names = sorted({str(alert.indicator) for alert in whole})
+    rows = [_truth(name, [a for a in whole if a.indicator == name], bads) for name in names]
+    return [*rows, _truth("all together", whole, bads)]
+
+
+def _truth(name: str, alerts: Sequence[Alert], bads: Mapping[str, date]) -> AlertTruth:
+    leads: dict[str, int] = {}
+    late = right = 0
+    for alert in sorted(alerts, key=lambda one: one.learned_on):
+        bad_on = bads.get(alert.borrower_ref)
+        days = (bad_on - alert.learned_on).days if bad_on is not None else None
+        if days is not None and days <= 0:
+            late += 1
+        elif days is not None and days <= HORIZON.days:
+            right += 1
+            leads.setdefault(alert.borrower_ref, days)
+    judged = len(alerts) - late
+    return AlertTruth(
+        indicator=name,
+        judged=judged,
+        too_late=late,
+        right=right,
+        precision=Fraction(right, judged) if judged else None,
+        recall=Fraction(len(leads), len(bads)) if bads else None,
+        lead_days_median=median(leads.values()) if leads else None,
+    )
+
+
+def per_officer(alerts: Iterable[Alert]) -> dict[str, int]:
+    """Return how many alerts each officer took over, open or closed, in order of name."""
+    return dict(sorted(Counter(a.owner for a in alerts if a.owner).items()))

@@ -11,7 +11,13 @@ from itertools import pairwise
 import msgspec
 
 from services.risk.domain.book import BookRow, is_bad, is_month_end, moves
-from services.risk.domain.book_losses import allowances, arrays_of, hazards_of, stages_of
+from services.risk.domain.book_losses import (
+    allowances,
+    arrays_of,
+    check_some,
+    hazards_of,
+    stages_of,
+)
 from services.risk.domain.exposure import hhi
 from services.risk.domain.roll_rates import RollMatrix, roll_matrix
 from services.risk.domain.staging import MONTHS_OF_STAGE_ONE, LossRules, Scenario, provision
@@ -75,6 +81,7 @@ def portfolio(
     stages = stages_of(rows, rules, hazards, watched, as_of)
     arrays = arrays_of(rows, stages, hazards)
     losses = [int(one) for one in allowances(arrays, rules, hazards)]
+    check_some(rows, stages, losses, rules, hazards)
     by_product = _parts(rows, losses, [row.product for row in rows])
     alone = [
         (one.name, msgspec.structs.replace(rules, scenarios=(_alone(one),)))

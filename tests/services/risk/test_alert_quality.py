@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import date
 from fractions import Fraction
 
-from services.risk.domain.alert_quality import alert_quality, by_officer
+import msgspec
+
+from services.risk.domain.alert_quality import alert_quality, alert_truth, by_officer, per_officer
 from services.risk.domain.early_warning import Alert, AlertOutcome, acknowledged
 from services.risk.domain.indicators import Indicator
 
@@ -50,3 +52,20 @@ def test_quality_of_a_months_alerts() -> None:
     assert [row.days_to_look_median for row in found] == [1.5, None, 1.5]
     assert by_officer(alerts) == {"-": 1, "officer-8": 1}
     assert by_officer([]) == {}
+    assert per_officer(alerts) == {"officer-7": 3, "officer-8": 1}
+
+
+def test_alerts_are_held_against_what_came() -> None:
+    """Right within 90 days of being known; too late, withdrawn or not yet over is not judged."""
+    late_known = msgspec.structs.replace(alert(3), known_on=date(2026, 3, 20))
+    withdrawn = msgspec.structs.replace(alert(5), outcome=AlertOutcome.WITHDRAWN)
+    young = msgspec.structs.replace(alert(6), known_on=date(2026, 3, 3))
+    alerts = [alert(1), alert(2), late_known, alert(4), withdrawn, young]
+    over = {"B-1": date(2026, 3, 8), "B-3": date(2026, 3, 8), "B-4": date(2026, 5, 8)}
+    found = alert_truth(alerts, {**over, "B-6": date(2026, 4, 1)}, date(2026, 6, 18))[-1]
+    early = alert_truth(alerts, over, date(2026, 5, 6))
+
+    assert (found.judged, found.too_late, found.right) == (4, 1, 2)
+    assert (found.precision, found.recall) == (Fraction(2, 4), Fraction(2, 4))
+    assert found.lead_days_median == 29.5
+    assert [(row.judged, row.right) for row in early] == [(0, 0)]
