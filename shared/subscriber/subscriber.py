@@ -29,7 +29,7 @@ from shared.subscriber.lanes import (
     OnRestated,
     Unit,
 )
-from shared.subscriber.passing import BEGIN_AGAIN, is_passing
+from shared.subscriber.passing import begins_again, is_passing
 from shared.subscriber.snapshot import OnSnapshot, join
 
 EVENTS = Counter("duebook_subscriber_events_total", "Events by outcome.", ["subscriber", "outcome"])
@@ -96,7 +96,9 @@ class Subscriber(Generic[Unit]):
                 while not stop.is_set():
                     await self._step(reader, stop)
                     pause = RETRY_SECONDS
-            except BEGIN_AGAIN as failure:
+            except Exception as failure:
+                if not begins_again(failure):
+                    raise
                 log = structlog.get_logger()
                 log.warning("stream lost", subscriber=self.name, failure=repr(failure))
                 await _pause(stop, pause)

@@ -13,6 +13,7 @@ from services.collections.application.desk import Desk
 from services.collections.application.orders import Orders
 from services.collections.application.ports import Ledger
 from shared.kernel.errors import LendingError
+from shared.subscriber.passing import is_passing
 
 WATCH_SECONDS, ASK_SECONDS_MAX = 2.0, 2.0
 
@@ -33,6 +34,10 @@ class Watching:
                 await self.look()
             except LendingError as refusal:
                 structlog.get_logger().warning("the ledger is away", why=refusal.reason)
+            except Exception as failure:
+                if not is_passing(failure):
+                    raise
+                structlog.get_logger().warning("looks again", failure=repr(failure))
             try:
                 await asyncio.wait_for(stop.wait(), WATCH_SECONDS)
             except TimeoutError:
