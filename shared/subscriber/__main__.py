@@ -14,7 +14,7 @@ from shared.runtime.bus import Bus
 from shared.runtime.database import open_database
 from shared.subscriber.inbox import Inbox, Parked
 from shared.subscriber.snapshot import behind, states
-from shared.subscriber.tail import HEADING, Wanted, tail
+from shared.subscriber.tail import HEADING, PASSING, Wanted, tail
 
 app = typer.Typer(no_args_is_help=True, help="Watch the delinquency stream; mend a subscriber.")
 NatsUrl = Annotated[
@@ -68,7 +68,13 @@ def tail_stream(
             typer.echo(line)
         await bus.close()
 
-    asyncio.run(show())
+    try:
+        asyncio.run(show())
+    except KeyboardInterrupt:
+        return
+    except PASSING as failure:
+        typer.echo(f"NATS went away: {failure}", err=True)
+        raise typer.Exit(1) from None
 
 
 @app.command("states")

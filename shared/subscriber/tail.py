@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from google.protobuf.json_format import MessageToDict
+from nats.errors import Error as NatsError
 
-from shared.runtime.bus import Bus
-from shared.runtime.reading import Reader
+from shared.runtime.bus import Bus, BusDown
+from shared.runtime.reading import Message, Reader
 from shared.runtime.streams import DELINQUENCY, PREVIEW, PREVIEW_STREAM, STREAM
 from shared.subscriber.chain import Place, Verdict, judge
 from shared.subscriber.event import Event, EventUnreadable, read_event
 
-BATCH, WAIT_SECONDS = 200, 1.0
+BATCH, WAIT_SECONDS, RETRY_SECONDS = 200, 1.0, 0.5
+PASSING = (BusDown, NatsError, OSError, TimeoutError)
+SAID = {
+    "AWAY": "NATS does not answer; waiting for it",
+    "BACK": "NATS answers again; nothing was missed",
+    "REPLACED": "the stream was made again or rolled back; read from its start, known events too",
+}
 COLUMNS = (
     "{recorded:<20} {loan:<16} {number:>5} {type:<20} {dpd:>5} {arrears:>14} {bucket:<8} {note}"
 )
@@ -67,34 +75,82 @@ class Wanted:
         return self.since is None or event.recorded_at >= self.since
 
 
+@dataclass(slots=True)
+class _Following:
+    """A reader that outlives NATS: whether it is away, and which stream it read."""
+
+    bus: Bus
+    reader: Reader
+    made_at: datetime | None = None
+    away: bool = False
+
+    async def batch(self) -> tuple[list[Message], str]:
+        """
+        Return what came, and what became of NATS since: AWAY, BACK, REPLACED or nothing.
+
+        A stream that was made again, or holds less than was read, is read from its start.
+        """
+        try:
+            if self.away or self.made_at is None:
+                found = await self.bus.info(self.reader.stream)
+                was, self.made_at, back = self.made_at, found.created, self.away
+                self.away = False
+                if was not in (None, found.created) or found.state.last_seq < self.reader.next - 1:
+                    await self.reader.close()
+                    self.reader.next = 1
+                    return [], "REPLACED"
+                if back:
+                    return [], "BACK"
+            return await self.reader.batch(BATCH, WAIT_SECONDS), ""
+        except PASSING:
+            said, self.away = "" if self.away else "AWAY", True
+            await asyncio.sleep(RETRY_SECONDS)
+            return [], said
+
+
 async def tail(bus: Bus, wanted: Wanted, *, as_json: bool) -> AsyncIterator[str]:
     """
-    Yield a line per event; faults of the stream are lines too.
+    Yield a line per event; faults of the stream, and that NATS is away or back, are lines too.
 
     Without `follow` it ends where the stream ends now.
+
+    Raises:
+        BusDown, NatsError, OSError, TimeoutError: NATS went away, without `follow`.
     """
     stream, subjects = wanted.source
     reader = Reader(bus.client, stream, subjects, since=wanted.since)
-    last = 0 if wanted.follow else await bus.last_sequence(stream)
     known: dict[str, Place] = {}
+    if not wanted.follow:
+        last, reached = await bus.last_sequence(stream), 0
+        while reached < last and (messages := await reader.batch(BATCH, WAIT_SECONDS)):
+            for line in _lines(messages, known, wanted, as_json=as_json):
+                yield line
+            reached = messages[-1].sequence
+        await reader.close()
+        return
+    following = _Following(bus, reader)
     while True:
-        messages = await reader.batch(BATCH, WAIT_SECONDS)
-        if not messages and not wanted.follow:
-            break
-        for message in messages:
-            try:
-                event = read_event(message)
-            except EventUnreadable as failure:
-                yield _fault("UNREADABLE", message.subject, str(failure), as_json=as_json)
-                continue
-            verdict = _verdict(known, event)
-            if verdict is not Verdict.NEXT:
-                yield _fault(str(verdict), event.id, "", as_json=as_json)
-            if wanted.holds(event):
-                yield _json(event) if as_json else _row(event)
-        if not wanted.follow and messages and messages[-1].sequence >= last:
-            break
-    await reader.close()
+        messages, said = await following.batch()
+        if said:
+            yield _fault(said, stream, SAID[said], as_json=as_json)
+        for line in _lines(messages, known, wanted, as_json=as_json):
+            yield line
+
+
+def _lines(
+    messages: Sequence[Message], known: dict[str, Place], wanted: Wanted, *, as_json: bool
+) -> Iterator[str]:
+    for message in messages:
+        try:
+            event = read_event(message)
+        except EventUnreadable as failure:
+            yield _fault("UNREADABLE", message.subject, str(failure), as_json=as_json)
+            continue
+        verdict = _verdict(known, event)
+        if verdict is not Verdict.NEXT:
+            yield _fault(str(verdict), event.id, "", as_json=as_json)
+        if wanted.holds(event):
+            yield _json(event) if as_json else _row(event)
 
 
 def _verdict(known: dict[str, Place], event: Event) -> Verdict:

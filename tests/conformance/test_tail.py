@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 
+import pytest
 from typer.testing import CliRunner
 
 from shared.runtime.database import open_database
@@ -17,6 +18,7 @@ from shared.subscriber.__main__ import app
 from shared.subscriber.event import Event
 from shared.subscriber.inbox import create_inbox
 from shared.subscriber.subscriber import Subscriber
+from shared.subscriber.tail import Wanted, tail
 from tests.conformance.books import told_by_the_log
 from tests.conformance.messages import chained, event, publish
 from tests.conformance.relay_kills import complete
@@ -62,6 +64,42 @@ async def test_tail_filters_and_names_gaps(post: Post) -> None:
     assert shown and all(" M2 " in line for line in shown)
     assert "!! GAP GAP-1/3" in holes
     await stop(relaying)
+
+
+async def heard(told: asyncio.Queue[str], name: str) -> list[str]:
+    """Return the lines up to the one that has a word, waiting for it."""
+    found = [""]
+    while name not in found[-1]:
+        found.append(await asyncio.wait_for(told.get(), 30))
+    return found[1:]
+
+
+@pytest.mark.parametrize("wiped", [False, True])
+async def test_following_outlives_nats(post: Post, wiped: bool) -> None:
+    """NATS is killed under it, or comes back empty: it says so, and shows what comes after."""
+    first, second = chained(event("TAIL-1", "CURED") for _ in range(2))
+    await publish(post.bus, [first])
+    lines: asyncio.Queue[str] = asyncio.Queue()
+
+    async def follow() -> None:
+        async for line in tail(post.bus, Wanted("TAIL-1"), as_json=False):
+            lines.put_nowait(line)
+
+    following = asyncio.create_task(follow())
+    await heard(lines, "TAIL-1")
+    post.nats.kill()
+    await heard(lines, "AWAY")
+    post.restart_nats(wiped=wiped)
+    await post.bus.ensure_streams()
+    said = await heard(lines, "REPLACED" if wiped else "BACK")
+    await publish(post.bus, [first, second] if wiped else [second])
+    after = await heard(lines, "CURED")
+    while "    2 CURED" not in after[-1]:
+        after += await heard(lines, "CURED")
+
+    assert len(said) == 1
+    assert not any(word in line for line in after for word in ("GAP", "FORKED", "REWRITTEN"))
+    await stop(following)
 
 
 async def test_what_is_parked_is_listed_and_driven_again(post: Post) -> None:
