@@ -70,6 +70,15 @@ PARKED = Table(
     Column("stored_at", DateTime(timezone=True), nullable=False),
     Column("redrive", Integer, nullable=False, default=0),
 )
+CHECKPOINTS = Table(
+    "stream_checkpoints",
+    METADATA,
+    Column("subscriber", String(80), primary_key=True),
+    Column("size", BigInteger, primary_key=True, autoincrement=False),
+    Column("root", LargeBinary, nullable=False),
+    Column("note", LargeBinary, nullable=False),
+    Column("stream_sequence", BigInteger, nullable=False),
+)
 CHUNK = 500
 
 

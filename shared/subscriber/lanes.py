@@ -13,8 +13,11 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.runtime.reading import Message
+from shared.runtime.streams import CHECKPOINT
 from shared.runtime.telemetry import span
+from shared.subscriber import checkpoints
 from shared.subscriber.chain import Place, Verdict, judge
+from shared.subscriber.checkpoints import Checkpoints
 from shared.subscriber.event import Event, EventUnreadable, Restatement, read_event
 from shared.subscriber.inbox import Inbox, Parked
 
@@ -22,7 +25,10 @@ UNREADABLE, POISON, BEHIND = "UNREADABLE", "POISON", "BEHIND"
 WAITING = (str(Verdict.GAP), BEHIND)
 """Reasons that end by themselves, once what comes before was told."""
 
-FAULTS = (Verdict.GAP, Verdict.FORKED, Verdict.REWRITTEN, UNREADABLE, POISON)
+FAULTS = (
+    *(Verdict.GAP, Verdict.FORKED, Verdict.REWRITTEN, UNREADABLE, POISON),
+    *checkpoints.FAULTS,
+)
 DETAIL_MAX = 2_000
 
 
@@ -93,6 +99,7 @@ class Lanes(Generic[Unit]):
     hear: Hear[Unit]
     on_restated: OnRestated[Unit] | None = None
     types: frozenset[str] = frozenset()
+    checkpoints: Checkpoints | None = None
 
     async def apply(
         self, unit: Unit, messages: Sequence[Message], history: History = NO_HISTORY
@@ -106,6 +113,9 @@ class Lanes(Generic[Unit]):
         """
         applied, events = Applied(), []
         for message in messages:
+            if message.subject == CHECKPOINT:
+                await self._hold(unit, message, applied)
+                continue
             try:
                 events.append(history.mark(read_event(message)))
             except EventUnreadable as failure:
@@ -215,6 +225,22 @@ class Lanes(Generic[Unit]):
         row = parked_of(message, loan_id, reason, detail)
         fresh = await self.inbox.park(unit.connection, row)
         applied.count(reason if fresh else "duplicate", f"{loan_id}/{row.sequence}")
+
+    async def _hold(self, unit: Unit, message: Message, applied: Applied) -> None:
+        """Hold a checkpoint against those before it; the first of each fault is kept."""
+        if self.checkpoints is None:
+            return
+        connection, name = unit.connection, self.inbox.subscriber
+        verdict, size, detail = await self.checkpoints.take(connection, name, message)
+        if verdict not in checkpoints.FAULTS:
+            applied.count(str(verdict), f"{checkpoints.LANE}/{size}")
+            return
+        row = parked_of(message, checkpoints.LANE, str(verdict), detail)
+        same = [one.reason for one in await self.inbox.parked(connection, [checkpoints.LANE])]
+        fresh = str(verdict) not in same
+        if fresh:
+            await self.inbox.park(connection, replace(row, sequence=size))
+        applied.count(str(verdict), f"{checkpoints.LANE}/{size}")
 
     async def park_failed(self, unit: Unit, failure: HandlerFailed) -> Applied:
         """Put the event that the handler cannot take aside; its lane waits behind it."""

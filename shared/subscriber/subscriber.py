@@ -17,7 +17,8 @@ from prometheus_client import Counter, Gauge
 
 from shared.runtime.bus import Bus, BusDown
 from shared.runtime.reading import Message, Reader
-from shared.runtime.streams import DELINQUENCY, STREAM
+from shared.runtime.streams import CHECKPOINT, DELINQUENCY, STREAM
+from shared.subscriber.checkpoints import Checkpoints, forget_stream
 from shared.subscriber.event import recorded_at
 from shared.subscriber.inbox import Inbox, Read
 from shared.subscriber.lanes import (
@@ -58,6 +59,7 @@ class Subscriber(Generic[Unit]):
             subscriber hears the whole history.
         types: Which events the handler wants, such as "BUCKET_CHANGED"; empty for all.
         mute_history: Mark what is older than a new subscriber with `replay`.
+        checkpoints: Holds the ledger's signed checkpoints against each other.
     """
 
     bus: Bus
@@ -68,6 +70,7 @@ class Subscriber(Generic[Unit]):
     on_snapshot: OnSnapshot[Unit] | None = None
     types: frozenset[str] = frozenset()
     mute_history: bool = False
+    checkpoints: Checkpoints | None = None
     stream: str = STREAM
     subject: str = DELINQUENCY
     read: Read = field(default_factory=Read)
@@ -78,12 +81,17 @@ class Subscriber(Generic[Unit]):
     @property
     def lanes(self) -> Lanes[Unit]:
         """What applies messages."""
-        return Lanes(Inbox(self.name), self.hear, self.on_restated, self.types)
+        return Lanes(Inbox(self.name), self.hear, self.on_restated, self.types, self.checkpoints)
 
     @property
     def history(self) -> History:
         """What is older than this subscriber, in the stream as it is now."""
         return History(self.read.replay_until, self.told_before)
+
+    @property
+    def subjects(self) -> list[str]:
+        """What is read of the stream."""
+        return [f"{self.subject}.>", *([CHECKPOINT] if self.checkpoints else [])]
 
     async def run(self, stop: asyncio.Event) -> None:
         """Follow until told to stop; outages of NATS and of the database are waited out."""
@@ -92,7 +100,7 @@ class Subscriber(Generic[Unit]):
             reader: Reader | None = None
             try:
                 await self._begin()
-                reader = self._reader([f"{self.subject}.>"], self.read.sequence + 1)
+                reader = self._reader(self.subjects, self.read.sequence + 1)
                 while not stop.is_set():
                     await self._step(reader, stop)
                     pause = RETRY_SECONDS
@@ -122,6 +130,8 @@ class Subscriber(Generic[Unit]):
         elif read.sequence and read.mark != await self._mark_at(read.sequence):
             structlog.get_logger().warning("the stream was replaced", subscriber=self.name)
             read = Read()
+            async with self.work() as unit:
+                await forget_stream(unit.connection, self.name)
         self.read = read
 
     async def _first_time(self, inbox: Inbox) -> Read:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from dataclasses import dataclass
 
 import structlog
 
 from services.ledger.adapters.seals import Sealed, Seals
+from shared.audit import merkle
 from shared.runtime.bus import Bus, BusDown, Fence, SequenceMoved
 from shared.runtime.streams import CHECKPOINT, STREAM
 
@@ -16,7 +18,12 @@ EVERY_SECONDS = 2.0
 
 @dataclass(slots=True)
 class CheckpointRelay:
-    """Publishes checkpoints as they grow, at most one every two seconds."""
+    """
+    Publishes checkpoints as they grow, at most one every two seconds.
+
+    Each carries the proof that it grew from the one told before it, so that a subscriber needs to
+    ask nobody. A ledger that holds less than it told before was rolled back: that is an error.
+    """
 
     seals: Seals
     nats_url: str
@@ -50,6 +57,8 @@ class CheckpointRelay:
             "ce-type": "lending.ledger.v1.Checkpoint",
             "ce-subject": "checkpoint",
             "ce-size": str(sealed.size),
+            "ce-previoussize": str(self.size),
+            "ce-consistency": " ".join(await self._proof(self.size, sealed.size)),
             "content-type": "text/plain; charset=utf-8",
         }
         fence = Fence(CHECKPOINT, self.after)
@@ -57,8 +66,22 @@ class CheckpointRelay:
             stored = await bus.publish(CHECKPOINT, sealed.note.encode(), "", headers, fence)
             self.size, self.after = sealed.size, stored.sequence
         except SequenceMoved:
-            last = await bus.last_message(STREAM, CHECKPOINT)
-            self.after = (last.seq or 0) if last else 0
-            told = (last.headers or {}).get("ce-size", "0") if last else "0"
-            if int(told) >= sealed.size:
-                self.size = int(told)
+            await self._look(bus, sealed)
+
+    async def _look(self, bus: Bus, sealed: Sealed) -> None:
+        """Go on behind what the stream holds; where it holds none, behind what we told before."""
+        last = await bus.last_message(STREAM, CHECKPOINT)
+        self.after = (last.seq or 0) if last else 0
+        if last is None:
+            return
+        self.size = int((last.headers or {}).get("ce-size", "0"))
+        if self.size > sealed.size:
+            log = structlog.get_logger()
+            log.error("the log is smaller than it was told", told=self.size, sealed=sealed.size)
+
+    async def _proof(self, first: int, second: int) -> list[str]:
+        def ask(get: merkle.Get) -> list[bytes]:
+            return merkle.consistency(first, second, get)
+
+        nodes = await self.seals.nodes(merkle.needed(ask))
+        return [base64.b64encode(one).decode() for one in ask(nodes.__getitem__)]
