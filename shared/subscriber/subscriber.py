@@ -13,29 +13,19 @@ from typing import Generic
 
 import structlog
 from nats.errors import Error as NatsError
-from prometheus_client import Counter, Gauge
 
+from shared.kernel.calendars import WEEKENDS, Calendar
 from shared.runtime.bus import Bus, BusDown
 from shared.runtime.reading import Message, Reader
 from shared.runtime.streams import CHECKPOINT, DELINQUENCY, STREAM
 from shared.subscriber.checkpoints import Checkpoints, forget_stream
 from shared.subscriber.event import recorded_at
 from shared.subscriber.inbox import Inbox, Read
-from shared.subscriber.lanes import (
-    Applied,
-    HandlerFailed,
-    Hear,
-    History,
-    Lanes,
-    OnRestated,
-    Unit,
-)
+from shared.subscriber.lag import Lag, lag_of, recorded_in
+from shared.subscriber.lanes import Applied, HandlerFailed, Hear, History, Lanes, OnRestated, Unit
 from shared.subscriber.passing import begins_again, is_passing
+from shared.subscriber.reporting import PARKED_LOANS, report, report_lag, report_waiting
 from shared.subscriber.snapshot import OnSnapshot, join
-
-EVENTS = Counter("duebook_subscriber_events_total", "Events by outcome.", ["subscriber", "outcome"])
-LAG = Gauge("duebook_subscriber_lag_events", "Events not yet read.", ["subscriber"])
-PARKED_LOANS = Gauge("duebook_subscriber_parked_loans", "Loans that wait.", ["subscriber"])
 
 BATCH, BATCH_SECONDS = 100, 1.0
 ATTEMPTS_MAX = 3
@@ -60,6 +50,7 @@ class Subscriber(Generic[Unit]):
         types: Which events the handler wants, such as "BUCKET_CHANGED"; empty for all.
         mute_history: Mark what is older than a new subscriber with `replay`.
         checkpoints: Holds the ledger's signed checkpoints against each other.
+        calendar: Whose business days the lag is counted in.
     """
 
     bus: Bus
@@ -71,12 +62,15 @@ class Subscriber(Generic[Unit]):
     types: frozenset[str] = frozenset()
     mute_history: bool = False
     checkpoints: Checkpoints | None = None
+    calendar: Calendar = WEEKENDS
     stream: str = STREAM
     subject: str = DELINQUENCY
     read: Read = field(default_factory=Read)
     told_before: datetime | None = None
     healed_at: dict[str, float] = field(default_factory=dict)
     looked_at: float = 0.0
+    pending: int = 0
+    read_at: datetime | None = None
 
     @property
     def lanes(self) -> Lanes[Unit]:
@@ -92,6 +86,16 @@ class Subscriber(Generic[Unit]):
     def subjects(self) -> list[str]:
         """What is read of the stream."""
         return [f"{self.subject}.>", *([CHECKPOINT] if self.checkpoints else [])]
+
+    async def lag(self) -> Lag:
+        """
+        Return how far behind it is, in events and in business days.
+
+        Raises:
+            BusDown: NATS does not answer.
+        """
+        of = (self.stream, self.subject, self.pending, self.read_at)
+        return await lag_of(self.bus, *of, self.calendar)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Follow until told to stop; outages of NATS and of the database are waited out."""
@@ -157,18 +161,34 @@ class Subscriber(Generic[Unit]):
         messages = await reader.batch(BATCH, BATCH_SECONDS)
         if messages:
             last = messages[-1]
-            read = self.read._replace(sequence=last.sequence, mark=mark_of(last.subject, last.body))
+            read = self._up_to(last)
             applied = await self._apply(messages, read, stop)
             if applied is None:
                 return
             self.read = read
-            LAG.labels(self.name).set(last.pending)
             await self._heal(applied.gaps, stop)
+            self.pending = last.pending
+            self.read_at = recorded_in(last.headers, last.body) or self.read_at
         else:
-            LAG.labels(self.name).set(0)
+            self.pending = 0
+        if not self.pending or monotonic() - self.looked_at > REDRIVE_SECONDS:
+            report_lag(self.name, await self.lag())
         if monotonic() - self.looked_at > REDRIVE_SECONDS:
             self.looked_at = monotonic()
             await self._redrive(stop)
+
+    def _up_to(self, message: Message) -> Read:
+        mark = mark_of(message.subject, message.body)
+        return self.read._replace(sequence=message.sequence, mark=mark)
+
+    async def _once(self, messages: list[Message], read: Read | None) -> Applied:
+        """Apply messages, and note how far the stream is read then, in one transaction."""
+        async with self.work() as unit:
+            applied = await self.lanes.apply(unit, messages, self.history)
+            if read is not None:
+                await Inbox(self.name).set_read(unit.connection, read)
+        report(self.name, applied)
+        return applied
 
     async def _apply(
         self, messages: list[Message], read: Read | None, stop: asyncio.Event
@@ -177,20 +197,15 @@ class Subscriber(Generic[Unit]):
         pause = RETRY_SECONDS
         while not stop.is_set():
             try:
-                async with self.work() as unit:
-                    applied = await self.lanes.apply(unit, messages, self.history)
-                    if read is not None:
-                        await Inbox(self.name).set_read(unit.connection, read)
-                self._report(applied)
-                return applied
+                return await self._once(messages, read)
             except HandlerFailed as failure:
                 if not is_passing(failure.cause):
                     return await self._one_by_one(messages, read, stop)
-                self._say_waiting(failure)
+                report_waiting(self.name, failure)
             except (BusDown, NatsError, OSError):
                 raise
             except Exception as failure:
-                self._say_waiting(failure)
+                report_waiting(self.name, failure)
             await _pause(stop, pause)
             pause = min(2 * pause, RETRY_SECONDS_MAX)
         return None
@@ -200,13 +215,7 @@ class Subscriber(Generic[Unit]):
     ) -> Applied | None:
         total = Applied()
         for message in messages:
-            known = (
-                None
-                if read is None
-                else self.read._replace(
-                    sequence=message.sequence, mark=mark_of(message.subject, message.body)
-                )
-            )
+            known = self._up_to(message) if read is not None else None
             applied = await self._alone(message, known, stop)
             if applied is None:
                 return None
@@ -223,14 +232,9 @@ class Subscriber(Generic[Unit]):
         failures: dict[str, int] = {}
         while not stop.is_set():
             try:
-                async with self.work() as unit:
-                    applied = await self.lanes.apply(unit, [message], self.history)
-                    if read is not None:
-                        await Inbox(self.name).set_read(unit.connection, read)
-                self._report(applied)
-                return applied
+                return await self._once([message], read)
             except HandlerFailed as failure:
-                self._say_waiting(failure)
+                report_waiting(self.name, failure)
                 name = failure.event.id
                 if not is_passing(failure.cause):
                     failures[name] = failures.get(name, 0) + 1
@@ -242,7 +246,7 @@ class Subscriber(Generic[Unit]):
     async def _park(self, failure: HandlerFailed) -> None:
         async with self.work() as unit:
             applied = await self.lanes.park_failed(unit, failure)
-        self._report(applied)
+        report(self.name, applied)
 
     async def _heal(self, loans: set[str], stop: asyncio.Event) -> None:
         """Read the whole life of a loan with a gap again: what is missing may be there by now."""
@@ -271,26 +275,13 @@ class Subscriber(Generic[Unit]):
             try:
                 async with self.work() as unit:
                     applied = await self.lanes.redrive(unit, loan_id, self.history)
-                self._report(applied)
+                report(self.name, applied)
             except HandlerFailed as failure:
                 if is_passing(failure.cause):
-                    self._say_waiting(failure)
+                    report_waiting(self.name, failure)
                 else:
                     await self._park(failure)
         await self._heal(gaps, stop)
-
-    def _report(self, applied: Applied) -> None:
-        for outcome, count in applied.outcomes.items():
-            EVENTS.labels(self.name, outcome).inc(count)
-        for fault, event_id in applied.faults:
-            log = structlog.get_logger()
-            log.error("event not told", subscriber=self.name, fault=str(fault), event_id=event_id)
-
-    def _say_waiting(self, failure: Exception) -> None:
-        EVENTS.labels(self.name, "retried").inc()
-        cause = failure.cause if isinstance(failure, HandlerFailed) else failure
-        log = structlog.get_logger()
-        log.warning("work failed", subscriber=self.name, failure=str(failure), exc_info=cause)
 
 
 def mark_of(subject: str, body: bytes) -> str:

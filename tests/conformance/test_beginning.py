@@ -46,12 +46,12 @@ class Desk:
         self.heard.append((one.id, one.replay))
 
     @asynccontextmanager
-    async def following(self, **more: Any) -> AsyncIterator[None]:
+    async def following(self, **more: Any) -> AsyncIterator[Subscriber[Work]]:
         """Follow the stream meanwhile."""
         made = Subscriber(self.bus, "desk", self.records.work, self.hear, **more)
         task = asyncio.create_task(made.run(asyncio.Event()))
         try:
-            yield
+            yield made
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)

@@ -214,7 +214,7 @@ async def test_who_has_another_key_is_not_believed(watched: Watched) -> None:
 
 @pytest.mark.parametrize("asks", [False, True])
 async def test_a_stream_made_again_is_no_fork(watched: Watched, asks: bool) -> None:
-    """Its first checkpoint carries no proof from what is known: the ledger is asked, or it waits."""
+    """Its first checkpoint carries no proof from what is known: the ledger is asked, or none is."""
     ledger = Ledger(watched.folder / "ledger")
     before = (await ledger.grow(2)).size
     prove = ledger.prove if asks else None

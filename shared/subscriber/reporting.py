@@ -1,0 +1,42 @@
+"""What a subscriber says of itself: counts by outcome, how far it is behind, what it logs."""
+
+from __future__ import annotations
+
+import structlog
+from prometheus_client import Counter, Gauge
+
+from shared.subscriber.lag import Lag
+from shared.subscriber.lanes import Applied, HandlerFailed
+
+EVENTS = Counter("duebook_subscriber_events_total", "Events by outcome.", ["subscriber", "outcome"])
+LAG = Gauge("duebook_subscriber_lag_events", "Events not yet read.", ["subscriber"])
+LAG_DAYS = Gauge(
+    "duebook_subscriber_lag_business_days",
+    "Business days between what was read last and the newest event.",
+    ["subscriber"],
+)
+PARKED_LOANS = Gauge("duebook_subscriber_parked_loans", "Loans that wait.", ["subscriber"])
+
+
+def report(name: str, applied: Applied) -> None:
+    """Count what became of a batch, and log every fault."""
+    for outcome, count in applied.outcomes.items():
+        EVENTS.labels(name, outcome).inc(count)
+    for fault, event_id in applied.faults:
+        log = structlog.get_logger()
+        log.error("event not told", subscriber=name, fault=str(fault), event_id=event_id)
+
+
+def report_lag(name: str, lag: Lag) -> None:
+    """Show how far behind a subscriber is; days that the calendar does not know are no number."""
+    LAG.labels(name).set(lag.events)
+    days = float("nan") if lag.business_days is None else lag.business_days
+    LAG_DAYS.labels(name).set(days)
+
+
+def report_waiting(name: str, failure: Exception) -> None:
+    """Say that work failed and is tried again."""
+    EVENTS.labels(name, "retried").inc()
+    cause = failure.cause if isinstance(failure, HandlerFailed) else failure
+    log = structlog.get_logger()
+    log.warning("work failed", subscriber=name, failure=str(failure), exc_info=cause)
