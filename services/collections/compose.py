@@ -56,6 +56,7 @@ from shared.runtime.grpc_server import ByName, serve
 from shared.runtime.records import Records, Work
 from shared.runtime.telemetry import configure_logging, configure_tracing
 from shared.runtime.vault import VaultKeyMissing, open_vault
+from shared.subscriber.checkpoints import Checkpoints
 from shared.subscriber.event import Event
 from shared.subscriber.inbox import create_inbox
 from shared.subscriber.subscriber import Subscriber
@@ -179,7 +180,10 @@ def subscriber(settings: CollectionsSettings, house: House, bus: Bus) -> Subscri
         settings.mute_history == "clock" and settings.clock == "wall"
     )
     return Subscriber(
-        bus, "collections", house.desk.records.work, hear, types=HEARD, mute_history=muted
+        *(bus, "collections", house.desk.records.work, hear),
+        types=HEARD,
+        mute_history=muted,
+        checkpoints=Checkpoints.of(settings.ledger_verifier_keys),
     )
 
 

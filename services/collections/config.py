@@ -25,6 +25,11 @@ class CollectionsSettings(ServiceSettings):
     )
     ledger_target: str = Field("127.0.0.1:7102", description="Where the ledger listens.")
     risk_target: str = Field("127.0.0.1:7103", description="Where risk listens.")
+    ledger_verifier_keys: str = Field(
+        "",
+        description="The ledger's verifier keys, separated by commas: its signed checkpoints are"
+        " held against each other; empty holds none.",
+    )
     policy_folder: Path = Field(
         HERE / "policies", description="Contact rules and treatment strategies."
     )

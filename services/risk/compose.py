@@ -41,6 +41,7 @@ from shared.runtime.database import open_database
 from shared.runtime.grpc_server import ByName, serve
 from shared.runtime.records import Records, Work
 from shared.runtime.telemetry import configure_logging, configure_tracing
+from shared.subscriber.checkpoints import Checkpoints
 from shared.subscriber.event import Event
 from shared.subscriber.inbox import create_inbox
 from shared.subscriber.subscriber import Subscriber
@@ -73,13 +74,17 @@ async def _open_book(database_url: str) -> Exposures:
     return book
 
 
-def _subscriber(bus: Bus, watch: Watch) -> Subscriber[Work]:
+def _subscriber(bus: Bus, watch: Watch, keys: str = "") -> Subscriber[Work]:
     """Return what follows the delinquency stream for early warnings."""
 
     async def hear(event: Event, work: Work) -> None:
         await watch.hear(wire.heard(event.body, datetime.now(UTC)), work)
 
-    return Subscriber(bus, "risk", watch.book.work, hear, watch.restate, types=HEARD)
+    return Subscriber(
+        *(bus, "risk", watch.book.work, hear, watch.restate),
+        types=HEARD,
+        checkpoints=Checkpoints.of(keys),
+    )
 
 
 async def serve_risk(settings: RiskSettings) -> None:
@@ -112,7 +117,7 @@ async def serve_risk(settings: RiskSettings) -> None:
     async def hear(stop: asyncio.Event) -> None:
         bus = await Bus.connect_unless(stop, settings.nats_url, "risk")
         if bus is not None:
-            await _subscriber(bus, watch).run(stop)
+            await _subscriber(bus, watch, settings.ledger_verifier_keys).run(stop)
             await bus.close()
 
     async def follow(stop: asyncio.Event) -> None:

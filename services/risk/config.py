@@ -47,6 +47,11 @@ class RiskSettings(ServiceSettings):
     )
     bureau_timeout_seconds: float = Field(2.0, description="Longest wait for the bureau.")
     ledger_target: str = Field("127.0.0.1:7102", description="Where the ledger listens.")
+    ledger_verifier_keys: str = Field(
+        "",
+        description="The ledger's verifier keys, separated by commas: its signed checkpoints are"
+        " held against each other; empty holds none.",
+    )
     warning_file: Path = Field(
         HERE / "policies" / "early-warning-2026-11.toml", description="The early-warning rules."
     )
