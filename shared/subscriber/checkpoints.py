@@ -18,7 +18,7 @@ from shared.audit.merkle import consistent
 from shared.audit.notes import Checkpoint, CheckpointInvalid, checkpoint_of, parsed_key, signatures
 from shared.kernel.errors import LendingError
 from shared.runtime.reading import Message
-from shared.subscriber.inbox import CHECKPOINTS
+from shared.subscriber.inbox_tables import CHECKPOINTS
 
 LANE = "checkpoint"
 """Under this name, in place of a loan's, faults of checkpoints wait with their evidence."""
