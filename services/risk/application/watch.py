@@ -68,14 +68,12 @@ class Watch:
     book: Exposures
     told: Callable[[Alert], tuple[str, Proto]]
     known: set[str] = field(default_factory=set)
-    today: date = date.min
 
     async def load(self) -> None:
-        """Learn who was late before, and up to when; once, before the first event."""
+        """Learn who was late before; once, before the first event."""
         async with self.records.work() as work:
             async for one in work.every(Behaviour):
                 self.known.add(one.borrower_ref)
-                self.today = max(self.today, *(sign.on for sign in one.signs), date.min)
             # What was closed by earlier versions is not told apart from what is open.
             after = ""
             while page := await work.find(Alert, after=after, due_at="", limit=PAGE):
@@ -96,8 +94,6 @@ class Watch:
 
     async def hear(self, heard: Heard, work: Work) -> None:
         """Take one delinquency event in, within the transaction that remembers it."""
-        self.today = max(self.today, heard.effective_on)
-        heard = msgspec.structs.replace(heard, known_on=self.today)
         if heard.type == "BUCKET_CHANGED":
             await self._late(work, heard)
             return
@@ -180,7 +176,6 @@ class Watch:
             sequence=0,
             type=type_,
             effective_on=on,
-            known_on=max(self.today, on),
             name=name,
         )
 
@@ -203,6 +198,10 @@ class Watch:
         before = await work.get(Behaviour, name) or Behaviour(borrower_ref=name)
         if heard.name and any(sign.event_id == heard.name for sign in before.signs):
             return
+        # Nothing was heard before what its borrower did that was heard ahead of it. What other
+        # borrowers did is no measure: loans may be heard in any order.
+        ahead = [heard.learned_on, *(sign.on for sign in before.signs)]
+        heard = msgspec.structs.replace(heard, known_on=max(ahead))
         after, alerts = observe(before, heard, self.rules)
         await work.put(after, name)
         self.known.add(name)
