@@ -98,6 +98,7 @@ def _messages(protos: Protos) -> dict[str, Any]:
     found["Checkpoint"] = {
         "contentType": "text/plain; charset=utf-8",
         "summary": "The newest signed checkpoint of the sealed log, a C2SP tlog-checkpoint.",
+        "headers": _checkpoint_headers(),
         "payload": {"type": "string"},
     }
     return found
@@ -129,6 +130,16 @@ def _headers() -> dict[str, Any]:
     required = [name for name in texts if name != "traceparent"]
     properties = {name: {"type": "string", "description": text} for name, text in texts.items()}
     return {"type": "object", "required": required, "properties": properties}
+
+
+def _checkpoint_headers() -> dict[str, Any]:
+    texts = {
+        "ce-size": "Events in the log, as the checkpoint says.",
+        "ce-previoussize": "Size of the checkpoint told before; 0 where there was none.",
+        "ce-consistency": "RFC 9162 2.1.4 proof that the log only grew since: base64, by blanks.",
+    }
+    properties = {name: {"type": "string", "description": text} for name, text in texts.items()}
+    return {"type": "object", "properties": properties}
 
 
 def rendered() -> str:
