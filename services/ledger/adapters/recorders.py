@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
-from eventsourcing.persistence import InterfaceError, OperationalError, StoredEvent
+from eventsourcing.persistence import (
+    IntegrityError,
+    InterfaceError,
+    OperationalError,
+    StoredEvent,
+)
 from eventsourcing.postgres import PostgresApplicationRecorder
 from eventsourcing.sqlite import SQLiteApplicationRecorder, SQLiteCursor
 from eventsourcing.utils import retry
@@ -30,13 +36,27 @@ class SQLiteRecorder(SQLiteApplicationRecorder):
     Inserts many rows by one statement.
 
     A statement per row gives the interpreter lock away and takes it back each time; beside a busy
-    server that cost four times what SQLite itself takes.
+    server that cost four times what SQLite itself takes. A conflict takes the whole transaction
+    back, so that SQLite need not keep each statement's pages for taking back that one alone.
     """
+
+    def insert_events(self, stored_events: Sequence[StoredEvent], **_: Any) -> Sequence[int] | None:
+        """Append events; what fits into one statement is a transaction without BEGIN and COMMIT."""
+        if len(stored_events) > ROWS_MAX:
+            return super().insert_events(stored_events)
+        try:
+            with self.datastore.get_connection(commit=True) as connection:
+                self._insert_events(connection.cursor(), stored_events)
+        except sqlite3.IntegrityError as conflict:
+            raise IntegrityError(conflict) from conflict
+        except sqlite3.Error as failure:
+            raise OperationalError(failure) from failure
+        return None
 
     def _insert_events(
         self, c: SQLiteCursor, stored_events: Sequence[StoredEvent], **_: Any
     ) -> Sequence[int] | None:
-        head = self.insert_events_statement.partition("VALUES")[0]
+        head = f"INSERT OR ROLLBACK INTO {self.events_table_name}"
         for start in range(0, len(stored_events), ROWS_MAX):
             rows = stored_events[start : start + ROWS_MAX]
             values: list[Any] = []
