@@ -24,7 +24,7 @@ from services.origination.adapters.policy_file import read_policies
 from services.origination.application.cancelling import Cancelling
 from services.origination.application.contracting import Contracting
 from services.origination.application.deciding import Deciding
-from services.origination.application.desk import Desk
+from services.origination.application.desk import Desk, unhindered
 from services.origination.application.disbursing import Disbursing
 from services.origination.application.disclosing import Disclosing
 from services.origination.application.offering import sweep
@@ -124,11 +124,11 @@ def build(settings: OriginationSettings, records: Records, ledger: Any, risk: An
 def _again_and_again(
     work: Callable[[], Awaitable[None]], seconds: float = RESUME_SECONDS
 ) -> Callable[[asyncio.Event], Awaitable[None]]:
-    """Return background work that is done at once and then every few seconds."""
+    """Return background work that is done at once and then every few seconds, come what may."""
 
     async def run(stop: asyncio.Event) -> None:
         while not stop.is_set():
-            await work()
+            await unhindered("background", work())
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), seconds)
 

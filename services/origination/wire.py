@@ -238,6 +238,7 @@ def _payout(given: Payout) -> pb.Payout:
         returned=given.returned,
         payoff_minor=given.payoff_minor,
         rest_minor=given.rest_minor,
+        rest_returned=given.rest_returned,
     )
 
 

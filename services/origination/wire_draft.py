@@ -12,13 +12,21 @@ from services.origination.domain.application import Application
 from services.origination.domain.products import Policies
 from services.origination.domain.state_machine import Status
 from shared.kernel.dates import parse_date
+from shared.kernel.money import minor_digits
 from shared.runtime.requests import an_id
 
 
 def form(request: pb.SubmitApplicationRequest) -> pb.SubmitApplicationRequest:
-    """Read what a draft must have: its ids, and a product."""
+    """Read what a draft must have: its ids; references and currency are well-formed or empty."""
     an_id(request.request_id, "request_id")
     wire.an_application_id(request.application_id)
+    if request.borrower_ref:
+        an_id(request.borrower_ref, "borrower_ref")
+    for place, person in enumerate(request.co_borrowers):
+        if person.borrower_ref:
+            an_id(person.borrower_ref, f"co_borrowers[{place}].borrower_ref")
+    if request.amount.currency:
+        minor_digits(request.amount.currency)
     kept = pb.SubmitApplicationRequest()
     kept.CopyFrom(request)
     kept.ClearField("request_id")

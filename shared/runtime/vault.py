@@ -117,7 +117,7 @@ class Vault:
 
         def look(who: str, text: str) -> str:
             if text.startswith(MARK):
-                subjects.add(text.split("/")[2])
+                subjects.add(_of_whom(text)[0])
             return text
 
         for tree in trees:
@@ -197,9 +197,15 @@ def _open(keys: Keys, text: str) -> str:
     """Return what was sealed; a value from before there was a vault is as it is."""
     if not text.startswith(MARK):
         return text
-    _, _, who, sealed = text.split("/")
+    who, sealed = _of_whom(text)
     key = keys.get(who)
     return SHREDDED if key is None else _decrypted(key, urlsafe_b64decode(sealed), who).decode()
+
+
+def _of_whom(text: str) -> tuple[str, str]:
+    """Return whose something sealed is, and what; a name may hold slashes, base64 does not."""
+    who, _, sealed = text.removeprefix(MARK).rpartition("/")
+    return who, sealed
 
 
 def _decrypted(key: AESGCM, sealed: bytes, who: str) -> bytes:

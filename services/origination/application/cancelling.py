@@ -10,8 +10,8 @@ import msgspec
 from lending.ledger.v1 import ledger_service_pb2 as ledger_pb
 from lending.origination.v1 import origination_service_pb2 as pb
 
-from services.origination.application.desk import APPLICANT, SERVICE, Desk
-from services.origination.application.disbursing import money
+from services.origination.application.desk import APPLICANT, SERVICE, Desk, Prepared
+from services.origination.application.orders import money
 from services.origination.domain.application import Application, noted, stepped
 from services.origination.domain.payouts import (
     Payout,
@@ -23,7 +23,7 @@ from services.origination.domain.proposals import Proposal, is_seconded
 from services.origination.domain.state_machine import Status, Step, require
 from shared.kernel.errors import InvalidArgument, Refused
 from shared.runtime.identity import actor
-from shared.runtime.requests import a_number, a_text, an_amount, an_id, an_identity
+from shared.runtime.requests import a_number, a_text, an_amount, an_identity
 
 REASON_MAX = 100
 UNDER_WAY = {Status.CANCELLING, Status.CANCELLED}
@@ -43,24 +43,25 @@ class Cancelling:
 
     desk: Desk
 
-    async def cancel(self, request: pb.CancelLoanRequest) -> Application:
+    async def cancel(self, request: pb.CancelLoanRequest) -> pb.Application:
         """
         Take a loan back within its cooling-off days.
 
         Raises:
             CoolingOffIsOver, AmountNotOwed, StepOutOfOrder
         """
-        application_id = an_id(request.application_id, "application_id")
 
-        async def intend(found: Application) -> Application:
-            if found.status in (Status.CANCELLED, Status.CANCELLING):
-                return found
+        async def intend(found: Application) -> Prepared:
+            if found.status in UNDER_WAY:
+                return Prepared(found)
             return await self._intend(found, request)
 
-        await self.desk.carry(application_id, intend)
-        return await self.finish(application_id)
+        begun = await self.desk.begin(request, "CancelLoan", intend)
+        if request.validate_only:
+            return begun
+        return self.desk.message(await self.finish(request.application_id))
 
-    async def _intend(self, found: Application, request: pb.CancelLoanRequest) -> Application:
+    async def _intend(self, found: Application, request: pb.CancelLoanRequest) -> Prepared:
         require(found.status, Step.CANCEL)
         today = await self.desk.today(found)
         until = found.cooling_off_until_on
@@ -80,7 +81,7 @@ class Cancelling:
         stamp, changes = self.desk.stamp(APPLICANT), {"cancelled_on": today}
         changes |= {"cancelled_minor": owed}
         after = stepped(found, Step.CANCEL, Status.CANCELLING, stamp, str(owed), **changes)
-        return await self.desk.swap(found, after)
+        return Prepared(after)
 
     async def _owed(self, found: Application, on: date) -> int:
         """Return what gives the loan back: the payoff, or the principal less all repaid."""
@@ -95,49 +96,49 @@ class Cancelling:
         )
         return max(0, int(loan.principal_outstanding_minor) - beside)
 
-    async def give_back(self, request: pb.ReturnPayoutRequest) -> Application:
+    async def give_back(self, request: pb.ReturnPayoutRequest) -> pb.Application:
         """
         Take in that the bank has sent a payout back after it had paid.
 
         Raises:
             PayoutNotFound, PayoutInParts, ProposerIsTheSame, StepOutOfOrder
         """
-        application_id = an_id(request.application_id, "application_id")
         named = an_identity(request.returned_by, "returned_by") if request.returned_by else ""
         by, why = actor(named, field="returned_by"), a_text(request.reason[:101], "reason")
         a_number(len(why), "reason", 1, REASON_MAX)
 
-        async def intend(found: Application) -> Application:
+        async def intend(found: Application) -> Prepared:
             last = found.payouts[-1] if found.payouts else None
             if last is None or last.payout_id != request.payout_id:
                 raise PayoutNotFound(f"no payout {request.payout_id[:64]!r}", field="payout_id")
-            if found.status in (Status.CANCELLED, Status.CANCELLING) and last.returned:
-                return found
+            if found.status in UNDER_WAY and last.returned:
+                return Prepared(found)
             return await self._intend_return(found, last, why, by)
 
-        found = await self.desk.carry(application_id, intend)
-        return await self.finish(application_id) if found.status in UNDER_WAY else found
+        begun = await self.desk.begin(request, "ReturnPayout", intend)
+        if request.validate_only:
+            return begun
+        return self.desk.message(await self.finish(request.application_id))
 
     async def _intend_return(
         self, found: Application, payout: Payout, why: str, by: str
-    ) -> Application:
+    ) -> Prepared:
         if found.status is not Status.DISBURSED:
             require(found.status, Step.CANCEL)
         if payout.lent_minor != payout.amount_minor or paid_before(found.payouts):
             raise PayoutInParts(f"{payout.payout_id} is not all of {found.loan_id}")
-        stamp, said = self.desk.stamp(by), f"{payout.payout_id}: {why}"
+        stamp, said = self.desk.stamp(by), payout.payout_id
         if not is_seconded(found.proposal, Step.RETURN, said, by):
             waits = Proposal(what=Step.RETURN, value=said, by=by, at=stamp.at)
-            after = noted(found, "propose-return", stamp, payout.payout_id, proposal=waits)
-            return await self.desk.swap(found, after)
+            note = f"{payout.payout_id}: {why}"
+            return Prepared(noted(found, "propose-return", stamp, note, proposal=waits))
         assert found.proposal is not None
         back = msgspec.structs.replace(payout, returned=why)
         changes: dict[str, Any] = {"payouts": (*found.payouts[:-1], back), "proposal": None}
         changes |= {"cancelled_on": await self.desk.today(found)}
         changes |= {"cancelled_minor": payout.amount_minor}
         changes |= {"cancelled_by": f"{found.proposal.by}, {by}"}
-        after = stepped(found, Step.RETURN, Status.CANCELLING, stamp, why, **changes)
-        return await self.desk.swap(found, after)
+        return Prepared(stepped(found, Step.RETURN, Status.CANCELLING, stamp, why, **changes))
 
     async def finish(self, application_id: str) -> Application:
         """

@@ -39,10 +39,10 @@ from services.origination.domain.application import (
     offered,
     stepped,
 )
-from services.origination.domain.products import Product
+from services.origination.domain.products import GradeNotPriced, Product
 from services.origination.domain.review import reviewed
 from services.origination.domain.state_machine import Status, Step, require
-from shared.kernel.errors import Unavailable
+from shared.kernel.errors import Refused, Unavailable
 
 NO_ANSWER = Check(
     name="",
@@ -50,6 +50,13 @@ NO_ANSWER = Check(
     code="CHECK_NOT_ANSWERED",
     text_en="A check did not answer in time",
     text_zh="核验未在规定时间内得到答复",
+)
+NOT_PRICED = Check(
+    name="price",
+    outcome="FAILED",
+    code="RISK_NOT_PRICED",
+    text_en="The risk of default is above what the product has a rate for",
+    text_zh="违约风险高于该产品可定价的范围",
 )
 
 
@@ -75,7 +82,7 @@ class Deciding:
 
     async def _decided(self, found: Application) -> Application:
         if found.status is not Status.SUBMITTED:
-            self.waiting.discard(found.application_id)
+            self._waits_no_more(found.application_id)
             if found.decision_json or found.checks:
                 return found
         require(found.status, Step.DECIDE)
@@ -85,6 +92,12 @@ class Deciding:
             return await self._decide(found, today)
         except Unavailable:
             await self._queue(found)
+            raise
+        except GradeNotPriced:
+            checks = (*await self.check(found, self.desk.product(found, today)), NOT_PRICED)
+            return await self._store(found, Status.DECLINED, today, checks=checks)
+        except Refused as refusal:
+            await self._queue_no_more(found, refusal)
             raise
 
     async def _decide(self, found: Application, today: date) -> Application:
@@ -136,8 +149,12 @@ class Deciding:
         note = found.policy_version
         after = stepped(found, Step.DECIDE, status, stamp, note, **changes)
         decided = await self.desk.swap(found, after)
-        self.waiting.discard(found.application_id)
+        self._waits_no_more(found.application_id)
         return decided
+
+    def _waits_no_more(self, application_id: str) -> None:
+        if not is_trial():
+            self.waiting.discard(application_id)
 
     async def _queue(self, found: Application) -> None:
         """Remember that an application waits for its decision; it is never approved unseen."""
@@ -148,6 +165,16 @@ class Deciding:
             return
         stamp = self.desk.stamp(SERVICE)
         after = noted(found, "queue", stamp, "no answer; decided later", queued_at=stamp.at)
+        with suppress(ApplicationChangedMeanwhile):
+            await self.desk.swap(found, after)
+
+    async def _queue_no_more(self, found: Application, refusal: Refused) -> None:
+        """Ask nobody again by itself about what was refused; the trail says why."""
+        self._waits_no_more(found.application_id)
+        if found.queued_at is None or is_trial():
+            return
+        stamp = self.desk.stamp(SERVICE)
+        after = noted(found, "refuse", stamp, refusal.reason, queued_at=None)
         with suppress(ApplicationChangedMeanwhile):
             await self.desk.swap(found, after)
 

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, NamedTuple, TypeVar
 
-import msgspec
 import structlog
 from google.protobuf.message import Message as Proto
 from lending.ledger.v1 import ledger_service_pb2 as ledger_pb
 from lending.origination.v1 import origination_service_pb2 as pb
 
+from services.origination.application import keeping
+from services.origination.application.holding import Held, hold
+from services.origination.application.keeping import Told
 from services.origination.application.trials import Act, is_trial, tried, trying
-from services.origination.application.writing import Written, adverse_action
+from services.origination.application.writing import Written
 from services.origination.domain.application import (
     Application,
     ApplicationNotFound,
@@ -24,7 +25,6 @@ from services.origination.domain.application import (
     is_over,
 )
 from services.origination.domain.products import Policies, Product
-from services.origination.domain.securities import Guarantor, disengaged
 from services.origination.domain.state_machine import ALLOWED, ApplicationIsExpired, Status, Step
 from shared.kernel.errors import Conflict, LendingError
 from shared.runtime.identity import actor
@@ -34,22 +34,11 @@ from shared.runtime.requests import an_id
 APPLICANT, SERVICE = "applicant", "origination"
 PAGE_SIZE, TRIES_MAX = 500, 4
 Answer = TypeVar("Answer", bound=Proto)
+T = TypeVar("T")
 
 
 class ApplicationChangedMeanwhile(Conflict):
     """Another step was taken while this one was prepared."""
-
-
-class Shown(msgspec.Struct, frozen=True, kw_only=True):
-    """A document as it was shown, kept under its hash."""
-
-    application_id: str
-    kind: str
-    sha256: str
-    zh: str
-    en: str
-    at: datetime
-    borrower_ref: str = ""
 
 
 class Prepared(NamedTuple):
@@ -75,7 +64,7 @@ class Desk:
     ledger: Any
     policies: Policies
     message: Callable[[Application], pb.Application]
-    told: Callable[[Application], tuple[str, Proto]]
+    told: Told
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     applied_days_back_max: int = 7
 
@@ -145,9 +134,10 @@ class Desk:
         return await self.records.answer_once(request, answer_type, act, method=method)
 
     async def _swap(self, work: Work, found: Application, after: Application) -> Application:
-        if await self.get(work, found.application_id) != found:
+        held = await hold(work, Application, found.application_id)
+        if held.now != found:
             raise ApplicationChangedMeanwhile(f"{found.application_id} moved on; read it again")
-        return found if after == found else await self.keep(work, after)
+        return found if after == found else await self.keep(held, after)
 
     async def once(
         self, request: Any, method: str, prepare: Prepare, answer_type: type[Answer]
@@ -193,17 +183,19 @@ class Desk:
         """Take a step once per request id that answers with the application."""
         return await self.once(request, method, prepare, pb.Application)
 
+    async def begin(self, request: Any, method: str, prepare: Prepare) -> pb.Application:
+        """Take a step that is carried on afterwards, again if another step came between."""
+        return await _again(lambda: self.step(request, method, prepare))
+
     async def carry(
         self, application_id: str, on: Callable[[Application], Awaitable[Application]]
     ) -> Application:
         """Carry an application on from where it stands, again if another step came between."""
-        for left in reversed(range(TRIES_MAX)):
-            try:
-                return await on(await self.load(application_id))
-            except ApplicationChangedMeanwhile:
-                if not left:
-                    raise
-        raise AssertionError("the last try returns or raises")
+
+        async def once() -> Application:
+            return await on(await self.load(application_id))
+
+        return await _again(once)
 
     async def each(self, status: Status) -> AsyncIterator[Application]:
         """Go through every application that stands at a status, a page at a time."""
@@ -222,33 +214,13 @@ class Desk:
         async for application in self.each(status):
             await unhindered(application.application_id, finish(application.application_id))
 
-    async def keep(self, work: Work, application: Application) -> Application:
+    async def keep(self, held: Held[Application], after: Application) -> Application:
         """Store an application with what follows from its status, and owe the message about it."""
-        countered = bool(application.asked_decision_json) and not application.notice_sha256
-        if application.status is Status.DECLINED or countered:
-            application = await self._notice(work, application)
-        if not ALLOWED[application.status]:
-            await self._let_guarantors_go(work, application)
-        name, status = application.application_id, str(application.status)
-        await work.put(application, name, status)
-        subject, body = self.told(application)
-        marks = hashlib.sha256(body.SerializeToString(deterministic=True)).hexdigest()[:12]
-        headers = {"ce-type": "lending.origination.v1.ApplicationChanged", "ce-subject": name}
-        await work.owe(subject, f"origination/{name}/{status}/{marks}", body, headers)
-        return application
+        return await keeping.keep(held, after, self.told, self.now())
 
     async def show(self, work: Work, application: Application, kind: str, text: Written) -> None:
         """Keep a document as it was shown."""
-        shown = Shown(
-            application_id=application.application_id,
-            kind=kind,
-            sha256=text.sha256,
-            zh=text.zh,
-            en=text.en,
-            at=self.now(),
-            borrower_ref=application.borrower_ref,
-        )
-        await work.put(shown, shown_id(application.application_id, kind, text.sha256))
+        await keeping.show(work, application, kind, text, self.now())
 
     async def expire(self, application: Application, on: date) -> None:
         """
@@ -272,29 +244,22 @@ class Desk:
         await self.swap(application, expired(application, on, self.stamp(SERVICE)))
         return True
 
-    async def _notice(self, work: Work, application: Application) -> Application:
-        text = adverse_action(application)
-        await self.show(work, application, "ADVERSE_ACTION", text)
-        return msgspec.structs.replace(application, notice_sha256=text.sha256)
 
-    async def _let_guarantors_go(self, work: Work, application: Application) -> None:
-        for guarantee in application.guarantees:
-            guarantor = await work.get(Guarantor, guarantee.provider_ref)
-            if guarantor is not None:
-                after = disengaged(guarantor, application.application_id)
-                await work.put(after, after.guarantor_ref)
+async def _again(act: Callable[[], Awaitable[T]]) -> T:
+    for left in reversed(range(TRIES_MAX)):
+        try:
+            return await act()
+        except ApplicationChangedMeanwhile:
+            if not left:
+                raise
+    raise AssertionError("the last try returns or raises")
 
 
 async def unhindered(name: str, work: Awaitable[object]) -> None:
-    """Do one application's work; what stops it is logged, and stops no other's."""
+    """Do one piece of work; what stops it is logged, and stops no other."""
     try:
         await work
     except LendingError as refusal:
-        structlog.get_logger().warning("application waits", id=name, why=refusal.reason)
+        structlog.get_logger().warning("work waits", id=name, why=refusal.reason)
     except Exception:
-        structlog.get_logger().exception("application waits", id=name)
-
-
-def shown_id(application_id: str, kind: str, sha256: str) -> str:
-    """Return under which id a shown document is kept."""
-    return f"{application_id}/{kind}/{sha256[:16]}"
+        structlog.get_logger().exception("work waits", id=name)

@@ -7,14 +7,20 @@ from datetime import date, timedelta
 from typing import Any
 
 import msgspec
-from lending.common.v1 import money_pb2
-from lending.ledger.v1 import ledger_service_pb2 as ledger_pb
 from lending.origination.v1 import origination_service_pb2 as pb
 
-from services.origination.application.desk import SERVICE, Desk
+from services.origination.application import names
+from services.origination.application.desk import SERVICE, Desk, Prepare, Prepared
 from services.origination.application.offering import cost_of
-from services.origination.application.ports import PayoutOrder, Payouts
-from services.origination.application.refinancing import pay_off, payoff, would_pay_off
+from services.origination.application.orders import disbursal, opening, order, rest_order
+from services.origination.application.ports import Payouts
+from services.origination.application.refinancing import (
+    LoanNotRefinanced,
+    pay_off,
+    payoff,
+    put_back,
+    would_pay_off,
+)
 from services.origination.application.shredding import account_of
 from services.origination.application.terms import matures_on, terms_of
 from services.origination.application.trials import is_trial
@@ -22,20 +28,32 @@ from services.origination.domain import conditions
 from services.origination.domain.application import (
     Application,
     ShownCost,
+    is_over,
     noted,
     stepped,
 )
-from services.origination.domain.disclosure import check_cost
+from services.origination.domain.disclosure import DisclosureOutOfDate, check_cost
 from services.origination.domain.payouts import (
-    AmountAboveWhatIsLeft,
     Payout,
+    RefinancingTooSmall,
+    check_drawing,
     net_of,
     next_amount,
     paid_before,
 )
-from services.origination.domain.state_machine import Status, Step, require
-from shared.kernel.errors import Refused
-from shared.runtime.requests import an_amount, an_id
+from services.origination.domain.state_machine import (
+    ApplicationIsExpired,
+    Status,
+    Step,
+    StepOutOfOrder,
+    require,
+)
+from shared.kernel.errors import InvalidArgument, LendingError, Refused
+from shared.runtime.requests import an_amount
+
+
+class TrancheCurrencyDiffers(InvalidArgument):
+    """A part is paid out in the currency of its loan."""
 
 
 @dataclass(slots=True)
@@ -50,7 +68,7 @@ class Disbursing:
     desk: Desk
     payouts: Payouts
 
-    async def disburse(self, application_id: str) -> Application:
+    async def disburse(self, request: pb.ApplicationRequest) -> pb.Application:
         """
         Pay all of an accepted contract out; a crash in between is finished later, never repeated.
 
@@ -58,64 +76,89 @@ class Disbursing:
             ConditionsOutstanding, DisclosureOutOfDate, StepOutOfOrder
         """
 
-        async def intend(found: Application) -> Application:
+        async def intend(found: Application) -> Prepared:
             if found.status in (Status.DISBURSED, Status.DISBURSING):
-                return found
-            return await self._intend(found, 0, "")
+                return Prepared(found)
+            return await self._intend(found, 0, request.request_id)
 
-        found = await self.desk.carry(application_id, intend)
-        return found if is_trial() else await self.finish(application_id)
+        return await self._pay(request, "DisburseApplication", intend)
 
-    async def disburse_part(self, request: pb.DisburseTrancheRequest) -> Application:
+    async def disburse_part(self, request: pb.DisburseTrancheRequest) -> pb.Application:
         """
-        Pay a part out, where the product allows several.
+        Pay a part out, where the product allows several, within its days for drawing.
 
         Raises:
-            NothingLeftToPayOut, AmountAboveWhatIsLeft, StepOutOfOrder
+            NothingLeftToPayOut, AmountAboveWhatIsLeft, DrawingPeriodIsOver, StepOutOfOrder
         """
-        request_id = an_id(request.request_id, "request_id")
         amount = an_amount(request.amount, "amount")
 
-        async def intend(found: Application) -> Application:
-            if any(payout.request_id == request_id for payout in found.payouts):
-                return found
+        async def intend(found: Application) -> Prepared:
             if request.amount.currency != found.currency:
-                raise AmountAboveWhatIsLeft(
-                    f"the loan is in {found.currency}", field="amount", expected=found.currency
+                raise TrancheCurrencyDiffers(
+                    f"the loan is in {found.currency}",
+                    field="amount.currency",
+                    expected=found.currency,
                 )
-            return await self._intend(found, amount, request_id)
+            return await self._intend(found, amount, request.request_id)
 
-        application_id = an_id(request.application_id, "application_id")
-        found = await self.desk.carry(application_id, intend)
-        return found if is_trial() else await self.finish(application_id)
+        return await self._pay(request, "DisburseTranche", intend)
 
-    async def _intend(self, found: Application, asked: int, request_id: str) -> Application:
+    async def _pay(self, request: Any, method: str, intend: Prepare) -> pb.Application:
+        """Store an intention once per request id, and carry it to its end."""
+
+        async def prepare(found: Application) -> Prepared:
+            known = any(payout.request_id == request.request_id for payout in found.payouts)
+            return Prepared(found) if known else await intend(found)
+
+        begun = await self.desk.begin(request, method, prepare)
+        if request.validate_only:
+            return begun
+        return self.desk.message(await self.finish(request.application_id))
+
+    async def _intend(self, found: Application, asked: int, request_id: str) -> Prepared:
         require(found.status, Step.DISBURSE)
         today = await self.desk.today(found)
         await self.desk.expire(found, today)
         product, terms = self.desk.product(found), terms_of(found)
         parts_max = max(1, terms.disbursements_max)
         lent = next_amount(found.payouts, terms.principal_minor, parts_max, asked)
+        check_drawing(found.payouts, product.drawing_days, today)
         conditions.refuse(
             conditions.payout_conditions(found, product, today, matures_on(found)), "disburse"
         )
-        first = found.status is not Status.DISBURSED
-        if first:
-            await self._check_cost(found, terms, today)
-        paid_off = await payoff(self.desk, found, today) if first else 0
+        number = len(found.payouts) + 1
         payout = Payout(
-            payout_id=f"payout-{found.application_id}-{len(found.payouts) + 1}",
+            payout_id=names.payout_id(found.application_id, number),
+            disbursal_id=names.disbursal_id(found.application_id, number),
             account_ref=account_of(found),
-            amount_minor=net_of(lent, paid_off),
-            payoff_minor=paid_off,
+            amount_minor=lent,
             value_on=today,
             request_id=request_id,
         )
+        payout = await self._dated(found, payout, today)
         stamp, payouts = self.desk.stamp(), (*found.payouts, payout)
         after = stepped(
             found, Step.DISBURSE, Status.DISBURSING, stamp, payout.payout_id, payouts=payouts
         )
-        return await self.desk.swap(found, after)
+        if is_trial():
+            await self._would_open(after, payout)
+        return Prepared(after)
+
+    async def _dated(self, found: Application, payout: Payout, on: date) -> Payout:
+        """
+        Return an order that nobody has yet as one of a day: at its cost, paying off what it needs.
+
+        Raises:
+            DisclosureOutOfDate, LoanNotRefinanced, RefinancingTooSmall
+        """
+        if any(p.reference and not p.returned for p in found.payouts):
+            return msgspec.structs.replace(payout, value_on=on)
+        await self._check_cost(found, terms_of(found), on)
+        paid_off = await payoff(self.desk, found, on)
+        amount = net_of(payout.lent_minor, paid_off)
+        return msgspec.structs.replace(
+            payout, amount_minor=amount, payoff_minor=paid_off, value_on=on
+        )
 
     async def _check_cost(self, found: Application, terms: Any, today: date) -> None:
         cost = cost_of(await self.desk.preview(terms, today))
@@ -133,62 +176,83 @@ class Disbursing:
     async def _finish(self, found: Application) -> Application:
         if found.status is not Status.DISBURSING:
             return found
-        payout = found.payouts[-1]
-        if not payout.sent:
+        if not found.payouts[-1].sent:
             try:
-                await self._open(found, payout)
-            except Refused as refusal:
-                return await self._returned(found, f"ledger: {refusal.reason}")
+                found = await self._today(found)
+                await self._open(found, found.payouts[-1])
+            except (Refused, InvalidArgument) as refusal:
+                return await self._returned(found, f"{_by(refusal)}: {refusal.reason}")
             found = await self._note(found, "send", sent=True)
+        payout = found.payouts[-1]
         if not payout.reference:
-            answer = await self.payouts.pay(_order(found, payout))
+            answer = await self.payouts.pay(order(found, payout))
             if answer.returned:
                 return await self._returned(found, answer.returned)
-            found = await self._note(found, "sent", reference=answer.reference)
-        await self.desk.ledger.DisburseLoan(_disburse(found, payout))
+            paid_on = await self.desk.today(found)
+            found = await self._note(found, "sent", reference=answer.reference, paid_on=paid_on)
+        await self.desk.ledger.DisburseLoan(disbursal(found))
         found = await self._refinanced(found)
-        return await self._paid(found, payout)
+        return await self._paid(found, found.payouts[-1])
+
+    async def _today(self, found: Application) -> Application:
+        """Date an order that nobody has yet today: interest begins when the money goes."""
+        today, payout = await self.desk.today(found), found.payouts[-1]
+        if today <= payout.value_on:
+            return found
+        if is_over(found, today) and not paid_before(found.payouts):
+            raise ApplicationIsExpired(f"it was valid until {found.valid_until_on}", on=today)
+        dated = await self._dated(found, payout, today)
+        stamp, payouts = self.desk.stamp(SERVICE), (*found.payouts[:-1], dated)
+        after = noted(found, "redate", stamp, str(today), payouts=payouts)
+        return await self.desk.swap(found, after)
 
     async def _refinanced(self, found: Application) -> Application:
         """Pay off the loan that is refinanced; what it does not need by now goes out as well."""
         payout = found.payouts[-1]
         while payout.payoff_minor:
-            needed = await pay_off(self.desk, found, payout)
-            if needed == payout.payoff_minor:
+            paid = await pay_off(self.desk, found, payout)
+            if paid.amount_minor == payout.payoff_minor:
                 break
-            rest = payout.rest_minor + payout.payoff_minor - needed
-            found = await self._note(found, "payoff", payoff_minor=needed, rest_minor=rest)
+            rest = payout.rest_minor + payout.payoff_minor - paid.amount_minor
+            changes = {"payoff_minor": paid.amount_minor, "rest_minor": rest}
+            found = await self._note(found, "payoff", f"ledger: {paid.why}", **changes)
             payout = found.payouts[-1]
-        if payout.rest_minor and not payout.rest_reference:
-            answer = await self.payouts.pay(_rest_order(found, payout))
-            said = answer.reference or f"returned: {answer.returned}"
-            found = await self._note(found, "rest", rest_reference=said)
+        if payout.rest_minor and not payout.rest_reference and not payout.rest_returned:
+            answer = await self.payouts.pay(rest_order(found, payout))
+            if answer.returned:
+                refused = await put_back(self.desk, found, payout)
+                note = f"{answer.returned}; ledger: {refused}" if refused else answer.returned
+                return await self._note(found, "rest-returned", note, rest_returned=note)
+            found = await self._note(found, "rest", rest_reference=answer.reference)
         return found
 
     async def _open(self, found: Application, payout: Payout) -> None:
         """Open the loan, and ask whether the ledger would take its disbursal."""
-        await self.desk.ledger.OpenLoan(
-            ledger_pb.OpenLoanRequest(
-                request_id=f"open-{found.application_id}",
-                loan_id=found.loan_id,
-                borrower_ref=found.borrower_ref,
-                product=found.product,
-                terms=terms_of(found),
-            )
-        )
-        await self.desk.ledger.DisburseLoan(_disburse(found, payout, validate_only=True))
+        await self.desk.ledger.OpenLoan(opening(found))
+        await self.desk.ledger.DisburseLoan(disbursal(found, validate_only=True))
         await would_pay_off(self.desk, found, payout)
 
-    async def _note(self, found: Application, what: str, **changes: Any) -> Application:
+    async def _would_open(self, found: Application, payout: Payout) -> None:
+        """Ask the ledger what can be asked of a loan that is not opened by that."""
+        if paid_before(found.payouts):
+            await self.desk.ledger.DisburseLoan(disbursal(found, validate_only=True))
+        else:
+            await self.desk.ledger.OpenLoan(opening(found, validate_only=True))
+            await would_pay_off(self.desk, found, payout)
+
+    async def _note(
+        self, found: Application, what: str, note: str = "", **changes: Any
+    ) -> Application:
         """Store how far the payout has come, unless another has carried it further."""
         payout = msgspec.structs.replace(found.payouts[-1], **changes)
-        payouts, note = (*found.payouts[:-1], payout), payout.reference or payout.payout_id
-        after = noted(found, what, self.desk.stamp(SERVICE), note, payouts=payouts)
+        payouts, said = (*found.payouts[:-1], payout), payout.reference or payout.payout_id
+        after = noted(found, what, self.desk.stamp(SERVICE), note or said, payouts=payouts)
         return await self.desk.swap(found, after)
 
     async def _paid(self, found: Application, payout: Payout) -> Application:
         days, stamp = self.desk.product(found).cooling_off_days, self.desk.stamp(SERVICE)
-        until = payout.value_on + timedelta(days=days) if days else None
+        since = max(payout.value_on, payout.paid_on or payout.value_on)
+        until = since + timedelta(days=days) if days else None
         changes = {"cooling_off_until_on": found.cooling_off_until_on or until}
         after = stepped(found, Step.PAY, Status.DISBURSED, stamp, payout.payout_id, **changes)
         return await self.desk.swap(found, after)
@@ -205,33 +269,7 @@ class Disbursing:
         await self.desk.resume(Status.DISBURSING, self.finish)
 
 
-def money(amount_minor: int, currency: str) -> Any:
-    """Return an amount as the contracts carry it."""
-    return money_pb2.Money(amount_minor=amount_minor, currency=currency)
-
-
-def _disburse(found: Application, payout: Payout, *, validate_only: bool = False) -> Any:
-    before = len(paid_before(found.payouts))
-    return ledger_pb.DisburseLoanRequest(
-        request_id=f"disburse-{found.application_id}" + (f"-{before + 1}" if before else ""),
-        loan_id=found.loan_id,
-        value_on=payout.value_on.isoformat(),
-        amount=money(payout.lent_minor, found.currency),
-        validate_only=validate_only,
-    )
-
-
-def _order(found: Application, payout: Payout) -> PayoutOrder:
-    return PayoutOrder(
-        payout.payout_id,
-        payout.account_ref,
-        payout.amount_minor,
-        found.currency,
-        payout.value_on,
-    )
-
-
-def _rest_order(found: Application, payout: Payout) -> PayoutOrder:
-    return _order(found, payout)._replace(
-        payout_id=f"{payout.payout_id}-rest", amount_minor=payout.rest_minor
-    )
+def _by(refusal: LendingError) -> str:
+    """Say whose refusal it is that kept an order from being sent."""
+    ours = (StepOutOfOrder, DisclosureOutOfDate, RefinancingTooSmall, LoanNotRefinanced)
+    return "origination" if isinstance(refusal, ours) else "ledger"

@@ -8,7 +8,8 @@ from typing import Any
 from lending.origination.v1 import origination_service_pb2 as pb
 
 from services.origination.application import writing
-from services.origination.application.desk import Desk, Prepared, Shown, shown_id
+from services.origination.application.desk import Desk, Prepared
+from services.origination.application.keeping import Shown, shown_id
 from services.origination.application.offering import cost_of
 from services.origination.application.refinancing import payoff
 from services.origination.application.terms import terms_of

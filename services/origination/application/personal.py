@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.origination.application.desk import Shown
+from services.origination.application.keeping import Shown
 from services.origination.domain.application import Application
 from shared.runtime.vault import Personal
 

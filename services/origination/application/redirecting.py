@@ -9,15 +9,17 @@ from lending.origination.v1 import origination_service_pb2 as pb
 
 from services.origination.application.deciding import Deciding
 from services.origination.application.desk import Desk, Prepared
+from services.origination.application.terms import terms_of
 from services.origination.domain.application import Application, Check, stepped
+from services.origination.domain.payouts import is_all_out
 from services.origination.domain.proposals import Proposal, is_seconded
-from services.origination.domain.state_machine import Status, Step, require
+from services.origination.domain.state_machine import LoanIsPaidOut, Status, Step, require
 from shared.kernel.errors import InvalidArgument, Unavailable
 from shared.runtime.identity import actor
 from shared.runtime.requests import an_id, an_identity
 
 BANK_ACCOUNT = "bank_account"
-SIGNED = {Status.CONTRACTED, Status.PAYOUT_RETURNED}
+SIGNED = {Status.CONTRACTED, Status.PAYOUT_RETURNED, Status.DISBURSED}
 
 
 class AccountNotValid(InvalidArgument):
@@ -26,6 +28,17 @@ class AccountNotValid(InvalidArgument):
 
 class AccountNotChecked(Unavailable):
     """The check of the account did not answer; ask again."""
+
+
+def _require(found: Application) -> None:
+    """Let an account be changed while money is still to go there."""
+    require(found.status, Step.REDIRECT)
+    if found.status is Status.DISBURSED:
+        terms = terms_of(found)
+        if is_all_out(found.payouts, terms.principal_minor, terms.disbursements_max):
+            raise LoanIsPaidOut(
+                f"all of {found.loan_id} is paid out", field="application_id", status=found.status
+            )
 
 
 @dataclass(slots=True)
@@ -49,7 +62,7 @@ class Redirecting:
         by = actor(named, field="changed_by")
 
         async def prepare(found: Application) -> Prepared:
-            require(found.status, Step.REDIRECT)
+            _require(found)
             await self.desk.expire(found, await self.desk.today(found))
             checks = await self._checked(msgspec.structs.replace(found, account_ref=account))
             stamp = self.desk.stamp(by)

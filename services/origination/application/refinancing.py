@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 
 from lending.common.v1 import money_pb2
 from lending.ledger.v1 import ledger_service_pb2 as ledger_pb
 from lending.ledger.v1 import loan_pb2
 
+from services.origination.application import names
 from services.origination.application.desk import Desk
 from services.origination.domain.application import Application
 from services.origination.domain.payouts import Payout
-from shared.kernel.errors import Refused
+from shared.kernel.errors import InvalidArgument, Refused
 
 
 class LoanNotRefinanced(Refused):
@@ -45,21 +46,58 @@ async def would_pay_off(desk: Desk, given: Application, payout: Payout) -> None:
         await desk.ledger.PostRepayment(_repayment(given, payout, validate_only=True))
 
 
-async def pay_off(desk: Desk, given: Application, payout: Payout) -> int:
+class PaidOff(NamedTuple):
+    """What a loan that is refinanced took of what was meant for it, and if not all, why."""
+
+    amount_minor: int
+    why: str = ""
+
+
+async def pay_off(desk: Desk, given: Application, payout: Payout) -> PaidOff:
     """
-    Pay the other loan off, and return with how much: less if it needs less by now.
+    Pay the other loan off; with less if it needs less by now, with nothing if it takes nothing.
 
     The id of the repayment names its amount, and the ledger takes no second one above the payoff:
     asked again after a crash, it is paid off once.
     """
     try:
         await desk.ledger.PostRepayment(_repayment(given, payout))
-    except Refused:
-        loan = await _loan(desk, given.refinances, payout.value_on)
-        if loan.payoff_minor >= payout.payoff_minor:
-            raise
-        return int(loan.payoff_minor)
-    return payout.payoff_minor
+    except (Refused, InvalidArgument) as refusal:
+        needed = await _needed(desk, given, payout)
+        # What is refused at the very payoff is refused for good: that loan takes no money.
+        taken = needed if needed < payout.payoff_minor else 0
+        return PaidOff(taken, refusal.reason)
+    return PaidOff(payout.payoff_minor)
+
+
+async def _needed(desk: Desk, given: Application, payout: Payout) -> int:
+    """Return what the other loan takes: its payoff at the value date, no more than today's."""
+    today = max(await desk.business_on() or payout.value_on, payout.value_on)
+    then, now = [await _loan(desk, given.refinances, on) for on in (payout.value_on, today)]
+    if now.status != loan_pb2.LOAN_STATUS_ACTIVE:
+        return 0
+    return max(0, min(int(then.payoff_minor), int(now.payoff_minor)))
+
+
+async def put_back(desk: Desk, given: Application, payout: Payout) -> str:
+    """
+    Repay the new loan with what the bank returned of it; nothing is owed that never arrived.
+
+    Returns:
+        "" once the ledger has it; its reason where it refuses, and people are to look.
+    """
+    try:
+        await desk.ledger.PostRepayment(
+            ledger_pb.PostRepaymentRequest(
+                request_id=names.rest_id(payout),
+                loan_id=given.loan_id,
+                value_on=payout.value_on.isoformat(),
+                amount=money_pb2.Money(amount_minor=payout.rest_minor, currency=given.currency),
+            )
+        )
+    except (Refused, InvalidArgument) as refusal:
+        return refusal.reason
+    return ""
 
 
 async def _loan(desk: Desk, loan_id: str, on: date) -> Any:
@@ -71,7 +109,7 @@ def _repayment(
     given: Application, payout: Payout, *, validate_only: bool = False
 ) -> ledger_pb.PostRepaymentRequest:
     return ledger_pb.PostRepaymentRequest(
-        request_id=f"payoff-{given.application_id}-{payout.payoff_minor}",
+        request_id=names.payoff_id(given.application_id, payout.payoff_minor),
         loan_id=given.refinances,
         value_on=payout.value_on.isoformat(),
         amount=money_pb2.Money(amount_minor=payout.payoff_minor, currency=given.currency),

@@ -13,9 +13,12 @@ from lending.origination.v1 import origination_service_pb2 as pb
 from lending.origination.v1 import security_service_pb2 as security_pb
 
 from services.origination.application.desk import Desk, Prepared
+from services.origination.application.holding import hold
+from services.origination.application.keeping import let_go
 from services.origination.application.offering import with_fees
 from services.origination.application.ports import SecurityMessages
 from services.origination.application.terms import matures_on
+from services.origination.application.trials import trying
 from services.origination.domain.application import Application, noted, stepped
 from services.origination.domain.contract import SIGNABLE, ContractDiffers
 from services.origination.domain.products import latest
@@ -30,7 +33,6 @@ from services.origination.domain.securities import (
     SecurityCurrencyDiffers,
     check_collateral,
     check_insurance,
-    disengaged,
     engaged,
     restated,
 )
@@ -110,7 +112,8 @@ class Securing:
     async def _engage(
         self, work: Work, application: Application, given: Guarantee, on: date
     ) -> None:
-        guarantor = await work.get(Guarantor, given.provider_ref)
+        held = await hold(work, Guarantor, given.provider_ref)
+        guarantor = held.now
         limit = latest(self.desk.policies.guarantor_limit, on)
         if guarantor is None or limit is None or guarantor.currency != application.currency:
             raise GuarantorNotRegistered(
@@ -124,7 +127,7 @@ class Securing:
             debtor_group=given.debtor_group,
             amount_minor=given.amount_minor,
         )
-        await work.put(engaged(guarantor, more, limit), guarantor.guarantor_ref)
+        await held.put(engaged(guarantor, more, limit))
 
     async def register(
         self, request: security_pb.RegisterGuarantorRequest
@@ -133,14 +136,15 @@ class Securing:
         given = self.messages.guarantor(request)
 
         async def act(work: Work) -> security_pb.Guarantor:
-            known = await work.get(Guarantor, given.guarantor_ref)
-            after = restated(known, given)
-            await work.put(after, after.guarantor_ref)
+            held = await hold(work, Guarantor, given.guarantor_ref)
+            after = restated(held.now, given)
+            await held.put(after)
             return self.messages.guarantor_message(after)
 
-        return await self.desk.records.answer_once(
-            request, security_pb.Guarantor, act, method="RegisterGuarantor"
-        )
+        with trying(request.validate_only):
+            return await self.desk.answer_once(
+                request, security_pb.Guarantor, act, method="RegisterGuarantor"
+            )
 
     async def guarantor(self, guarantor_ref: str) -> security_pb.Guarantor:
         """Return a guarantor, or raise GuarantorNotFound."""
@@ -195,16 +199,20 @@ class Securing:
         """
 
         async def prepare(found: Application) -> Prepared:
-            _named(found, request.guarantee_id)
+            named = _named(found, request.guarantee_id)
             today = await self.desk.today(found)
             if ALLOWED[found.status]:
                 await self._refuse_while_owed(found)
-            changes = {"released_on": today}
-            return self._changed(found, "release", request.guarantee_id, changes)
 
-        message = await self.desk.step(request, "ReleaseGuarantee", prepare)
-        await self._disengage(request.application_id, request.guarantee_id)
-        return message
+            async def disengage(work: Work) -> None:
+                if named.kind == GUARANTOR:
+                    await let_go(work, named.provider_ref, found.application_id)
+
+            changes = {"released_on": today}
+            changed = self._changed(found, "release", request.guarantee_id, changes)
+            return changed._replace(also=disengage)
+
+        return await self.desk.step(request, "ReleaseGuarantee", prepare)
 
     async def _refuse_while_owed(self, found: Application) -> None:
         status = None
@@ -218,14 +226,6 @@ class Securing:
                 expected="a loan that is settled or written off, or an application that has ended",
                 status=found.status,
             )
-
-    async def _disengage(self, application_id: str, guarantee_id: str) -> None:
-        async with self.desk.records.work() as work:
-            found = await self.desk.get(work, application_id)
-            provider = _named(found, guarantee_id).provider_ref
-            guarantor = await work.get(Guarantor, provider)
-            if guarantor is not None:
-                await work.put(disengaged(guarantor, application_id), provider)
 
     def _changed(
         self, found: Application, what: str, guarantee_id: str, changes: dict[str, Any]

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from services.origination.application.terms import terms_of
 from services.origination.domain.application import Application
+from services.origination.domain.payouts import is_all_out
 from services.origination.domain.state_machine import Status
 from shared.kernel.errors import NotFound, Refused
 from shared.runtime.records import Records
 from shared.runtime.requests import a_text
 from shared.runtime.vault import SHREDDED, VaultKeyMissing
 
-OVER = {Status.DISBURSED, Status.CANCELLED, Status.DECLINED, Status.WITHDRAWN, Status.EXPIRED}
+OVER = {Status.CANCELLED, Status.DECLINED, Status.WITHDRAWN, Status.EXPIRED}
 """Where nothing is left to be signed or paid out, so nothing personal is needed any more."""
 
 
@@ -41,6 +43,14 @@ def account_of(application: Application) -> str:
     return application.account_ref
 
 
+def _is_over(application: Application) -> bool:
+    """Say whether nothing is left to be signed or paid out; a part that can be drawn is left."""
+    if application.status is Status.DISBURSED:
+        terms = terms_of(application)
+        return is_all_out(application.payouts, terms.principal_minor, terms.disbursements_max)
+    return application.status in OVER
+
+
 async def shred_borrower(records: Records, borrower_ref: str, reason: str, now: datetime) -> None:
     """
     Destroy a borrower's key.
@@ -59,7 +69,7 @@ async def shred_borrower(records: Records, borrower_ref: str, reason: str, now: 
     async with records.work() as work:
         async for one in work.every(Application):
             named = {one.borrower_ref, *(person.borrower_ref for person in one.co_borrowers)}
-            if borrower_ref in named and one.status not in OVER:
+            if borrower_ref in named and not _is_over(one):
                 raise BorrowerStillApplies(
                     f"{one.application_id} is {one.status}", field="borrower_ref"
                 )

@@ -9,6 +9,7 @@ import msgspec
 from lending.origination.v1 import origination_service_pb2 as pb
 
 from services.origination.application.desk import ApplicationChangedMeanwhile, Desk
+from services.origination.application.holding import hold
 from services.origination.application.offering import valid_until
 from services.origination.application.ports import Forms
 from services.origination.application.refinancing import payoff
@@ -40,13 +41,14 @@ class Submitting:
         stamp = self.desk.stamp()
 
         async def act(work: Work) -> pb.Application:
-            earlier = await work.get(Application, application.application_id)
+            held = await hold(work, Application, application.application_id)
+            earlier = held.now
             if earlier is not None:
                 require(earlier.status, Step.DRAFT)
             trail = earlier.trail if earlier else ()
             now = msgspec.structs.replace(application, trail=trail, valid_until_on=until)
             after = stepped(now, Step.DRAFT, Status.DRAFT, stamp)
-            return self.desk.message(await self.desk.keep(work, after))
+            return self.desk.message(await self.desk.keep(held, after))
 
         with trying(request.validate_only):
             return await self.desk.answer_once(request, pb.Application, act, method="SaveDraft")
@@ -73,7 +75,8 @@ class Submitting:
         stamp, version = self.desk.stamp(), application.policy_version
 
         async def act(work: Work) -> pb.Application:
-            if await work.get(Application, application.application_id) != earlier:
+            held = await hold(work, Application, application.application_id)
+            if held.now != earlier:
                 raise ApplicationChangedMeanwhile("the draft was saved again; submit that one")
             if earlier is not None:
                 drafted = msgspec.structs.replace(
@@ -82,7 +85,7 @@ class Submitting:
                 after = stepped(drafted, Step.SUBMIT, Status.SUBMITTED, stamp, version)
             else:
                 after = noted(application, Step.SUBMIT, stamp, version)
-            return self.desk.message(await self.desk.keep(work, after))
+            return self.desk.message(await self.desk.keep(held, after))
 
         with trying(request.validate_only):
             return await self.desk.answer_once(request, pb.Application, act)

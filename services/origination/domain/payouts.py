@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
 
 import msgspec
 
@@ -22,6 +22,10 @@ class NothingLeftToPayOut(Refused):
     """All that is lent is paid out, or in as many parts as the product allows."""
 
 
+class DrawingPeriodIsOver(Refused):
+    """Later parts are paid out within the days that the product gives after the first."""
+
+
 class RefinancingTooSmall(Refused):
     """What is lent does not pay off the loan that it refinances."""
 
@@ -35,8 +39,10 @@ class Payout(msgspec.Struct, frozen=True, kw_only=True):
     One order to pay money out; minor units of the loan's currency.
 
     `sent`: the payer may have it; `reference`: the payer's, once it has paid; `returned`: why the
-    money came back, or never left. `payoff_minor` goes to the loan that is refinanced instead, and
-    `rest_minor` is what that loan turned out not to need: it goes to the borrower too.
+    money came back, or never left; `paid_on`: the business date by which it had paid.
+    `payoff_minor` goes to the loan that is refinanced instead, and `rest_minor` is what that loan
+    turned out not to need: it goes to the borrower too, or if the bank returns it, back into the
+    new loan. `disbursal_id` names it to the ledger; what began without one has the older form.
     """
 
     payout_id: str
@@ -50,6 +56,9 @@ class Payout(msgspec.Struct, frozen=True, kw_only=True):
     payoff_minor: int = 0
     rest_minor: int = 0
     rest_reference: str = ""
+    rest_returned: str = ""
+    paid_on: date | None = None
+    disbursal_id: str = ""
 
     @property
     def lent_minor(self) -> int:
@@ -65,6 +74,32 @@ def paid_before(payouts: Sequence[Payout]) -> list[Payout]:
 def paid_minor(payouts: Sequence[Payout]) -> int:
     """Return what was paid out."""
     return sum(p.lent_minor for p in payouts if p.reference and not p.returned)
+
+
+def is_all_out(payouts: Sequence[Payout], lent_minor: int, parts_max: int) -> bool:
+    """Say whether no further part can be paid out."""
+    parts = sum(bool(p.reference) and not p.returned for p in payouts)
+    return paid_minor(payouts) >= lent_minor or parts >= max(1, parts_max)
+
+
+def last_drawing_on(payouts: Sequence[Payout], drawing_days: int) -> date | None:
+    """Return the last day on which a later part can be paid out; None before the first."""
+    first = next((p.value_on for p in payouts if p.reference and not p.returned), None)
+    return first + timedelta(days=drawing_days) if first else None
+
+
+def check_drawing(payouts: Sequence[Payout], drawing_days: int, on: date) -> None:
+    """
+    Let a part be paid out on a day.
+
+    Raises:
+        DrawingPeriodIsOver: with the last day.
+    """
+    last = last_drawing_on(payouts, drawing_days)
+    if last is not None and on > last:
+        raise DrawingPeriodIsOver(
+            f"later parts could be paid out until {last}", on=on, expected=f"by {last}"
+        )
 
 
 def next_amount(

@@ -59,6 +59,7 @@ class Product(msgspec.Struct, frozen=True, kw_only=True):
     instalments_max: int = 480
     instalments_offered: tuple[int, ...] = ()
     tranches_max: int = 1
+    drawing_days: int = 180
     counter_shares: tuple[Decimal, ...] = ()
     cost_ceiling: str = ""
     apr_method: str = ""

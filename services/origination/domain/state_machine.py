@@ -86,6 +86,7 @@ _ALLOWED: Mapping[Status, Mapping[Step, tuple[Status, ...]]] = {
         Step.DISBURSE: (_S.DISBURSING,),
         Step.CANCEL: (_S.CANCELLING,),
         Step.RETURN: (_S.CANCELLING,),
+        Step.REDIRECT: (_S.DISBURSED,),
     },
     _S.CANCELLING: {Step.SETTLE: (_S.CANCELLED,), Step.REOPEN: (_S.DISBURSED,)},
     _S.CANCELLED: {},
@@ -207,6 +208,7 @@ _TOO_EARLY: Mapping[Step, type[StepOutOfOrder]] = {
     Step.SETTLE: CancellationNotUnderWay,
     Step.REOPEN: CancellationNotUnderWay,
 }
+_ENDED_UNPAID = {_S.WITHDRAWN, _S.EXPIRED}
 _OWN = {Step.PAY, Step.RETURN, Step.SETTLE, Step.REOPEN}
 _UNDECIDED = {_S.SUBMITTED, _S.REFERRED}
 _UNSIGNED = {_S.OFFERED, _S.DISCLOSED, _S.CONFIRMED}
@@ -216,6 +218,8 @@ def refusal(status: Status, step: Step) -> type[StepOutOfOrder]:
     """Return what stands in the way of a step that `status` does not allow."""
     if status is _S.DRAFT:
         return ApplicationNotSubmitted
+    if step in {Step.DRAFT, Step.SUBMIT} and status in _ENDED_UNPAID:
+        return _IN_THE_WAY[status]
     if step in {Step.DRAFT, Step.SUBMIT}:
         return ApplicationAlreadySubmitted
     if step in _OWN and ALLOWED[status]:

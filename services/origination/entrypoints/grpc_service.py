@@ -110,14 +110,11 @@ class OriginationService(OriginationServiceServicer):
 
     async def DisburseApplication(self, request: Any, context: Any) -> pb.Application:
         """Pay the loan out, exactly once."""
-        application_id = an_id(request.application_id, "application_id")
-        with trying(request.validate_only):
-            return wire.application_message(await self.rooms.disbursing.disburse(application_id))
+        return await self.rooms.disbursing.disburse(request)
 
     async def DisburseTranche(self, request: Any, context: Any) -> pb.Application:
         """Pay a part of the loan out."""
-        with trying(request.validate_only):
-            return wire.application_message(await self.rooms.disbursing.disburse_part(request))
+        return await self.rooms.disbursing.disburse_part(request)
 
     async def ChangeAccount(self, request: Any, context: Any) -> pb.Application:
         """Have the money paid to another account."""
@@ -125,11 +122,11 @@ class OriginationService(OriginationServiceServicer):
 
     async def ReturnPayout(self, request: Any, context: Any) -> pb.Application:
         """Take in that a payout came back."""
-        return wire.application_message(await self.rooms.cancelling.give_back(request))
+        return await self.rooms.cancelling.give_back(request)
 
     async def CancelLoan(self, request: Any, context: Any) -> pb.Application:
         """Take a loan back in its cooling-off days."""
-        return wire.application_message(await self.rooms.cancelling.cancel(request))
+        return await self.rooms.cancelling.cancel(request)
 
     async def WithdrawApplication(self, request: Any, context: Any) -> pb.Application:
         """Withdraw an application."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Coroutine, Generator
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -13,11 +13,13 @@ from typing import Any
 import msgspec
 from lending.ledger.v1 import ledger_service_pb2 as ledger_pb
 from lending.ledger.v1 import loan_pb2
+from lending.origination.v1 import origination_service_pb2 as pb
 
 from services.origination import wire, wire_events
 from services.origination.adapters.policy_file import read_policies
 from services.origination.application.desk import Desk
 from services.origination.application.disbursing import Disbursing
+from services.origination.application.holding import hold
 from services.origination.application.ports import PayoutAnswer, PayoutOrder
 from services.origination.application.terms import as_json
 from services.origination.compose import APPLICATION_ID
@@ -27,6 +29,7 @@ from services.origination.domain.state_machine import Status
 from shared.kernel.errors import Refused
 from shared.runtime.database import open_database
 from shared.runtime.records import OUTBOX, Records
+from tests.services.origination.mortal import Killable, Killed
 
 TODAY = date(2026, 1, 5)
 NOW = datetime(2026, 1, 5, 9, tzinfo=UTC)
@@ -35,37 +38,12 @@ POLICIES = read_policies(OriginationSettings().policies_file)
 TOLD = wire.application_message, wire_events.changed
 
 
-class Killed(BaseException):
-    """The process is gone."""
-
-
 class RepaymentAbovePayoff(Refused):
     """The ledger takes no more than is owed."""
 
 
 class LoanAlreadyDisbursed(Refused):
     """The ledger pays a loan out once."""
-
-
-class Killable:
-    """Runs a coroutine until its nth await, and kills it there; 0 lets it live."""
-
-    def __init__(self, coroutine: Coroutine[Any, Any, Any], at: int) -> None:
-        self.coroutine, self.at, self.awaits = coroutine, at, 0
-
-    def __await__(self) -> Generator[Any, Any, Any]:
-        inner = self.coroutine.__await__()
-        try:
-            waits_for = inner.send(None)
-            while True:
-                self.awaits += 1
-                if self.awaits == self.at:
-                    waits_for = inner.throw(Killed())
-                    continue
-                yield waits_for
-                waits_for = inner.send(None)
-        except StopIteration as done:
-            return done.value
 
 
 @dataclass
@@ -214,7 +192,8 @@ class World:
             await disbursing.desk.records.create(APPLICATION_ID)
             async with disbursing.desk.records.work() as work:
                 refinanced = msgspec.structs.replace(contracted(), refinances=self.refinances)
-                await disbursing.desk.keep(work, refinanced)
+                held = await hold(work, Application, refinanced.application_id)
+                await disbursing.desk.keep(held, refinanced)
 
         await self.live(work, 0)
 
@@ -241,7 +220,7 @@ class World:
         assert sum(self.bank.paid.values()) + sum(self.ledger.repaid.values()) == 100_000
         assert self.ledger.repaid == self.expected_payoff()
         assert self.bank.moves == (2 if self.refinances and self.less() else 1)
-        assert self.ledger.disbursed == {"L-A-1": "disburse-A-1"}
+        assert self.ledger.disbursed == {"L-A-1": "disbursal-A-1-1"}
 
     def less(self) -> int:
         """What the old loan turned out not to need."""
@@ -253,9 +232,15 @@ class World:
         return {f"payoff-A-1-{needed}": needed} if self.refinances and needed else {}
 
 
+def disburse_request(application_id: str, request_id: str = "") -> pb.ApplicationRequest:
+    """Return a client's request; the same one again unless another id is given."""
+    name = request_id or f"disburse-{application_id}"
+    return pb.ApplicationRequest(request_id=name, application_id=application_id)
+
+
 async def disburse(disbursing: Disbursing) -> None:
     """What a client asks."""
-    await disbursing.disburse("A-1")
+    await disbursing.disburse(disburse_request("A-1"))
 
 
 async def resume(disbursing: Disbursing) -> None:

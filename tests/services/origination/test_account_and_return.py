@@ -60,21 +60,25 @@ def test_a_payout_that_the_bank_sends_back_later(place: Place) -> None:
     place.advance(later(place, 4))
     said = {"payoutId": f"payout-{name}-1", "reason": "account closed"}
 
-    def by(person: str) -> dict[str, Any]:
-        request = {"requestId": f"back-{person}", "returnedBy": person}
-        return place.ask("ReturnPayout", name, **said, **request)
+    def by(person: str, **other: str) -> dict[str, Any]:
+        request = {"requestId": f"back-{person}", "returnedBy": person, **said, **other}
+        return place.ask("ReturnPayout", name, **request)
 
     place.refused("PAYOUT_NOT_FOUND", "ReturnPayout", name, **{**said, "payoutId": "payout-x"})
-    first = by("officer-1")
+    first, again = by("officer-1"), by("officer-1")
     with pytest.raises(CallRefused) as same:
-        by("officer-1")
-    second = by("officer-2")
+        by("officer-1", requestId="back-once-more")
+    with pytest.raises(CallRefused) as reused:
+        by("officer-1", reason="another")
+    second = by("officer-2", reason="Account is closed")
     loan = place.suite.call("ledger", "GetLoan", loanId=f"L-{name}")
 
     assert first["status"] == "APPLICATION_STATUS_DISBURSED"
+    assert again == first
     assert reason_of(same.value) == "PROPOSER_IS_THE_SAME"
-    assert second["status"] == by("officer-2")["status"] == "APPLICATION_STATUS_CANCELLED"
-    assert second["payouts"][-1]["returned"] == "account closed"
+    assert reason_of(reused.value) == "REQUEST_ID_REUSED"
+    assert second["status"] == place.get(name)["status"] == "APPLICATION_STATUS_CANCELLED"
+    assert second["payouts"][-1]["returned"] == "Account is closed"
     assert loan["status"] == "LOAN_STATUS_SETTLED"
 
 

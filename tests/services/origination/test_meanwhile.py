@@ -24,6 +24,7 @@ from services.origination.application.deciding import Deciding
 from services.origination.application.desk import PAGE_SIZE, ApplicationChangedMeanwhile, Desk
 from services.origination.application.disbursing import Disbursing
 from services.origination.application.disclosing import Disclosing
+from services.origination.application.holding import hold
 from services.origination.application.ports import PayoutAnswer, PayoutOrder
 from services.origination.application.securing import Securing
 from services.origination.application.terms import terms_of
@@ -43,6 +44,7 @@ from tests.services.origination.killing import (
     Bank,
     FakeLedger,
     contracted,
+    disburse_request,
 )
 
 
@@ -107,7 +109,7 @@ def submitted(**other: Any) -> Application:
 async def store(desk: Desk, *applications: Application) -> None:
     async with desk.records.work() as work:
         for application in applications:
-            await desk.keep(work, application)
+            await desk.keep(await hold(work, Application, application.application_id), application)
 
 
 def premium(request_id: str) -> pb.AddGuaranteeRequest:
@@ -183,7 +185,7 @@ async def test_who_lost_the_race_does_not_pay(desk: Desk) -> None:
     bank, gate = Bank(), asyncio.Event()
     slow, quick = Disbursing(desk, bank), Disbursing(desk, bank)
     desk.ledger.gates.append(gate)
-    first = asyncio.create_task(slow.disburse("A-1"))
+    first = asyncio.create_task(slow.disburse(disburse_request("A-1")))
     while desk.ledger.gates:
         await asyncio.sleep(0.01)
     desk.ledger.refuses = True
@@ -192,7 +194,8 @@ async def test_who_lost_the_race_does_not_pay(desk: Desk) -> None:
     gate.set()
     ended = await first
 
-    assert returned.status is ended.status is Status.PAYOUT_RETURNED
+    assert returned.status is Status.PAYOUT_RETURNED
+    assert ended.status == pb.APPLICATION_STATUS_PAYOUT_RETURNED
     assert bank.moves == 0
 
 
@@ -210,7 +213,7 @@ async def test_one_bad_answer_does_not_stop_the_others(desk: Desk) -> None:
     for name in ("A-1", "A-2"):
         await store(desk, msgspec.structs.replace(contracted(), application_id=name))
         with pytest.raises(LendingError):
-            await Disbursing(desk, Away()).disburse(name)
+            await Disbursing(desk, Away()).disburse(disburse_request(name))
 
     await Disbursing(desk, HalfBroken()).resume()
 

@@ -13,6 +13,7 @@ import pytest
 
 from services.origination.application.desk import Desk
 from services.origination.application.disclosing import Disclosing, DocumentShredded
+from services.origination.application.holding import hold
 from services.origination.application.personal import PERSONAL
 from services.origination.application.shredding import (
     BorrowerNotSealed,
@@ -43,7 +44,13 @@ def borrowed(**other: object) -> Application:
         "account_ref": ACCOUNT,
         "status": Status.DISBURSED,
         "payouts": (
-            Payout(payout_id="P-1", account_ref=ACCOUNT, amount_minor=100_000, value_on=TODAY),
+            Payout(
+                payout_id="P-1",
+                account_ref=ACCOUNT,
+                amount_minor=100_000,
+                value_on=TODAY,
+                reference="R",
+            ),
         ),
         "co_borrowers": (CoBorrower(borrower_ref="B-2", name=OTHER, identity_number=NUMBER),),
     }
@@ -69,7 +76,7 @@ async def store(desk: Desk, application: Application) -> None:
     text = Written(f"合同 {NAME}", f"Contract of {NAME}", "c" * 64)
     signed = msgspec.structs.replace(application, contract_sha256=text.sha256)
     async with desk.records.work() as work:
-        await desk.keep(work, signed)
+        await desk.keep(await hold(work, Application, signed.application_id), signed)
         await desk.show(work, signed, "CONTRACT", text)
 
 
@@ -102,7 +109,7 @@ async def test_a_draft_of_nobody_known_yet_is_sealed_too(desk: Desk, tmp_path: P
     form = f'{{"applicantName": "{NAME}"}}'
     draft = borrowed(borrower_ref="", status=Status.DRAFT, draft_json=form)
     async with desk.records.work() as work:
-        await desk.keep(work, draft)
+        await desk.keep(await hold(work, Application, draft.application_id), draft)
 
     assert leaked(tmp_path) == []
     assert (await desk.load("A-1")).draft_json == form

@@ -87,6 +87,7 @@ STOPPED = {
             Step.DISBURSE: "DISBURSING",
             Step.CANCEL: "CANCELLING",
             Step.RETURN: "CANCELLING",
+            Step.REDIRECT: "DISBURSED",
         },
     ),
     Status.CANCELLING: (
@@ -110,6 +111,8 @@ def expected(status: Status, step: Step) -> str:
     """Return the statuses a step may lead to, else the reason of its refusal."""
     if status is Status.DRAFT:
         return DRAFT.get(step, "application_not_submitted")
+    if step in (Step.DRAFT, Step.SUBMIT) and status in (Status.WITHDRAWN, Status.EXPIRED):
+        return f"application_is_{status.lower()}"
     if step in (Step.DRAFT, Step.SUBMIT):
         return "application_already_submitted"
     if status in LIVES and step is Step.REDIRECT:
