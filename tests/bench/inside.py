@@ -50,7 +50,7 @@ def replay(loans: int, runs: int) -> Measure:
     for _ in range(runs):
         started = process_time()
         for _ in range(loans):
-            fold(decode(topic, state) for topic, state in stored)
+            fold([decode(topic, state) for topic, state in stored])
         ours = loans * len(stored) / (process_time() - started)
         measure.add(ours, default_replay(max(10, loans // 20), len(stored)))
     return measure

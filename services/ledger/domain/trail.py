@@ -39,6 +39,17 @@ class Trail(Sequence[T], Generic[T]):
             return self._seen(items, size + 1)
         return self._seen([*items[:size], item], size + 1)
 
+    def grown_by(self, more: Iterable[T]) -> Trail[T]:
+        """Return this trail with more items at its end, oldest first."""
+        items, size = self._items, self._size
+        for item in more:
+            if len(items) == size:
+                items.append(item)
+            if items[size] is not item and items[size] != item:
+                items = [*items[:size], item]
+            size += 1
+        return self._seen(items, size)
+
     def first(self, size: int) -> Trail[T]:
         """Return the trail of the first items, at most as many as there are."""
         return self if size >= self._size else self._seen(self._items, size)

@@ -62,6 +62,20 @@ def test_two_threads_grow_the_same_trail_apart() -> None:
         assert all(threads.map(grow, range(1, 5)))
 
 
+def test_growing_by_several_is_growing_by_each() -> None:
+    """Several items at once give what one after the other gives, shared or parted."""
+    begun: Trail[int] = Trail((1, 2))
+    shared = begun.grown(3).grown(4)
+
+    for more in ((), (3,), (3, 4, 5), (7, 8), (3, 9)):
+        grown, one_by_one = begun.grown_by(more), begun
+        for item in more:
+            one_by_one = one_by_one.grown(item)
+        assert list(grown) == [1, 2, *more] == list(one_by_one)
+    assert begun.grown_by((3, 4)).shares(shared)
+    assert (list(begun), list(shared)) == ([1, 2], [1, 2, 3, 4])
+
+
 def seconds_of(desk: Desk) -> float:
     """Return the least seconds of one repayment, of many, into a loan as it stands."""
     least = float("inf")
