@@ -35,12 +35,19 @@ from services.ledger.domain.kept import KEEPER
 from services.ledger.entrypoints.approval_service import ApprovalService
 from services.ledger.entrypoints.audit_service import AuditService
 from services.ledger.entrypoints.grpc_service import LedgerService
+from services.ledger.entrypoints.recording import AUDIT_READS, LEDGER_READS, LOAN_READS, Recorded
 from services.ledger.wire_approvals import HELD, approval_rule
 from shared.audit.checkpoints import load_signer
 from shared.runtime.collector import collect_seldom
 from shared.runtime.database import open_database
 from shared.runtime.grpc_server import ByName, serve
 from shared.runtime.telemetry import configure_logging, configure_tracing
+
+SERVED = [
+    approval_service_pb2.DESCRIPTOR.services_by_name["LedgerApprovalService"].full_name,
+    pb.DESCRIPTOR.services_by_name["LedgerService"].full_name,
+    audit_service_pb2.DESCRIPTOR.services_by_name["LedgerAuditService"].full_name,
+]
 
 
 async def serve_ledger(settings: LedgerSettings, stop: asyncio.Event | None = None) -> None:
@@ -60,19 +67,15 @@ async def serve_ledger(settings: LedgerSettings, stop: asyncio.Event | None = No
     loans = LoanList(writer, followers, LoanLists(models.engine))
     approvals, rules = Approvals(writer), ApprovalRules(writer, lambda: datetime.now(UTC))
     service = LedgerService(writer, followers, models, ageing, loans, approvals)
-
-    audits = _audits(settings, writer, followers, models)
+    reads = RecordedReads(writer, lambda: datetime.now(UTC), lambda: uuid4().hex)
+    audits = _audits(settings, reads, followers, models, service)
 
     def register(server: ByName) -> Sequence[str]:
-        add_LedgerServiceServicer_to_server(service, server)
-        add_LedgerAuditServiceServicer_to_server(audits, server)
+        add_LedgerServiceServicer_to_server(Recorded(service, LEDGER_READS, reads), server)
+        add_LedgerAuditServiceServicer_to_server(Recorded(audits, AUDIT_READS, reads), server)
         approving = ApprovalService(approvals, service.weighed)
         add_LedgerApprovalServiceServicer_to_server(approving, server)
-        return [
-            approval_service_pb2.DESCRIPTOR.services_by_name["LedgerApprovalService"].full_name,
-            pb.DESCRIPTOR.services_by_name["LedgerService"].full_name,
-            audit_service_pb2.DESCRIPTOR.services_by_name["LedgerAuditService"].full_name,
-        ]
+        return SERVED
 
     await serve(
         settings,
@@ -88,12 +91,18 @@ async def serve_ledger(settings: LedgerSettings, stop: asyncio.Event | None = No
 
 
 def _audits(
-    settings: LedgerSettings, writer: Writer, followers: Followers, models: ReadModels
+    settings: LedgerSettings,
+    reads: RecordedReads,
+    followers: Followers,
+    models: ReadModels,
+    service: LedgerService,
 ) -> AuditService:
     """Return what answers auditors: proofs, evidence, counterfactuals, each read recorded."""
     signer = partial(load_signer, settings.log_origin, settings.signing_key_path())
     seals = Seals(models.engine)
+    writer = reads.writer
     prover = Prover(writer.log, seals, followers.hurry)
     evidence = Evidence(prover, signer, decode)
-    reads = RecordedReads(writer, lambda: datetime.now(UTC), lambda: uuid4().hex)
-    return AuditService(prover, seals, evidence, reads, signer, lambda: writer.business_on)
+    again = {name: getattr(service, name) for name in LOAN_READS}
+    today = lambda: writer.business_on  # noqa: E731
+    return AuditService(prover, seals, evidence, reads, signer, today, again)

@@ -50,9 +50,11 @@ class Caller(grpc.aio.UnaryUnaryClientInterceptor):
         )
         call = await continuation(asked, request)
         try:
-            return await call
+            await call
         except grpc.aio.AioRpcError as failure:
             raise error_from_rpc(failure) from None
+        # Not its answer: the caller may ask the call for the metadata that came with it.
+        return call
 
 
 def open_channel(target: str, deadline_seconds: float = 10.0, tls: Tls = PLAIN) -> grpc.aio.Channel:

@@ -21,12 +21,13 @@ class Caller:
     Who asks.
 
     `identity` is `service/<name>` or `person/<name>`; `via` the service that says so of a person,
-    empty where the certificate says it.
+    empty where the certificate says it; `recorded` whether what it reads is recorded.
     """
 
     identity: str
     roles: tuple[str, ...]
     via: str = ""
+    recorded: bool = False
 
 
 _CALLER: ContextVar[Caller | None] = ContextVar("duebook_caller", default=None)

@@ -40,12 +40,14 @@ class Role(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     `may` and `vouches` are methods such as /lending.ledger.v1.LedgerService/GetLoan, or beginnings
     of them with * at the end. A holder who vouches answers for the approval of these methods
-    itself: it has had two persons look. A gateway states the person it calls for.
+    itself: it has had two persons look. A gateway states the person it calls for. What holders of
+    a `recorded` role read of the ledger is recorded in its log.
     """
 
     may: tuple[str, ...] = ()
     vouches: tuple[str, ...] = ()
     gateway: bool = False
+    recorded: bool = False
 
 
 class Roles(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -111,7 +113,7 @@ class Roles(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
                 raise PersonNotStatable(f"{identity} is no gateway", identity=identity)
             identity, via = f"person/{person}", identity
         names = self.callers.get(identity, ())
-        return Caller(identity, names, via)
+        return Caller(identity, names, via, any(self.roles[name].recorded for name in names))
 
     def may(self, names: tuple[str, ...], method: str) -> bool:
         """Return whether holders of these roles may call a method."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -15,76 +14,26 @@ from lending.ledger.v1 import approval_service_pb2_grpc as approval_grpc
 from lending.ledger.v1 import audit_service_pb2 as audit_pb
 from lending.ledger.v1 import audit_service_pb2_grpc as audit_grpc
 from lending.ledger.v1 import ledger_service_pb2 as pb
-from lending.ledger.v1 import ledger_service_pb2_grpc as ledger_grpc
 
 from services.ledger.adapters.event_store import open_event_store
 from services.ledger.application.inspecting import APPROVED, inspect
 from services.ledger.compose_replay import WRITTEN
-from services.ledger.wire_terms import terms_message
 from shared.kernel.errors import LendingError
-from shared.runtime.grpc_client import open_channel
-from tests.services.ledger.domain.desk import TERMS
-from tests.shared.runtime.secured import Secured
-from tests.system.processes import Service, free_port
+from tests.system.secured_ledger import DAY, Stub, secured_ledger
 
 CALLERS = (
-    '"service/payments" = ["payments", "end_of_day"]',
     '"person/li" = ["servicer", "reader"]',
     '"person/wang" = ["approver", "reader"]',
     '"person/both" = ["servicer", "approver"]',
     '"person/zhao" = ["auditor"]',
 )
-DAY = "2026-01-05"
 
 
 @pytest.fixture
-async def ledger(tmp_path: Path) -> AsyncIterator[Callable[[str, Any], Any]]:
+async def ledger(tmp_path: Path) -> AsyncIterator[Stub]:
     """A ledger under the production profile with a loan and a repayment; by whose certificate."""
-    secured, port = Secured.make(tmp_path / "certs", *CALLERS), free_port()
-    environment = {
-        "LEDGER_GRPC_PORT": str(port),
-        "LEDGER_METRICS_PORT": "0",
-        "LEDGER_DATABASE_URL": f"sqlite+aiosqlite:///{tmp_path}/ledger.db",
-        "LEDGER_NATS_URL": secured.nats_url(free_port(), "service/ledger"),
-        **secured.environment("LEDGER", "service/ledger"),
-    }
-    process = Service("ledger", port, environment, tmp_path / "ledger.log")
-    process.start()
-    async with AsyncExitStack() as stack:
-        stack.callback(process.stop)
-
-        def stub(identity: str, kind: Any = ledger_grpc.LedgerServiceStub) -> Any:
-            channel = open_channel(f"localhost:{port}", 10.0, secured.tls(identity))
-            stack.push_async_callback(channel.close)
-            return kind(channel)
-
-        await _lend(stub("service/origination"), stub("service/payments"))
+    async with secured_ledger(tmp_path, *CALLERS) as stub:
         yield stub
-
-
-async def _lend(origination: Any, payments: Any) -> None:
-    amount = Money(amount_minor=TERMS.principal_minor, currency="CNY")
-    await payments.AdvanceBusinessDate(pb.AdvanceBusinessDateRequest(request_id="day-1", to=DAY))
-    await origination.OpenLoan(
-        pb.OpenLoanRequest(
-            request_id="open-1",
-            loan_id="L-1",
-            borrower_ref="B",
-            product="p",
-            terms=terms_message(TERMS),
-        )
-    )
-    await origination.DisburseLoan(
-        pb.DisburseLoanRequest(request_id="pay-1", loan_id="L-1", value_on=DAY, amount=amount)
-    )
-    await payments.PostRepayment(
-        pb.PostRepaymentRequest(
-            request_id="money-1",
-            loan_id="L-1",
-            value_on=DAY,
-            amount=Money(amount_minor=1000, currency="CNY"),
-        )
-    )
 
 
 def reversal(reason: str = "returned debit") -> pb.ReverseRepaymentRequest:

@@ -23,6 +23,10 @@ class ReadNotFound(NotFound):
     """No read of this id was recorded."""
 
 
+class ReadNotRepeatable(Refused):
+    """Its answer was about the log or the lists as they then stood: only its hash is kept."""
+
+
 class ReadOfPeriod(Refused):
     """It was evidence about a period: book evidence makes it again, from what was recorded."""
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
 from google.protobuf import json_format
 from lending.ledger.v1 import audit_service_pb2 as pb
+from lending.ledger.v1 import ledger_service_pb2
 from lending.ledger.v1.audit_service_pb2_grpc import LedgerAuditServiceServicer
 
 from services.ledger import wire_audit
@@ -18,13 +19,14 @@ from services.ledger.application.evidencing import Evidence
 from services.ledger.application.key_rotation import keys_of, signed_by
 from services.ledger.application.proving import NotCosigned, Prover, Sealed
 from services.ledger.application.reading import facts_of
-from services.ledger.application.recorded_reads import RecordedReads
+from services.ledger.application.recorded_reads import ReadNotRepeatable, RecordedReads
+from services.ledger.domain.book_events import AnswerRead
 from services.ledger.domain.counterfactual import suppose
 from services.ledger.domain.difference import Look
 from services.ledger.domain.refusals import BusinessDateNotSet
+from services.ledger.entrypoints.recording import Read, reader_of, record
 from shared.audit.checkpoints import Signer
 from shared.kernel.dates import parse_date
-from shared.runtime.identity import actor
 from shared.runtime.requests import a_loan, a_text, an_id, an_instant
 
 
@@ -39,9 +41,11 @@ class AuditService(LedgerAuditServiceServicer):
         reads: RecordedReads,
         signer: Callable[[], Signer],
         today: Callable[[], date | None],
+        loan_reads: Mapping[str, Read] | None = None,
     ) -> None:
         self.prover, self.seals, self.evidence = prover, seals, evidence
         self.reads, self.signer, self.today = reads, signer, today
+        self.loan_reads = loan_reads or {}
 
     async def GetCheckpoint(self, request: Any, context: Any) -> pb.SignedCheckpoint:
         """Return a signed checkpoint with what witnesses say of it."""
@@ -92,11 +96,7 @@ class AuditService(LedgerAuditServiceServicer):
     async def RepeatRead(self, request: Any, context: Any) -> pb.RepeatReadResponse:
         """Answer a recorded question again."""
         read = await self.reads.find(an_id(request.read_id, "read_id"))
-        kind, answer = {
-            "ExportEvidence": (pb.ExportEvidenceRequest, self._evidence),
-            "SupposeLoan": (pb.SupposeLoanRequest, self._supposed),
-        }[read.method]
-        again = await answer(json_format.Parse(read.request_json, kind()))
+        again = await self._again(read)
         return pb.RepeatReadResponse(
             reader=read.reader,
             purpose=read.purpose,
@@ -107,16 +107,25 @@ class AuditService(LedgerAuditServiceServicer):
             same=hashlib.sha256(wire_audit.answer_bytes(again)).hexdigest() == read.answer_sha256,
         )
 
+    async def _again(self, read: AnswerRead) -> Any:
+        """Answer a recorded question as it would be answered now."""
+        if read.method == "ExportEvidence":
+            return await self._evidence(
+                json_format.Parse(read.request_json, pb.ExportEvidenceRequest())
+            )
+        if read.method == "SupposeLoan":
+            return await self._supposed(
+                json_format.Parse(read.request_json, pb.SupposeLoanRequest())
+            )
+        if read.method not in self.loan_reads:
+            raise ReadNotRepeatable(f"{read.method} {read.request_json}", field="read_id")
+        kind = getattr(ledger_service_pb2, f"{read.method}Request")
+        asked = json_format.Parse(read.request_json, kind())
+        return await self.loan_reads[read.method](asked, None)
+
     async def _recorded(self, request: Any, answer: Any, context: Any) -> Any:
         """Record an answer in the log, and only then return it with the id of its record."""
-        said = {key: str(value)[:200] for key, value in context.invocation_metadata() or ()}
-        read = await self.reads.record(
-            type(request).__name__.removesuffix("Request"),
-            json_format.MessageToJson(request, indent=None),
-            wire_audit.answer_bytes(answer),
-            reader=actor(said.get("duebook-reader", ""), field="duebook-reader", otherwise=""),
-            purpose=said.get("duebook-purpose", ""),
-        )
+        read = await record(self.reads, request, answer, reader_of(context))
         answer.read_id = read.read_id
         return answer
 
