@@ -45,7 +45,7 @@ async def pack_period(
     until: date,
     *,
     sample: int,
-    seed: str = "",
+    nonce: str = "",
     last: str = "",
     lock: Path = LOCK,
     parquet: bool = False,
@@ -59,12 +59,12 @@ async def pack_period(
         since: The first business date.
         until: The last; the ledger has closed it.
         sample: How many entries to draw.
-        seed: Of the drawing; the root of the last checkpoint when not given.
+        nonce: Of an auditor: with the root of the last checkpoint it is the seed of the drawing.
         last: The signed checkpoint that the last pack ended with.
         lock: The file that pins what the program is made of.
         parquet: Also put the events in as Parquet.
-        said_by: Who takes it home and what for; recorded in the log, with dates, checkpoint, seed
-            and hash, before it is returned. None: it is not taken anywhere.
+        said_by: Who takes it home and what for; recorded in the log, with dates, checkpoint, seed,
+            nonce and hash, before it is returned. None: it is not taken anywhere.
     Raises:
         PeriodNotClosed: there is no such period yet.
         PeriodNotSealed: it is not sealed, or not as it was sealed.
@@ -92,7 +92,7 @@ async def pack_period(
             kept = Sealed(said.size, last, 0)
         bounds = await bounds_of(store, decode, seals, since, until)
         period = await period_of(store, decode, seals, bounds)
-        pack = await evidence.pack(period, sample=sample, seed=seed, last=kept)
+        pack = await evidence.pack(period, sample=sample, nonce=nonce, last=kept)
         if said_by is not None:
             _record(store, pack, said_by)
         return pack
@@ -103,7 +103,8 @@ async def pack_period(
 
 def _record(store: EventStore, pack: bytes, said_by: SaidBy) -> None:
     said = json.loads(unpacked(pack)["period.json"])
-    asked = {name: said[name] for name in ("since", "until", "end_size", "seed", "sample_size")}
+    names = ("since", "until", "end_size", "seed", "nonce", "sample_size")
+    asked = {name: said[name] for name in names}
     read = read_of(
         PERIOD,
         json.dumps(asked, sort_keys=True),

@@ -47,7 +47,7 @@ def period_steps(files: Files, end: Checkpoint, keys: list[str]) -> Iterator[Ste
     yield Step("what needs four eyes was approved before", _approved(before, leaves, inside))
     yield from books_steps(files, period, inside, leaves)
     yield Step("the population is counted", _population(period, inside))
-    yield Step("the sample is what the seed draws", _sample(period, files, inside))
+    yield Step(f"the sample is what {_seed(period, end)} draws", _sample(period, files, inside))
 
 
 def _sealed(files: Files, start: Checkpoint, end: Checkpoint) -> list[Leaf]:
@@ -152,6 +152,21 @@ def _population(period: dict[str, Any], inside: list[Leaf]) -> int:
     if found != said:
         raise PackInvalid(f"period.json: the population is {found}, not {said}")
     return len(facts)
+
+
+def sample_seed(root: bytes, nonce: str) -> str:
+    """Return the seed of a sample: a checkpoint's root, and an auditor's nonce if there is one."""
+    return " ".join(word for word in (base64.b64encode(root).decode(), nonce) if word)
+
+
+def _seed(period: dict[str, Any], end: Checkpoint) -> str:
+    """What the seed is made of, in words; packs from before nonces state one outright."""
+    if "nonce" not in period:
+        return "the seed as stated"
+    nonce = period["nonce"]
+    if not isinstance(nonce, str) or period["seed"] != sample_seed(end.root, nonce):
+        raise PackInvalid("period.json: the sample's seed is not the last root and the nonce")
+    return f"the last root with nonce {nonce!r}" if nonce else "a seed known to the keeper"
 
 
 def _sample(period: dict[str, Any], files: Files, inside: list[Leaf]) -> int:

@@ -277,7 +277,7 @@ def sample(book: Mapping[str, Life], count: int, seed: str) -> list[tuple[str, i
     Args:
         book: The entries.
         count: How many.
-        seed: Public and not of the ledger's choosing: the root of a checkpoint that others keep.
+        seed: Not of the ledger's choosing: a checkpoint's root, and a word that an auditor adds.
     Returns:
         Those whose hash with the seed is least: anybody draws the same.
     """

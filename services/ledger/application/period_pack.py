@@ -40,6 +40,7 @@ from shared.audit.checkpoints import Signer
 from shared.audit.notes import checkpoint_of, signatures
 from shared.audit.sbom import bill_of_materials
 from shared.audit.verify_books import BALANCES
+from shared.audit.verify_period import sample_seed
 
 DAY = timedelta(days=1)
 README = """\
@@ -51,7 +52,7 @@ Check it where nothing but Python is installed, and no network:
 
 Take VERIFIER_KEY, and verify.py, from a place that the ledger's keeper cannot write to.
 
-period.json              where the period lies in the log, counts, the seed of the sample
+period.json              where the period lies in the log, counts, seed and nonce of the sample
 events.jsonl             every sealed event from the checkpoint before to the checkpoint after
 checkpoint.txt, checkpoint-before.txt, edge.json, consistency.json, rotations.json
                          signed roots; the tree of the first, grown by the events, is the second
@@ -73,7 +74,8 @@ entry sums to zero; what needed a second person, by the rule that the log states
 before, by another, for exactly that request; every cell of GL_Detail and every byte of both
 journals is what the events post; the beginning balances and what moved give the ending ones; the
 principal of the loans on the books is that of the trial balance, at both ends; the population is
-counted and the sample drawn again.
+counted and the sample drawn again, by the last root and the nonce that an auditor gave. Where
+there is no nonce, the seed was known to the keeper, who could have chosen what the sample misses.
 
 That a rule of four eyes was stated before, and kept out of this pack, only the pack before shows.
 It does not recompute: the beginning balances (they are the ending ones of the pack before), the
@@ -92,7 +94,7 @@ class PeriodEvidence:
     parquet: Callable[[Sequence[Any]], bytes] | None = None
 
     async def pack(
-        self, period: Period, *, sample: int, seed: str = "", last: Sealed | None = None
+        self, period: Period, *, sample: int, nonce: str = "", last: Sealed | None = None
     ) -> bytes:
         """
         Return the zip.
@@ -100,8 +102,8 @@ class PeriodEvidence:
         Args:
             period: As it was read.
             sample: How many entries to draw.
-            seed: Public and not of the ledger's choosing; the root of the last checkpoint when not
-                given.
+            nonce: An auditor's own word, said after they held the last checkpoint. Without one the
+                keeper, who can try many roots, knew the seed; the pack says so.
             last: The checkpoint that the pack before this one ended with.
         """
         bounds = period.bounds
@@ -111,8 +113,8 @@ class PeriodEvidence:
             loan_rows(period.after, bounds.until),
         )
         upto = signatures(bounds.upto.note)[0]
-        drawn = seed or base64.b64encode(checkpoint_of(upto).root).decode()
-        said = {**_said(period), "seed": drawn, "sample_size": sample}
+        drawn = sample_seed(checkpoint_of(upto).root, nonce)
+        said = {**_said(period), "seed": drawn, "nonce": nonce, "sample_size": sample}
         said |= {"loans_before": totals(loans[0]), "loans_after": totals(loans[1])}
         entries = entry_tests.later(period.lives, period.since_versions)
         vouched = entry_tests.sample(entries, sample, drawn)

@@ -117,7 +117,16 @@ def _population(said: Mapping[str, Any]) -> str:
         f"<p>Tested: all {found['entries']} entries of {found['loans']} loans, recorded on"
         f" {found['first_on']} to {found['last_on']}, debits of {found['debits_minor']} minor"
         f" units. {said['sample_size']} entries to hold against vouchers are in sample.csv: those"
-        f" whose SHA-256 with the seed {escape(said['seed'])} is least.</p>"
+        f" whose SHA-256 with the seed {escape(said['seed'])} is least. {_seed(said['nonce'])}</p>"
+    )
+
+
+def _seed(nonce: str) -> str:
+    if nonce:
+        return f"It is the last checkpoint's root and the nonce of an auditor: {escape(nonce)}."
+    return (
+        "<b>Seed known to the keeper</b>: it is the last checkpoint's root alone, no auditor gave a"
+        " nonce, and who writes the log can try roots until the sample misses an entry."
     )
 
 

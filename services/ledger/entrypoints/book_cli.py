@@ -130,7 +130,7 @@ def compare(
 def test(
     sample: Annotated[int, typer.Option(help="Entries to hold against vouchers.")] = 25,
     seed: Annotated[
-        str, typer.Option(help="Public, not of our choosing: the root of a kept checkpoint.")
+        str, typer.Option(help="A kept checkpoint's root and the auditor's own word.")
     ] = "",
     form: As = Form.TABLE,
 ) -> None:
@@ -146,6 +146,8 @@ def test(
         f" {said.last_on}, debits of {said.debits_minor} minor units",
         file=sys.stderr,
     )
+    if not seed:
+        print("the sample's seed is known to the keeper: give --seed", file=sys.stderr)
     flagged = entry_tests.flags(found)
     rows = [(flag.test, flag.loan_id, flag.version, flag.why) for flag in flagged]
     drawn = entry_tests.sample(found, sample, seed)

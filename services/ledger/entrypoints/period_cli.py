@@ -22,6 +22,8 @@ from shared.audit.packing import unpacked
 from shared.kernel.dates import parse_date
 from shared.kernel.errors import LendingError
 
+NONCE_MAX = 200
+
 
 @app.command()
 def evidence(
@@ -32,8 +34,14 @@ def evidence(
         Path | None, typer.Option(help="The pack before this one, or its checkpoint.")
     ] = None,
     sample: Annotated[int, typer.Option(min=0, help="Entries to hold against vouchers.")] = 25,
-    seed: Annotated[
-        str, typer.Option(help="Public, not of our choosing; else the last checkpoint's root.")
+    nonce: Annotated[
+        str,
+        typer.Option(
+            "--nonce",
+            "--seed",
+            help="The auditor's own word, said when they hold the last checkpoint; with its root it"
+            " draws the sample. Without one the pack says that the keeper knew the seed.",
+        ),
     ] = "",
     lock: Annotated[Path, typer.Option(help="The file that pins the program's parts.")] = LOCK,
     parquet: Annotated[bool, typer.Option(help="Also put the events in as Parquet.")] = False,
@@ -50,7 +58,7 @@ def evidence(
             parse_date(since, field="since"),
             parse_date(until, field="until"),
             sample=sample,
-            seed=seed,
+            nonce=nonce[:NONCE_MAX],
             last=_checkpoint(last) if last else "",
             lock=lock,
             parquet=parquet,

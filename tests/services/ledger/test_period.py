@@ -200,7 +200,7 @@ def test_flags_and_sample_are_of_the_period(vault: Vault, tmp_path: Path) -> Non
     asyncio.run(live(copy, twice))
     asyncio.run(sealed(copy))
     found, later = (pack_of(copy, (day, day)) for day in days[:2])
-    one, other = (table(pack_of(copy, seed=seed), "sample") for seed in ("drand 1", "drand 2"))
+    one, other = (table(pack_of(copy, nonce=nonce), "sample") for nonce in ("drand 1", "drand 2"))
 
     flagged = [(row["test"], row["loan_id"]) for row in table(found, "entry-tests")]
     assert flagged == [("same_money_twice", "L-1")]
@@ -208,6 +208,20 @@ def test_flags_and_sample_are_of_the_period(vault: Vault, tmp_path: Path) -> Non
     assert one != other
     for pack in (found, later):
         verify(pack, key_of(copy))
+
+
+def test_the_seed_is_the_root_and_the_auditors_nonce(vault: Vault) -> None:
+    """The keeper cannot know it; where nobody gave a nonce, page and check say that they could."""
+    given, none = pack_of(vault, nonce="seven <dice>"), pack_of(vault)
+    root = signatures(unpacked(given)["checkpoint.txt"].decode())[0].splitlines()[2]
+
+    seeds = [json.loads(unpacked(pack)["period.json"])["seed"] for pack in (given, none)]
+    assert seeds == [f"{root} seven <dice>", root]
+    assert pack_of(vault, nonce="seven <dice>") == given
+    assert "nonce of an auditor: seven &lt;dice&gt;." in unpacked(given)["report.html"].decode()
+    assert "Seed known to the keeper" in unpacked(none)["report.html"].decode()
+    said = [[step.name for step in verify(pack, key_of(vault))][-1] for pack in (given, none)]
+    assert "nonce 'seven <dice>'" in said[0] and "a seed known to the keeper" in said[1]
 
 
 def test_the_page_and_the_bill_of_materials(vault: Vault) -> None:
@@ -266,22 +280,21 @@ def test_the_command(vault: Vault, tmp_path: Path, monkeypatch: pytest.MonkeyPat
             monkeypatch.setenv(f"LEDGER_{name.upper()}", str(value))
     monkeypatch.setenv("DUEBOOK_READER", "Chen")
     asked = ["book", "evidence", "2026-04-01", "2026-06-30", "--output", str(tmp_path / "p.zip")]
+    asked += ["--nonce", "dice"]
 
     done = CliRunner().invoke(app, asked)
     asyncio.run(sealed(copy))
 
     assert done.exit_code == 0, done.output
     pack = (tmp_path / "p.zip").read_bytes()
-    assert pack == pack_of(copy, sample=25)
+    assert pack == pack_of(copy, sample=25, nonce="dice")
     command = done.output.splitlines()[-1].removeprefix("check it with: python3 -I ").split()
     checked = bare_python(*(word.strip("'") for word in command), folder=tmp_path)
     assert checked.returncode == 0, checked.stdout
     read = json.loads(copy.rows("read/%")[-1].state)
     assert (read["method"], read["reader"]) == ("ExportPeriod", "Chen")
     assert read["answer_sha256"] == hashlib.sha256(pack).hexdigest()
-    assert (
-        json.loads(read["request_json"])["seed"]
-        == json.loads(unpacked(pack)["period.json"])["seed"]
-    )
+    kept, said = json.loads(read["request_json"]), json.loads(unpacked(pack)["period.json"])
+    assert [kept[k] for k in ("seed", "nonce")] == [said["seed"], "dice"]
     assert not any(copy.check().values())
     assert CliRunner().invoke(app, ["book", "evidence", "2026-04-01", "2027-01-01"]).exit_code == 2

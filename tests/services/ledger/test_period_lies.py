@@ -54,6 +54,7 @@ LIES = {
     "an entry": ("journal.beancount", instead(r"position: [0-9]+", "position: 9999"), "beancount"),
     "a sample": ("sample.csv", without(1), "sample"),
     "another seed": ("period.json", instead('"seed": "', '"seed": "x'), "sample"),
+    "another nonce": ("period.json", instead('"nonce": "', '"nonce": "x'), "sample"),
     "a population": ("period.json", instead('"entries": [0-9]+', '"entries": 3'), "population"),
     "an amount without its point": (
         "GL_Detail_20260401_20260630.csv",
