@@ -44,6 +44,7 @@ async def walk(api: Any, applicant: Applicant) -> origination_pb.Application:
         step.request_id = f"{name}-accept"
         await api.AcceptContract(step)
     if application.status in _PAID_OUT:
+        step.request_id = f"{name}-disburse"
         application = await api.DisburseApplication(step)
     return application
 
