@@ -19,7 +19,7 @@ from services.risk.domain.early_warning import (
     restated,
     withdrawal,
 )
-from services.risk.domain.indicators import Heard, WarningRules
+from services.risk.domain.indicators import APPLIED, Heard, WarningRules
 
 RULES = msgspec.convert(tomllib.loads(RiskSettings().warning_file.read_text("utf-8")), WarningRules)
 
@@ -142,6 +142,17 @@ TABLE = [
             ("2026-03-05", "L-1", PAID, 6_400),
         ],
         [[], [], [], []],
+    ),
+    (
+        "the third application within 90 days, whichever loan it is seen beside",
+        [
+            ("2026-01-05", "L-1", APPLIED, 0),
+            ("2026-02-05", "L-1", APPLIED, 0),
+            ("2026-04-05", "L-2", APPLIED, 0),
+            ("2026-04-20", "L-1", APPLIED, 0),
+            ("2026-05-01", "L-1", APPLIED, 0),
+        ],
+        [[], [], [], ["APPLIES_AGAIN"], []],
     ),
     (
         "a backdated sign looks back from its own date",

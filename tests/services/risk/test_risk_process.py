@@ -16,7 +16,6 @@ from shared.runtime.streams import STREAM
 from tests.conformance import messages as messages_of_tests
 from tests.conformance.messages import Sent, chained, event
 from tests.services.risk.asking import API, asked, cny, refused, reported
-from tests.services.risk.test_decision_process import tell
 from tests.system.processes import Service
 
 WAIT_SECONDS_MAX = 20.0
@@ -269,20 +268,3 @@ async def test_open_alerts_fill_their_pages(risk: Service, nats_url: str) -> Non
     stale = next(one for one in found if one["loanId"] == "L-2")
     assert stale["outcome"] == "ALERT_OUTCOME_STALE"
     assert await published(nats_url, 4) == [one["alertId"] for one in found if one is not stale]
-
-
-async def test_a_report_and_applications_warn_of_a_borrower(risk: Service, nats_url: str) -> None:
-    """A borrower with a loan who applies with many enquiries is warned of; a stranger is not."""
-    loan = {"borrowerRef": "B-1", "bureauReport": reported(enquiries30d=6)}
-    risk.call(f"{API}/ScoreApplication", **asked(1, borrowerRef="B-1"))
-    await tell(nats_url, "DISBURSED", 7)
-    await asyncio.sleep(3)
-    risk.call(f"{API}/ScoreApplication", **asked(2, **loan))
-    risk.call(f"{API}/ScoreApplication", **asked(3, **{**loan, "borrowerRef": "B-9"}))
-    found = await alerts(risk, 1)
-
-    assert [(one["indicator"], one["loanId"]) for one in found] == [
-        ("ALERT_INDICATOR_ENQUIRIES_MANY", "L-A-1")
-    ]
-    assert (found[0]["raisedOn"], found[0]["knownOn"]) == ("2026-01-04", "2026-01-05")
-    assert found[0]["evidence"] == ["report/pboc/r-1"]
