@@ -239,6 +239,7 @@ def _payout(given: Payout) -> pb.Payout:
         payoff_minor=given.payoff_minor,
         rest_minor=given.rest_minor,
         rest_returned=given.rest_returned,
+        rest_refused=given.rest_refused,
     )
 
 

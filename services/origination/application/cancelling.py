@@ -10,6 +10,7 @@ import msgspec
 from lending.ledger.v1 import ledger_service_pb2 as ledger_pb
 from lending.origination.v1 import origination_service_pb2 as pb
 
+from services.origination.application import names
 from services.origination.application.desk import APPLICANT, SERVICE, Desk, Prepared
 from services.origination.application.orders import money
 from services.origination.domain.application import Application, noted, stepped
@@ -78,8 +79,9 @@ class Cancelling:
                 expected=f"{owed} {found.currency} minor units",
                 owed_minor=owed,
             )
-        stamp, changes = self.desk.stamp(APPLICANT), {"cancelled_on": today}
-        changes |= {"cancelled_minor": owed}
+        stamp = self.desk.stamp(APPLICANT)
+        changes: dict[str, Any] = {"cancelled_on": today}
+        changes |= {"cancelled_minor": owed, "cancellation_id": _next_id(found)}
         after = stepped(found, Step.CANCEL, Status.CANCELLING, stamp, str(owed), **changes)
         return Prepared(after)
 
@@ -136,7 +138,7 @@ class Cancelling:
         back = msgspec.structs.replace(payout, returned=why)
         changes: dict[str, Any] = {"payouts": (*found.payouts[:-1], back), "proposal": None}
         changes |= {"cancelled_on": await self.desk.today(found)}
-        changes |= {"cancelled_minor": payout.amount_minor}
+        changes |= {"cancelled_minor": payout.amount_minor, "cancellation_id": _next_id(found)}
         changes |= {"cancelled_by": f"{found.proposal.by}, {by}"}
         return Prepared(stepped(found, Step.RETURN, Status.CANCELLING, stamp, why, **changes))
 
@@ -169,14 +171,23 @@ class Cancelling:
         await self.desk.resume(Status.CANCELLING, self.finish)
 
 
+def _times(found: Application) -> int:
+    """Return how often a cancellation has begun."""
+    ends = (Step.CANCEL, Step.RETURN)
+    return sum(line.step in ends and line.status == Status.CANCELLING for line in found.trail)
+
+
+def _next_id(found: Application) -> str:
+    return names.cancellation_id(found.application_id, _times(found) + 1)
+
+
 def _settle(found: Application) -> ledger_pb.SettleLoanRequest:
     """Return what closes the loan; each cancellation has an id of its own."""
     assert found.cancelled_on is not None
-    ends = (Step.CANCEL, Step.RETURN)
-    times = sum(line.step in ends and line.status == Status.CANCELLING for line in found.trail)
+    older = names.older_cancellation_id(found.application_id, _times(found))
     by_bank = bool(found.payouts and found.payouts[-1].returned)
     return ledger_pb.SettleLoanRequest(
-        request_id=f"cancel-{found.application_id}" + (f"-{times}" if times > 1 else ""),
+        request_id=found.cancellation_id or older,
         loan_id=found.loan_id,
         value_on=found.cancelled_on.isoformat(),
         amount=money(found.cancelled_minor, found.currency),

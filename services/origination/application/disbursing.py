@@ -32,7 +32,12 @@ from services.origination.domain.application import (
     noted,
     stepped,
 )
-from services.origination.domain.disclosure import DisclosureOutOfDate, check_cost
+from services.origination.domain.disclosure import (
+    APPLY_AGAIN,
+    CHOOSE_AGAIN,
+    DisclosureOutOfDate,
+    check_cost,
+)
 from services.origination.domain.payouts import (
     Payout,
     RefinancingTooSmall,
@@ -42,6 +47,7 @@ from services.origination.domain.payouts import (
     paid_before,
 )
 from services.origination.domain.state_machine import (
+    ALLOWED,
     ApplicationIsExpired,
     Status,
     Step,
@@ -167,7 +173,8 @@ class Disbursing:
             total_payable_minor=cost.total_payable_minor,
             all_in_rate_annual=cost.nominal_annual,
         )
-        check_cost(found.shown_cost, found.offer, now)
+        way_on = CHOOSE_AGAIN if Step.CHOOSE in ALLOWED[found.status] else APPLY_AGAIN
+        check_cost(found.shown_cost, found.offer, now, way_on)
 
     async def finish(self, application_id: str) -> Application:
         """Carry a payout to its end: the account opened, the money sent, the ledger told."""
@@ -219,12 +226,30 @@ class Disbursing:
             payout = found.payouts[-1]
         if payout.rest_minor and not payout.rest_reference and not payout.rest_returned:
             answer = await self.payouts.pay(rest_order(found, payout))
-            if answer.returned:
-                refused = await put_back(self.desk, found, payout)
-                note = f"{answer.returned}; ledger: {refused}" if refused else answer.returned
-                return await self._note(found, "rest-returned", note, rest_returned=note)
-            found = await self._note(found, "rest", rest_reference=answer.reference)
-        return found
+            if not answer.returned:
+                return await self._note(found, "rest", rest_reference=answer.reference)
+            why = answer.returned
+            found = await self._note(found, "rest-returned", why, rest_returned=why)
+        return await self._put_back(found)
+
+    async def _put_back(self, found: Application) -> Application:
+        """
+        Repay the new loan with a rest that came back; asked again until the ledger takes it.
+
+        Raises:
+            Refused, InvalidArgument: as the ledger did; the trail and the payout say so.
+        """
+        payout = found.payouts[-1]
+        if not payout.rest_returned or payout.rest_repaid:
+            return found
+        try:
+            await put_back(self.desk, found, payout)
+        except (Refused, InvalidArgument) as refusal:
+            if payout.rest_refused != refusal.reason:
+                why = refusal.reason
+                await self._note(found, "rest-refused", f"ledger: {why}", rest_refused=why)
+            raise
+        return await self._note(found, "rest-repaid", rest_repaid=True, rest_refused="")
 
     async def _open(self, found: Application, payout: Payout) -> None:
         """Open the loan, and ask whether the ledger would take its disbursal."""

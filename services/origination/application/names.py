@@ -5,8 +5,9 @@ from __future__ import annotations
 from services.origination.domain.application import Application
 from services.origination.domain.payouts import Payout, paid_before
 
-# An application's id may hold any separator and end in a number, so each form here ends in one
-# number that is always there: two applications never make the same id.
+# An application's id may hold any separator and end in a number. So each form is a word of its own,
+# the whole application id and one number that is always there ("-rest" follows an id of that form):
+# word and number taken off, the application's id is left, and two applications never make one id.
 
 
 def payout_id(application_id: str, number: int) -> str:
@@ -27,6 +28,16 @@ def rest_id(payout: Payout) -> str:
 def payoff_id(application_id: str, amount_minor: int) -> str:
     """Return the id of the repayment that pays another loan off; it names its amount."""
     return f"payoff-{application_id}-{amount_minor}"
+
+
+def cancellation_id(application_id: str, number: int) -> str:
+    """Return the id under which the ledger hears of the nth cancellation."""
+    return f"cancellation-{application_id}-{number}"
+
+
+def older_cancellation_id(application_id: str, number: int) -> str:
+    """Return the id of a cancellation that began before it kept one of its own."""
+    return f"cancel-{application_id}" + (f"-{number}" if number > 1 else "")
 
 
 def disbursal_id_of(given: Application) -> str:

@@ -13,7 +13,11 @@ from services.origination.application import names
 from services.origination.application.desk import Desk
 from services.origination.domain.application import Application
 from services.origination.domain.payouts import Payout
-from shared.kernel.errors import InvalidArgument, Refused
+from shared.kernel.errors import Refused
+
+ABOVE_PAYOFF = "REPAYMENT_ABOVE_PAYOFF"
+TAKES_NOTHING = {"LOAN_IS_SETTLED", "LOAN_IS_CHARGED_OFF", "LOAN_IS_TRANSFERRED"}
+"""The ledger's reasons for which a loan takes no money any more, whatever is offered."""
 
 
 class LoanNotRefinanced(Refused):
@@ -59,14 +63,20 @@ async def pay_off(desk: Desk, given: Application, payout: Payout) -> PaidOff:
 
     The id of the repayment names its amount, and the ledger takes no second one above the payoff:
     asked again after a crash, it is paid off once.
+    Raises:
+        Refused, InvalidArgument: as the ledger did, for a reason that may pass; ask again later.
     """
     try:
         await desk.ledger.PostRepayment(_repayment(given, payout))
-    except (Refused, InvalidArgument) as refusal:
-        needed = await _needed(desk, given, payout)
-        # What is refused at the very payoff is refused for good: that loan takes no money.
-        taken = needed if needed < payout.payoff_minor else 0
-        return PaidOff(taken, refusal.reason)
+    except Refused as refusal:
+        if refusal.reason in TAKES_NOTHING:
+            return PaidOff(0, refusal.reason)
+        needed = payout.payoff_minor
+        if refusal.reason == ABOVE_PAYOFF:
+            needed = await _needed(desk, given, payout)
+        if needed >= payout.payoff_minor:
+            raise
+        return PaidOff(needed, refusal.reason)
     return PaidOff(payout.payoff_minor)
 
 
@@ -79,25 +89,21 @@ async def _needed(desk: Desk, given: Application, payout: Payout) -> int:
     return max(0, min(int(then.payoff_minor), int(now.payoff_minor)))
 
 
-async def put_back(desk: Desk, given: Application, payout: Payout) -> str:
+async def put_back(desk: Desk, given: Application, payout: Payout) -> None:
     """
     Repay the new loan with what the bank returned of it; nothing is owed that never arrived.
 
-    Returns:
-        "" once the ledger has it; its reason where it refuses, and people are to look.
+    Raises:
+        Refused, InvalidArgument: as the ledger did; it is asked again until it takes it.
     """
-    try:
-        await desk.ledger.PostRepayment(
-            ledger_pb.PostRepaymentRequest(
-                request_id=names.rest_id(payout),
-                loan_id=given.loan_id,
-                value_on=payout.value_on.isoformat(),
-                amount=money_pb2.Money(amount_minor=payout.rest_minor, currency=given.currency),
-            )
+    await desk.ledger.PostRepayment(
+        ledger_pb.PostRepaymentRequest(
+            request_id=names.rest_id(payout),
+            loan_id=given.loan_id,
+            value_on=payout.value_on.isoformat(),
+            amount=money_pb2.Money(amount_minor=payout.rest_minor, currency=given.currency),
         )
-    except (Refused, InvalidArgument) as refusal:
-        return refusal.reason
-    return ""
+    )
 
 
 async def _loan(desk: Desk, loan_id: str, on: date) -> Any:

@@ -165,6 +165,7 @@ class Application(msgspec.Struct, frozen=True, kw_only=True):
     cancelled_on: date | None = None
     cancelled_minor: int = 0
     cancelled_by: str = ""
+    cancellation_id: str = ""
     proposal: Proposal | None = None
     public_key: str = ""
     refinances: str = ""

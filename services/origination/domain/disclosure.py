@@ -17,6 +17,8 @@ from services.origination.domain.state_machine import Status, Step
 from shared.kernel.errors import InvalidArgument, Refused
 
 RATE_TOLERANCE = Decimal("0.00125")
+CHOOSE_AGAIN = "an offer chosen again, and shown"
+APPLY_AGAIN = "this application withdrawn, and a new one"
 """By how much the annual cost may pass what was disclosed: 12 CFR 1026.22(a)(2)."""
 
 
@@ -78,17 +80,20 @@ def check_law(disclosed: Product, today: Product) -> None:
     if law[0] != law[1]:
         raise DisclosureOutOfDate(
             f"{today.code} has another ceiling or other cooling-off days since it was disclosed",
-            expected="an offer chosen again, and shown",
+            expected=CHOOSE_AGAIN,
         )
 
 
-def check_cost(disclosed: ShownCost | None, offer: Offer | None, today: ShownCost) -> None:
+def check_cost(
+    disclosed: ShownCost | None, offer: Offer | None, today: ShownCost, way_on: str = CHOOSE_AGAIN
+) -> None:
     """
     Let money be paid out for no more than was disclosed.
 
     Args:
         disclosed: What was shown last; None for what was shown before this was kept.
         offer: The offer chosen, which counts in that case.
+        way_on: What can be done about it where the application stands.
     Raises:
         DisclosureOutOfDate: the total is higher, or the annual cost by more than the tolerance.
     """
@@ -103,5 +108,5 @@ def check_cost(disclosed: ShownCost | None, offer: Offer | None, today: ShownCos
         raise DisclosureOutOfDate(
             f"paid out on {today.on} the loan would cost {total}, {rate} a year;"
             f" up to {total_max}, {rate_max} a year was disclosed",
-            expected="an offer chosen again, and shown",
+            expected=way_on,
         )

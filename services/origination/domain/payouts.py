@@ -42,7 +42,8 @@ class Payout(msgspec.Struct, frozen=True, kw_only=True):
     money came back, or never left; `paid_on`: the business date by which it had paid.
     `payoff_minor` goes to the loan that is refinanced instead, and `rest_minor` is what that loan
     turned out not to need: it goes to the borrower too, or if the bank returns it, back into the
-    new loan. `disbursal_id` names it to the ledger; what began without one has the older form.
+    new loan: `rest_repaid` once the ledger has taken it, `rest_refused` is why it last did not.
+    `disbursal_id` names it to the ledger; what began without one has the older form.
     """
 
     payout_id: str
@@ -57,6 +58,8 @@ class Payout(msgspec.Struct, frozen=True, kw_only=True):
     rest_minor: int = 0
     rest_reference: str = ""
     rest_returned: str = ""
+    rest_repaid: bool = False
+    rest_refused: str = ""
     paid_on: date | None = None
     disbursal_id: str = ""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from lending.ledger.v1 import ledger_service_pb2 as ledger_pb
+from lending.common.v1 import money_pb2
 from lending.ledger.v1 import loan_pb2
 from lending.origination.v1 import origination_service_pb2 as pb
 
@@ -20,114 +19,25 @@ from services.origination.adapters.policy_file import read_policies
 from services.origination.application.desk import Desk
 from services.origination.application.disbursing import Disbursing
 from services.origination.application.holding import hold
-from services.origination.application.ports import PayoutAnswer, PayoutOrder
 from services.origination.application.terms import as_json
 from services.origination.compose import APPLICATION_ID
 from services.origination.config import OriginationSettings
 from services.origination.domain.application import Application, Signature
 from services.origination.domain.state_machine import Status
-from shared.kernel.errors import Refused
 from shared.runtime.database import open_database
 from shared.runtime.records import OUTBOX, Records
+from tests.services.origination.counterparts import OLD, TODAY, Bank, FakeLedger, old_loan
 from tests.services.origination.mortal import Killable, Killed
 
-TODAY = date(2026, 1, 5)
 NOW = datetime(2026, 1, 5, 9, tzinfo=UTC)
-LIVES_MAX, OLD_PAYOFF = 20, 30_000
+LIVES_MAX, LENT = 20, 100_000
+PARTS = (40_000, 35_000, 25_000)
 POLICIES = read_policies(OriginationSettings().policies_file)
 TOLD = wire.application_message, wire_events.changed
 
 
-class RepaymentAbovePayoff(Refused):
-    """The ledger takes no more than is owed."""
-
-
-class LoanAlreadyDisbursed(Refused):
-    """The ledger pays a loan out once."""
-
-
-@dataclass
-class Bank:
-    """Pays each id once, and counts; it answers after the money has moved."""
-
-    paid: dict[str, int] = field(default_factory=dict)
-    moves: int = 0
-
-    async def pay(self, order: PayoutOrder) -> PayoutAnswer:
-        await asyncio.sleep(0)
-        if order.payout_id not in self.paid:
-            self.paid[order.payout_id] = order.amount_minor
-            self.moves += 1
-        await asyncio.sleep(0)
-        return PayoutAnswer(f"bank-{order.payout_id}")
-
-
-@dataclass
-class FakeLedger:
-    """Opens and pays out once per request id, as the ledger does; refuses a second payout."""
-
-    opened: dict[str, str] = field(default_factory=dict)
-    disbursed: dict[str, str] = field(default_factory=dict)
-    owed: int = OLD_PAYOFF
-    owed_later: int = OLD_PAYOFF
-    repaid: dict[str, int] = field(default_factory=dict)
-
-    async def GetBusinessDate(self, request: Any) -> Any:
-        await asyncio.sleep(0)
-        return ledger_pb.BusinessDate(on=TODAY.isoformat())
-
-    async def PreviewLoan(self, request: Any) -> Any:
-        await asyncio.sleep(0)
-        terms = request.terms
-        row = loan_pb2.Instalment(
-            number=1, due_on=terms.first_due_on, principal_due_minor=terms.principal_minor
-        )
-        return loan_pb2.Loan(terms=terms, instalments=[row], effective_on=request.value_on)
-
-    async def OpenLoan(self, request: Any) -> Any:
-        await asyncio.sleep(0)
-        assert self.opened.setdefault(request.loan_id, request.request_id) == request.request_id
-        await asyncio.sleep(0)
-        return loan_pb2.Loan(loan_id=request.loan_id)
-
-    async def DisburseLoan(self, request: Any) -> Any:
-        await asyncio.sleep(0)
-        known = self.disbursed.get(request.loan_id)
-        if known is not None and (request.validate_only or known != request.request_id):
-            raise LoanAlreadyDisbursed(f"{request.loan_id} is paid out")
-        if not request.validate_only:
-            self.disbursed[request.loan_id] = request.request_id
-        await asyncio.sleep(0)
-        return loan_pb2.Loan(loan_id=request.loan_id)
-
-    async def GetLoan(self, request: Any) -> Any:
-        await asyncio.sleep(0)
-        return loan_pb2.Loan(
-            loan_id=request.loan_id,
-            borrower_ref="B-1",
-            status=loan_pb2.LOAN_STATUS_ACTIVE if self.owed else loan_pb2.LOAN_STATUS_SETTLED,
-            terms=loan_pb2.Terms(currency="CNY"),
-            payoff_minor=self.owed,
-        )
-
-    async def PostRepayment(self, request: Any) -> Any:
-        await asyncio.sleep(0)
-        amount = request.amount.amount_minor
-        if not request.validate_only and not self.repaid:
-            self.owed = self.owed_later
-        if request.request_id in self.repaid:
-            return ledger_pb.PostRepaymentResponse()
-        if amount > self.owed:
-            raise RepaymentAbovePayoff(f"{amount} is above {self.owed}")
-        if not request.validate_only:
-            self.repaid[request.request_id] = amount
-            self.owed -= amount
-        await asyncio.sleep(0)
-        return ledger_pb.PostRepaymentResponse()
-
-
-def contracted() -> Application:
-    """Return an application whose contract is accepted."""
+def contracted(parts_max: int = 1) -> Application:
+    """Return an application whose contract is accepted, to be paid out in up to some parts."""
     terms = loan_pb2.Terms(
         currency="CNY",
         principal_minor=100_000,
@@ -135,6 +45,7 @@ def contracted() -> Application:
         instalments=1,
         months_per_instalment=1,
         first_due_on="2026-02-05",
+        disbursements_max=parts_max,
     )
     return Application(
         application_id="A-1",
@@ -169,6 +80,7 @@ class World:
     bank: Bank = field(default_factory=Bank)
     ledger: FakeLedger = field(default_factory=FakeLedger)
     refinances: str = ""
+    parts: tuple[int, ...] = (LENT,)
 
     async def live(
         self, work: Callable[[Disbursing], Awaitable[Any]], kill_at: int
@@ -187,49 +99,61 @@ class World:
 
     async def begin(self) -> None:
         """Store the accepted contract."""
+        given = contracted(len(self.parts))
+        refinanced = msgspec.structs.replace(given, refinances=self.refinances)
 
         async def work(disbursing: Disbursing) -> None:
             await disbursing.desk.records.create(APPLICATION_ID)
             async with disbursing.desk.records.work() as work:
-                refinanced = msgspec.structs.replace(contracted(), refinances=self.refinances)
                 held = await hold(work, Application, refinanced.application_id)
                 await disbursing.desk.keep(held, refinanced)
 
         await self.live(work, 0)
 
     async def check(self) -> None:
-        """One payout, one disbursal, one message about it, and the application says so."""
+        """Each part paid, disbursed and told of once, and the application says so."""
 
         async def work(disbursing: Disbursing) -> None:
             found = await disbursing.desk.load("A-1")
+            numbers = range(1, len(self.parts) + 1)
             assert found.status is Status.DISBURSED
-            assert [p.reference for p in found.payouts] == ["bank-payout-A-1-1"]
+            assert [p.reference for p in found.payouts] == [f"bank-payout-A-1-{n}" for n in numbers]
             steps = [line.step for line in found.trail]
-            assert [s for s in steps if s not in ("payoff", "rest")] == [
-                "disburse",
-                "send",
-                "sent",
-                "pay",
-            ]
+            once = ["disburse", "send", "sent", "pay"]
+            assert [s for s in steps if s in once] == once * len(self.parts)
+            assert set(steps) - set(once) <= {"payoff", "rest", "redate"}
             async with disbursing.desk.records.engine.connect() as connection:
                 subjects = (await connection.execute(OUTBOX.select())).mappings().all()
             ends = [row for row in subjects if "application_disbursed" in row["subject"]]
-            assert len(ends) == 1
+            assert len(ends) == len(self.parts)
+            self.check_money(found)
 
         await self.live(work, 0)
-        assert sum(self.bank.paid.values()) + sum(self.ledger.repaid.values()) == 100_000
-        assert self.ledger.repaid == self.expected_payoff()
-        assert self.bank.moves == (2 if self.refinances and self.less() else 1)
-        assert self.ledger.disbursed == {"L-A-1": "disbursal-A-1-1"}
 
-    def less(self) -> int:
-        """What the old loan turned out not to need."""
-        return OLD_PAYOFF - self.ledger.owed_later
+    def check_money(self, found: Application) -> None:
+        """All that is lent went out once: to the old loan what it needed, the rest to the bank."""
+        old, new = self.ledger.loans[OLD], self.ledger.loans["L-A-1"]
+        ours = {name: amount for name, (_, amount) in old.back.items() if "A-1" in name}
+        rest = found.payouts[-1].rest_minor
+        assert sum(self.bank.paid.values()) + sum(ours.values()) == sum(self.parts)
+        assert self.bank.moves == len(self.parts) + bool(rest)
+        assert ours == self.expected_payoff(found.payouts[-1].value_on)
+        assert new.out == {
+            f"disbursal-A-1-{n}": (payout.value_on, amount)
+            for n, (payout, amount) in enumerate(
+                zip(found.payouts, self.parts, strict=True), start=1
+            )
+        }
+        assert all(self.bank.orders[p.payout_id].value_on == p.value_on for p in found.payouts)
 
-    def expected_payoff(self) -> dict[str, int]:
+    def expected_payoff(self, value_on: date) -> dict[str, int]:
         """One repayment of the old loan, of what it needed; none without one."""
-        needed = self.ledger.owed_later
-        return {f"payoff-A-1-{needed}": needed} if self.refinances and needed else {}
+        on, before = self.ledger.on, old_loan()
+        others = self.ledger.loans[OLD].back.get("by the borrower")
+        before.back = {"by the borrower": others} if others else {}
+        then, now = before.payoff(value_on), before.payoff(on)
+        needed = min(then, now)
+        return {f"payoff-A-1-{needed}": needed} if self.refinances and needed > 0 else {}
 
 
 def disburse_request(application_id: str, request_id: str = "") -> pb.ApplicationRequest:
@@ -248,36 +172,52 @@ async def resume(disbursing: Disbursing) -> None:
     await disbursing.resume()
 
 
-async def awaits_of_a_quiet_life(folder: Path) -> int:
-    """Return at how many awaits a disbursal can die."""
-    world = World(folder)
+async def draw(disbursing: Disbursing) -> None:
+    """What a client asks who draws the loan in parts; parts drawn before are asked for again."""
+    for number, amount in enumerate(PARTS, start=1):
+        await disbursing.disburse_part(
+            pb.DisburseTrancheRequest(
+                request_id=f"part-{number}",
+                application_id="A-1",
+                amount=money_pb2.Money(amount_minor=amount, currency="CNY"),
+            )
+        )
+
+
+def asks(world: World) -> Callable[[Disbursing], Awaitable[None]]:
+    """Return what the client of a world asks for."""
+    return draw if len(world.parts) > 1 else disburse
+
+
+async def awaits_of_a_quiet_life(world: World) -> int:
+    """Return at how many awaits the payouts of a loan can die."""
     await world.begin()
-    _, awaits = await world.live(disburse, 0)
+    _, awaits = await world.live(asks(world), 0)
     await world.check()
     return awaits
 
 
-async def one_kill(folder: Path, at: int, refinances: str = "", owed_later: int = 0) -> bool:
-    """Kill a disbursal once; the next process finishes alone what was begun. Return if it died."""
-    world = World(folder, ledger=FakeLedger(owed_later=owed_later), refinances=refinances)
+async def one_kill(world: World, at: int) -> bool:
+    """Kill a payout once; the next process finishes alone what was begun. Return if it died."""
     await world.begin()
-    lived, _ = await world.live(disburse, at)
+    lived, _ = await world.live(asks(world), at)
     await world.live(resume, 0)
-    await world.live(disburse, 0)
+    await world.live(asks(world), 0)
     await world.check()
     return not lived
 
 
-async def many_kills(folder: Path, seed: int, awaits: int) -> int:
+async def many_kills(world: World, seed: int, awaits: int) -> int:
     """Kill process after process at random awaits, clients asking again; return how many died."""
-    chance, world, died = random.Random(seed), World(folder), 0
+    chance, died = random.Random(seed), 0
+    world.ledger.turns_at = chance.randint(1, 2 * awaits // 3)
     await world.begin()
     for _ in range(LIVES_MAX):
-        work = chance.choice([disburse, resume])
+        work = chance.choice([asks(world), resume])
         lived, _ = await world.live(work, chance.randint(1, awaits))
         died += not lived
-        if lived and work is disburse:
+        if lived and work is not resume:
             break
-    await world.live(disburse, 0)
+    await world.live(asks(world), 0)
     await world.check()
     return died

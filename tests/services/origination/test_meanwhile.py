@@ -12,7 +12,6 @@ from typing import Any
 import msgspec
 import pytest
 from lending.common.v1 import money_pb2
-from lending.ledger.v1 import ledger_service_pb2 as ledger_pb
 from lending.ledger.v1 import loan_pb2
 from lending.origination.v1 import origination_service_pb2 as pb
 from lending.origination.v1.events_pb2 import ApplicationChanged
@@ -33,35 +32,19 @@ from services.origination.domain.application import Application, Review
 from services.origination.domain.payouts import Payout
 from services.origination.domain.securities import Collateral, Guarantee
 from services.origination.domain.state_machine import ApplicationIsExpired, Status
-from shared.kernel.errors import LendingError, Refused
+from shared.kernel.errors import LendingError
 from shared.runtime.database import open_database
 from shared.runtime.records import OUTBOX, Records
-from tests.services.origination.killing import (
-    NOW,
-    POLICIES,
-    TODAY,
-    TOLD,
-    Bank,
-    FakeLedger,
-    contracted,
-    disburse_request,
-)
-
-
-class LoanIsSettled(Refused):
-    """The ledger closes a loan once."""
+from tests.services.origination.counterparts import TODAY, Bank, FakeLedger, LoanIsSettled
+from tests.services.origination.killing import NOW, POLICIES, TOLD, contracted, disburse_request
 
 
 @dataclass
 class Ledger(FakeLedger):
-    """A ledger with a date, that may wait before it answers and refuse what it is asked next."""
+    """A ledger that may wait before it answers and refuse what it is asked next."""
 
-    on: date = TODAY
     gates: list[asyncio.Event] = field(default_factory=list)
     refuses: bool = False
-
-    async def GetBusinessDate(self, request: Any) -> Any:
-        return ledger_pb.BusinessDate(on=self.on.isoformat())
 
     async def DisburseLoan(self, request: Any) -> Any:
         if request.validate_only and self.gates:

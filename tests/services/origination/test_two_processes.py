@@ -28,15 +28,8 @@ from shared.kernel.errors import LendingError
 from shared.runtime.database import open_database
 from shared.runtime.postgres_server import start_postgres
 from shared.runtime.records import Records, Work
-from tests.services.origination.killing import (
-    NOW,
-    POLICIES,
-    TOLD,
-    Bank,
-    FakeLedger,
-    contracted,
-    disburse_request,
-)
+from tests.services.origination.counterparts import Bank, FakeLedger
+from tests.services.origination.killing import NOW, POLICIES, TOLD, contracted, disburse_request
 from tests.system.processes import free_port
 
 PAIRS = 30
