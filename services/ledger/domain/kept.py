@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import date
+from itertools import zip_longest
 from operator import attrgetter
 from typing import NamedTuple, TypeVar
 
@@ -171,14 +172,21 @@ class Keeper:
         """
         stood, kept = None, self.lines.get(loan_id)
         line, done = _start(kept, terms, disbursed, counting, min((*days, on)))
-        coming, wanted, most = deque(counting[done:]), set(days), 0
-        for day in sorted({*wanted, on}):
+        coming, looks, most = deque(counting[done:]), sorted(set(days)), 0
+
+        def pass_to(day: date) -> None:
+            nonlocal stood
             while coming and coming[0].effective_on <= day:
                 proceed(line, (coming.popleft(),), day)
                 stood = None if coming else line.copied()
-            at(line, day)
-            if day in wanted:
-                most = max(most, line.days_past_due)
+
+        for day, after in zip_longest(looks, looks[1:]):
+            pass_to(day)
+            # Until a fact counts, days past due only grow: the last day before it has the most.
+            if after is None or (coming and coming[0].effective_on <= after):
+                most = max(most, at(line, day).days_past_due)
+        pass_to(on)
+        at(line, on)
         if stood is not None:
             past = kept.past if kept is not None and _is_of(kept, terms, disbursed) else None
             self.lines.put(loan_id, _Kept(terms, disbursed, counting, stood, line, past))

@@ -60,7 +60,7 @@ class Trail(Sequence[T], Generic[T]):
             return False
         if self.shares(other):
             return True
-        return all(a is b or a == b for a, b in zip(self, other, strict=False))
+        return self._items[: other._size] == other._items[: other._size]
 
     def is_same(self, other: Trail[T]) -> bool:
         """Say whether another trail is this one, or was grown by the same items from the same."""
