@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from functools import partial
 
 from services.ledger.adapters.event_mapper import decode, encode
@@ -15,6 +16,7 @@ from services.ledger.adapters.tables import MESSAGE_SEQUENCES, METADATA
 from services.ledger.application.following import Follower
 from services.ledger.application.inspecting import Written, inspect
 from services.ledger.application.key_rotation import keys_of
+from services.ledger.application.late_seals import explain_late
 from services.ledger.application.projecting import Projection
 from services.ledger.application.reconciling import CHECK, Statement, cash_moves, reconciled
 from services.ledger.application.resealing import Resealing
@@ -24,6 +26,7 @@ from services.ledger.application.verifying import (
     expected_rows,
 )
 from services.ledger.config import LedgerSettings
+from services.ledger.domain.book_events import LateSealExplained
 from services.ledger.wire_events import outgoing_of
 from shared.audit.checkpoints import load_signer
 from shared.runtime.database import open_database
@@ -70,6 +73,32 @@ async def replay_book(
     finally:
         store.close()
         await models.engine.dispose()
+
+
+def explain_late_seal(
+    settings: LedgerSettings, leaves: tuple[int, int], reason: str, *, by: str, approved_by: str
+) -> None:
+    """
+    Write into the log why leaves, from one to before another, were sealed late.
+
+    Raises:
+        ExplanationInvalid: says what is missing.
+    """
+    store = open_event_store(settings.database_url)
+    try:
+        explain_late(
+            store,
+            LateSealExplained(
+                recorded_at=datetime.now(UTC),
+                first_leaf=leaves[0],
+                end_leaf=leaves[1],
+                reason=reason,
+                explained_by=by,
+                approved_by=approved_by,
+            ),
+        )
+    finally:
+        store.close()
 
 
 async def _replayed(

@@ -35,6 +35,7 @@ _STORED = (
     book_events.AnswerRead,
     book_events.ChangeApproved,
     book_events.ApprovalRuleChanged,
+    book_events.LateSealExplained,
 )
 TOPICS: dict[str, type[msgspec.Struct]] = {f"lending.ledger.{t.__name__}": t for t in _STORED}
 """Topic of version 1 of each event; version 2 of one is a new topic that ends in :2."""

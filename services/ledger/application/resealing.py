@@ -8,10 +8,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 from services.ledger.application.inspecting import Written, pages
+from services.ledger.application.late_seals import Explanations
 from services.ledger.application.ports import Log, Logged
 from services.ledger.application.proving import Sealed
 from services.ledger.application.sealing import edge, leaf_of
 from services.ledger.application.verifying import Verdict
+from services.ledger.domain.book_events import LateSealExplained
 from shared.audit.checkpoints import Checkpoint, CheckpointInvalid, read_checkpoint
 from shared.audit.merkle import Node, grown, leaf_hash, node_hash, root
 
@@ -61,6 +63,7 @@ class Resealing:
     differing: list[str] = field(default_factory=list)
     torn: list[str] = field(default_factory=list)
     instants: list[tuple[int, datetime, str]] = field(default_factory=list)
+    explanations: Explanations = field(default_factory=Explanations)
 
     async def run(self, log: Log, kept: Sequence[str]) -> list[Verdict]:
         """
@@ -86,7 +89,7 @@ class Resealing:
             Verdict("events as sealed, one by one", self.size, self.differing),
             Verdict("the tree over the seals", self.size, self.torn),
             Verdict("checkpoints: signature and root", len(sealed), signed),
-            Verdict("recorded when it was sealed", self.size, self._backdated(sealed)),
+            Verdict("recorded when it was sealed", self.size, *self._backdated(sealed)),
             Verdict("log as it was kept elsewhere", len(kept), [*self._signed(kept)]),
         ]
 
@@ -113,6 +116,7 @@ class Resealing:
             event: Any = self.written.decode(row.topic, row.state)
         except Exception:
             return
+        self.explanations.take(number, event)
         at = getattr(event, "recorded_at", None)
         if at is not None:
             self.instants.append((number, at, row.originator_id))
@@ -144,9 +148,10 @@ class Resealing:
             elif said.size and self.roots.get(said.size) != said.root:
                 yield f"checkpoint of {said.size}: the log has another root"
 
-    def _backdated(self, sealed: Sequence[Sealed]) -> list[str]:
-        """Name, per checkpoint, the first event that was not recorded when it says."""
+    def _backdated(self, sealed: Sequence[Sealed]) -> tuple[list[str], list[str]]:
+        """Name, per checkpoint, the first event not recorded when it says; and those explained."""
         found: dict[int, str] = {}
+        explained: dict[tuple[int, int], str] = {}
         k = 0
         for number, at, stream in self.instants:
             while k < len(sealed) and sealed[k].size <= number:
@@ -156,8 +161,20 @@ class Resealing:
             then = _instant(sealed[k].sealed_at_us)
             if not then - LATE_MAX <= at <= then:
                 said = f"leaf {number} of {stream} says {at.isoformat()}"
-                found.setdefault(k, f"{said}, sealed {then.isoformat()}")
-        return list(found.values())
+                said += f", sealed {then.isoformat()}"
+                # A sealer that was down makes seals late; nothing makes them early.
+                why = self.explanations.of(number) if at <= then else None
+                if why is None:
+                    found.setdefault(k, said)
+                else:
+                    explained.setdefault((k, why.first_leaf), f"{said}; {_because(why)}")
+        return list(found.values()), list(explained.values())
+
+
+def _because(why: LateSealExplained) -> str:
+    second = f" and {why.approved_by}" if why.approved_by else ""
+    span = f"leaves {why.first_leaf} to {why.end_leaf - 1}"
+    return f"{span} explained by {why.explained_by}{second}: {why.reason}"
 
 
 def _size_of(note: str) -> int:

@@ -35,11 +35,12 @@ ACCRUED = (INTEREST_RECEIVABLE, PENALTY_RECEIVABLE)
 
 @dataclass(slots=True)
 class Verdict:
-    """How many rows of one kind were compared, and what differed."""
+    """How many rows of one kind were compared, what differed, and what a person has explained."""
 
     name: str
     rows: int
     different: list[str] = field(default_factory=list)
+    explained: list[str] = field(default_factory=list)
 
 
 class MonthEnd(NamedTuple):

@@ -88,6 +88,22 @@ class ApprovalRuleChanged(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     vouchers: tuple[tuple[str, str], ...]
 
 
+class LateSealExplained(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """
+    A person says why some leaves of the log were sealed long after they were recorded.
+
+    `first_leaf` to `end_leaf` (not included), counted from 0. It makes nothing punctual: who checks
+    the log is told both. `approved_by` is a second person, who must be where four eyes are on.
+    """
+
+    recorded_at: datetime
+    first_leaf: int
+    end_leaf: int
+    reason: str
+    explained_by: str
+    approved_by: str
+
+
 class AnswerRead(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """
     Somebody was told something: who, why, what was asked, and the hash of the answer.

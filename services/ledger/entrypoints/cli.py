@@ -24,7 +24,7 @@ from services.ledger.compose_export import export_book
 from services.ledger.compose_follow import follow_log
 from services.ledger.compose_rebuild import rebuild_models
 from services.ledger.compose_relay import relay_log
-from services.ledger.compose_replay import replay_book
+from services.ledger.compose_replay import explain_late_seal, replay_book
 from services.ledger.config import LedgerSettings
 from services.ledger.entrypoints import growth_cli, period_cli, stream_cli
 from shared.kernel.dates import parse_date
@@ -171,11 +171,28 @@ def rotate_key(
     print(f"was {done.verifier_before}\nis  {done.verifier_after}")
 
 
+@app.command()
+def explain_late(
+    first: Annotated[int, typer.Option(help="The first leaf that was sealed late, as told.")],
+    end: Annotated[int, typer.Option(help="The leaf after the last one.")],
+    reason: Annotated[str, typer.Option(help="Why; kept in the log for ever.")],
+    by: Annotated[str, typer.Option(help="Who says so, such as person/li.")],
+    approved_by: Annotated[str, typer.Option(help="A second person; four eyes need one.")] = "",
+) -> None:
+    """Say in the log why the sealer was late; `replay` then says explained, and lists it still."""
+    try:
+        explain_late_seal(LedgerSettings(), (first, end), reason, by=by, approved_by=approved_by)
+    except InvalidArgument as refusal:
+        print(f"{refusal.reason}: {refusal.message}", file=sys.stderr)
+        raise typer.Exit(2) from None
+
+
 def _shown(verdicts: list[Verdict], title: str) -> int:
     """Print what was compared; return 1 if anything differs."""
-    table = Table("compared", "rows", "different", title=title)
+    table = Table("compared", "rows", "different", "explained", title=title)
     for verdict in verdicts:
-        table.add_row(verdict.name, str(verdict.rows), str(len(verdict.different)))
+        counts = (verdict.rows, len(verdict.different), len(verdict.explained))
+        table.add_row(verdict.name, *map(str, counts))
     console = Console()
     console.print(table)
     for line in _first_differences(verdicts):
@@ -184,4 +201,5 @@ def _shown(verdicts: list[Verdict], title: str) -> int:
 
 
 def _first_differences(verdicts: list[Verdict]) -> list[str]:
-    return [f"{v.name}: {text}" for v in verdicts for text in v.different[:5]]
+    different = [f"{v.name}: {text}" for v in verdicts for text in v.different[:5]]
+    return different + [f"{v.name}: {text}" for v in verdicts for text in v.explained]
