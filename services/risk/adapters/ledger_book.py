@@ -13,6 +13,7 @@ from lending.common.v1 import page_pb2
 from lending.ledger.v1 import ledger_service_pb2 as ledger_pb
 from lending.ledger.v1 import loan_pb2
 
+from services.risk.application.portfolio import DateNotReached
 from services.risk.domain.book import CHARGED_OFF, SETTLED, BookRow, remaining_months
 
 PAGE, TOGETHER = 500, 32
@@ -31,7 +32,18 @@ class LedgerBook:
     stub: Any
 
     async def on(self, as_of: date, currency: str) -> list[BookRow]:
-        """Return every loan of a currency that was paid out by a date, as it was on it."""
+        """
+        Return every loan of a currency that was paid out by a date, as it was on it.
+
+        Raises:
+            DateNotReached: the ledger would answer, with what would be if nobody paid any more.
+        """
+        reached = (await self.stub.GetBusinessDate(ledger_pb.GetBusinessDateRequest())).on
+        if not reached:
+            raise DateNotReached("the ledger has no business date", field="as_of")
+        if date.fromisoformat(reached) < as_of:
+            said = f"{as_of} lies after the ledger's business date"
+            raise DateNotReached(said, field="as_of", expected=f"{reached} or earlier")
         turns = asyncio.Semaphore(TOGETHER)
 
         async def ask(loan_id: str) -> BookRow | None:

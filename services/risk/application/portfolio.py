@@ -14,7 +14,7 @@ from services.risk.domain.early_warning import Alert, watched_on
 from services.risk.domain.portfolio import Portfolio, balances, portfolio
 from services.risk.domain.reservation import balance
 from services.risk.domain.staging import LossRules
-from shared.kernel.errors import NotFound
+from shared.kernel.errors import NotFound, Refused
 from shared.runtime.records import Records, Work
 
 ROWS = 1_000
@@ -24,11 +24,20 @@ class BookNotKept(NotFound):
     """The book of this date was not kept; `python -m services.risk keep-book` keeps it."""
 
 
+class DateNotReached(Refused):
+    """A book is kept of what was, not of what would be if nobody paid from today on."""
+
+
 class Book(Protocol):
     """Whoever knows the loans."""
 
     async def on(self, as_of: date, currency: str) -> list[BookRow]:
-        """Return every loan paid out by a date, as it was on it."""
+        """
+        Return every loan paid out by a date, as it was on it.
+
+        Raises:
+            DateNotReached: it lies after the business date.
+        """
 
 
 class BookPart(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,6 +71,9 @@ class Portfolios:
         Keep the book of a date, replacing what was kept of it; returns its loans.
 
         What each loan still owes is from then on what it counts towards our limits.
+
+        Raises:
+            DateNotReached: the date lies after the business date; nothing is kept.
         """
         rows = await book.on(as_of, currency)
         parts = [tuple(rows[start : start + ROWS]) for start in range(0, len(rows), ROWS)]
