@@ -19,8 +19,9 @@ GROUPS_MAX, GROUP_LOANS_MIN = 10, 20
 
 
 class Light(StrEnum):
-    """Nothing to do, look at it, act."""
+    """Nothing to do, look at it, act; unjudged is what has no bound, or too few bads."""
 
+    UNJUDGED = "UNJUDGED"
     GREEN = "GREEN"
     AMBER = "AMBER"
     RED = "RED"
@@ -42,11 +43,11 @@ class MonitoringRules(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Watched(msgspec.Struct, frozen=True, kw_only=True):
-    """One figure, what it is held against, and what that means."""
+    """One figure, what it is held against, None for nothing, and what that means."""
 
     name: str
     figure: float
-    bound: float
+    bound: float | None
     light: Light
     note: str = ""
 
@@ -107,7 +108,7 @@ def performance(
     """
     Hold outcomes against what was said of them: discrimination and calibration.
 
-    Too few bads say nothing: the figures are shown, green, and the note says so.
+    Too few bads say nothing: the figures are shown, unjudged, and the note says so.
     """
     bads = sum(bad)
     note = f"n {len(bad)}, {bads} bad"
@@ -123,14 +124,17 @@ def performance(
         _light(gap, rules.slope_gap_amber, rules.slope_gap_red),
     )
     if few:
-        lights, note = (Light.GREEN, Light.GREEN), f"{note}: too few to judge"
+        lights, note = (Light.UNJUDGED, Light.UNJUDGED), f"{note}: too few to judge"
+    judged = (("auc", now.auc, auc_before, lights[0]), ("calibration slope", slope, 1.0, lights[1]))
+    others = (("ks", now.ks), ("brier", now.brier), ("calibration intercept", intercept))
     return [
-        Watched(name="auc", figure=now.auc, bound=auc_before, light=lights[0], note=note),
-        Watched(name="ks", figure=now.ks, bound=0.0, light=Light.GREEN, note=note),
-        Watched(name="brier", figure=now.brier, bound=0.0, light=Light.GREEN, note=note),
-        Watched(name="calibration slope", figure=slope, bound=1.0, light=lights[1], note=note),
-        Watched(
-            name="calibration intercept", figure=intercept, bound=0.0, light=Light.GREEN, note=note
+        *(
+            Watched(name=name, figure=figure, bound=bound, light=light, note=note)
+            for name, figure, bound, light in judged
+        ),
+        *(
+            Watched(name=name, figure=figure, bound=None, light=Light.UNJUDGED, note=note)
+            for name, figure in others
         ),
     ]
 

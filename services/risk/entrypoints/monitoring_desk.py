@@ -37,12 +37,15 @@ async def show(
         for row in rows(card.figures):
             table.add_row(*row)
         console.print(table)
+    for line in without_drift(found):
+        console.print(line)
     if html is not None:
         parts = [part for card in found for part in card_parts(card, rules)]
         notes = (
             f"Decisions from {since} to {as_of}, {currency}; {rules.version}.",
             f"Outcomes are of loans seen {rules.window_months} month ends after their pay-out, "
             "good and bad alike, each under the latest decision before it was paid out.",
+            *without_drift(found),
         )
         html.write_text(page(f"Model monitoring, {as_of}", notes, parts), encoding="utf-8")
     return any(one.light is Light.RED for card in found for one in card.figures)
@@ -51,8 +54,20 @@ async def show(
 def rows(figures: Sequence[Watched]) -> list[tuple[str, ...]]:
     """Return one row per figure, as texts."""
     return [
-        (one.name, f"{one.figure:.3f}", f"{one.bound:.3f}", str(one.light), one.note)
-        for one in figures
+        (one.name, f"{one.figure:.3f}", _bound(one), str(one.light), one.note) for one in figures
+    ]
+
+
+def _bound(one: Watched) -> str:
+    return "" if one.bound is None else f"{one.bound:.3f}"
+
+
+def without_drift(cards: Sequence[CardWatched]) -> list[str]:
+    """Say of which cards nothing tells who they were trained on, so that drift is not known."""
+    return [
+        f"{card.version} does not say who it was trained on: its drift is not known."
+        for card in cards
+        if not any(one.name.startswith("psi ") for one in card.figures)
     ]
 
 

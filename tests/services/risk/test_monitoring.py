@@ -70,8 +70,18 @@ def lights(slope: float, auc_before: float, count: int = 4_000) -> dict[str, Lig
 
 def test_a_fall_is_seen_and_few_bads_say_nothing() -> None:
     """Below expectation by .06 of AUC, or a slope off by .4, is red; with few bads nothing is."""
-    assert set(lights(1.0, 0.72).values()) == {Light.GREEN}
+    fine = lights(1.0, 0.72)
+
+    assert (fine["auc"], fine["calibration slope"]) == (Light.GREEN, Light.GREEN)
     assert lights(1.0, 0.95)["auc"] is Light.RED
     assert lights(0.4, 0.60)["calibration slope"] is Light.RED
-    assert set(lights(0.4, 0.95, count=30).values()) <= {Light.GREEN}
+    assert set(lights(0.4, 0.95, count=30).values()) == {Light.UNJUDGED}
     assert performance([0.1, 0.2], [False, False], 0.7, RULES) == []
+
+
+def test_what_is_held_against_nothing_is_not_green() -> None:
+    """KS, Brier score and intercept are shown without a bound and without a light."""
+    found = {one.name: one for one in performance(*said_and_seen(1.0), 0.72, RULES)}
+
+    for name in ("ks", "brier", "calibration intercept"):
+        assert (found[name].bound, found[name].light) == (None, Light.UNJUDGED)

@@ -19,7 +19,7 @@ from services.risk.domain.book import BookRow
 from services.risk.domain.outcomes import outcomes
 from services.risk.domain.reservation import Heard
 from services.risk.domain.reservation import heard as told
-from services.risk.entrypoints.monitoring_desk import card_parts
+from services.risk.entrypoints.monitoring_desk import card_parts, without_drift
 from services.risk.entrypoints.portfolio_desk import month_ends
 from shared.runtime.database import open_database
 from shared.runtime.records import Records
@@ -152,4 +152,7 @@ async def test_each_loan_counts_once_under_the_decision_it_was_paid_out_on(tmp_p
     assert sum(group.loans for group in card.calibration) == 40
     text = page("Model monitoring", ["one note"], list(card_parts(card, RULES)))
     await monitoring.deciding.records.engine.dispose()
+    assert without_drift([card]) == []
+    unseen = msgspec.structs.replace(card, figures=tuple(f for f in card.figures if f.name == "ks"))
+    assert without_drift([unseen])[0].startswith(f"{card.version} does not say who")
     assert text.count("<svg") == 5 and "psi duration_in_month" in text and "GREEN" in text
