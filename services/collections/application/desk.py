@@ -53,10 +53,12 @@ class Desk:
     async def hear(self, heard: Heard, work: Work, *, muted: bool = False) -> None:
         """Take one delinquency event in, within the transaction that remembers it."""
         self.sending.clock.see(heard.effective_on)
-        if heard.days_past_due == 0 and await work.get(Case, heard.loan_id) is None:
+        before = await self.case(work, heard.loan_id)
+        if before is None and heard.days_past_due == 0:
             return
-        await work.hold(heard.borrower_ref)
-        before = await work.get(Case, heard.loan_id)
+        if before is None:
+            await work.hold(heard.borrower_ref)
+            before = await self.case(work, heard.loan_id)
         case, happened = follow(before, heard)
         if case is None or case is before:
             return
