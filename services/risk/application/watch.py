@@ -198,9 +198,10 @@ class Watch:
         before = await work.get(Behaviour, name) or Behaviour(borrower_ref=name)
         if heard.name and any(sign.event_id == heard.name for sign in before.signs):
             return
-        # Nothing was heard before what its borrower did that was heard ahead of it. What other
-        # borrowers did is no measure: loans may be heard in any order.
-        ahead = [heard.learned_on, *(sign.on for sign in before.signs)]
+        # Nothing was heard before what was heard of its loan ahead of it. What happened to other
+        # loans, also of its borrower, is no measure: loans may be heard in any order.
+        mine = (sign.on for sign in before.signs if sign.loan_id == heard.loan_id)
+        ahead = [heard.learned_on, *mine]
         heard = msgspec.structs.replace(heard, known_on=max(ahead))
         after, alerts = observe(before, heard, self.rules)
         await work.put(after, name)

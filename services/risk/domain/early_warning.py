@@ -149,11 +149,12 @@ def observe(before: Behaviour, heard: Heard, rules: WarningRules) -> tuple[Behav
     up = _still_up(before, signs, heard, rules)
     alerts = []
     for indicator, evidence in seen(signs, heard, rules):
-        if indicator in up or _cooling(before, indicator, heard.effective_on, rules):
+        on = heard.effective_on
+        if _is_up(before, up, indicator, on, rules) or _cooling(before, indicator, on, rules):
             continue
         alerts.append(_alert(indicator, evidence, heard, rules))
         if not stale and rules.clear_days:
-            up[indicator] = heard.effective_on
+            up[indicator] = max(up.get(indicator, on), on)
     told = [Raised(one.alert_id, str(one.indicator), one.raised_on) for one in alerts]
     kept = before.alerts if stale else (*before.alerts, *told)[-SIGNS_KEPT:]
     return msgspec.structs.replace(before, signs=signs, alerts=kept, up=up), alerts
@@ -172,6 +173,17 @@ def _still_up(
         again = heard.type == SIGN_OF[indicator]
         found[name] = max(last, heard.effective_on) if again else last
     return found
+
+
+def _is_up(
+    before: Behaviour, up: dict[str, date], indicator: Indicator, on: date, rules: WarningRules
+) -> bool:
+    """Say whether a date belongs to what is up; what is heard later may lie long before it."""
+    if indicator not in up:
+        return False
+    last = up[indicator]
+    since = [one.on for one in before.alerts if one.indicator == indicator and one.on <= last]
+    return (max(since, default=last) - on).days < rules.clear_days
 
 
 def _cooling(before: Behaviour, indicator: Indicator, on: date, rules: WarningRules) -> bool:
