@@ -177,6 +177,19 @@ def settlement(request: pb.SettleLoanRequest, now: datetime) -> cmd.SettleLoan:
     )
 
 
+def disbursement_return(
+    request: pb.ReturnDisbursementRequest, now: datetime
+) -> cmd.ReturnDisbursement:
+    """Read that a payout came back."""
+    return cmd.ReturnDisbursement(
+        **asked(request, now),
+        value_on=parse_date(request.value_on, field="value_on"),
+        reason=a_text(request.reason, "reason"),
+        approved_by=a_text(request.approved_by, "approved_by"),
+        **_money(request.amount),
+    )
+
+
 def guarantee_payment(
     request: pb.PostGuaranteePaymentRequest, now: datetime
 ) -> cmd.PostGuaranteePayment:

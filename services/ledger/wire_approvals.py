@@ -27,6 +27,7 @@ READERS: Mapping[str, Callable[[Any, datetime], Asked]] = {
     "undo_charge_off": wire.charge_off_undo,
     "write_off_loan": wire.write_off,
     "settle_loan": wire.settlement,
+    "return_disbursement": wire.disbursement_return,
 }
 """How each change is read, by the field of ApproveChangeRequest that holds it."""
 

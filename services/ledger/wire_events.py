@@ -33,6 +33,7 @@ _TYPES: dict[type[ev.Fact], str] = {
     ev.LoanTransferred: "TRANSFERRED",
     ev.RecoveryPosted: "RECOVERY_POSTED",
     ev.LoanSettled: "SETTLED",
+    ev.DisbursementReturned: "DISBURSEMENT_RETURNED",
     ev.DelinquencyPaused: "PAUSED",
     ev.DelinquencyResumed: "RESUMED",
 }

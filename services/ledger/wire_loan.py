@@ -17,7 +17,7 @@ from services.ledger.domain.difference import Step
 from services.ledger.domain.effects import Effects
 from services.ledger.domain.events import Fact
 from services.ledger.domain.loan_account import LoanAccount
-from services.ledger.domain.status import status_on
+from services.ledger.domain.status import reason_of, status_on
 from services.ledger.domain.timeline import NO_PENALTY, Allocation, Row, Timeline
 from services.ledger.wire_events import delinquency_message, told
 from services.ledger.wire_terms import terms_message
@@ -35,6 +35,7 @@ def loan_message(
         borrower_ref=account.borrower_ref,
         product=account.product,
         status=loan_pb2.LoanStatus.Value(f"LOAN_STATUS_{status}"),
+        status_reason=reason_of(status),
         effective_on=on.isoformat() if on else "",
         version=account.version,
     )

@@ -49,6 +49,7 @@ from shared.subscriber.subscriber import Subscriber
 HEARD = frozenset(
     (
         "BUCKET_CHANGED",
+        "DISBURSEMENT_RETURNED",
         "GRACE_ENTERED",
         "GRACE_EXPIRED",
         "PARTIALLY_CURED",

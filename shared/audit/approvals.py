@@ -21,6 +21,7 @@ METHODS = {
     "ChargeOffUndone": "UndoChargeOff",
     "LoanWrittenOff": "WriteOffLoan",
     "SettlementPosted": "SettleLoan",
+    "DisbursementReturned": "ReturnDisbursement",
 }
 """The facts that can need a second person, and the method that asks for each."""
 

@@ -42,6 +42,11 @@ REQUESTS = [
     (wire.charge_off_undo, pb.UndoChargeOffRequest, {**WHY, **WHO}),
     (wire.write_off, pb.WriteOffLoanRequest, {"effective_on": TODAY, **WHY, **WHO}),
     (wire.settlement, pb.SettleLoanRequest, {"value_on": TODAY, "amount": CNY, **WHY, **WHO}),
+    (
+        wire.disbursement_return,
+        pb.ReturnDisbursementRequest,
+        {"value_on": TODAY, "amount": Money(amount_minor=1_200_000, currency="CNY"), **WHY, **WHO},
+    ),
     (wire.pause, pb.PauseDelinquencyRequest, {"from_on": TODAY, "until_on": SOON, **WHY}),
     (wire.resumption, pb.ResumeDelinquencyRequest, {"on": TODAY, **WHY}),
     (

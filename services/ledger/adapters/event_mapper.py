@@ -9,6 +9,7 @@ from services.ledger.domain import book_events, events
 _STORED = (
     events.LoanOpened,
     events.LoanDisbursed,
+    events.DisbursementReturned,
     events.RepaymentPosted,
     events.RepaymentReversed,
     events.ChargeApplied,

@@ -9,7 +9,8 @@ from services.ledger.application.ports import Log
 from services.ledger.domain.ceilings import quote
 from services.ledger.domain.difference import Look, Step, difference, figures_at
 from services.ledger.domain.events import Fact
-from services.ledger.domain.loan_account import LoanAccount, LoanStatus, fold
+from services.ledger.domain.facts import LoanStatus
+from services.ledger.domain.loan_account import LoanAccount, fold
 from services.ledger.domain.refusals import DateOutOfOrder, LoanNotActive, LoanNotFound
 from services.ledger.domain.terms import Terms, check_terms
 from services.ledger.domain.timeline import Timeline

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from itertools import groupby
 
 from services.ledger.domain.delinquency import past_due_table, standing_of
-from services.ledger.domain.events import Fact, TransitionRecorded
+from services.ledger.domain.events import DisbursementReturned, Fact, TransitionRecorded
 from services.ledger.domain.timeline import Timeline
 from shared.kernel.money import format_amount
 
@@ -38,6 +38,7 @@ def story(loan_id: str, line: Timeline, events: Sequence[Fact]) -> str:
         *_count(line),
         "",
         *_money(line, events),
+        *_returned(line, events),
         "",
         *_recorded(events, line.terms.currency),
     ]
@@ -104,6 +105,15 @@ def _money(line: Timeline, events: Sequence[Fact]) -> Iterator[str]:
             ]
             where = f"instalment {number}" if number else "the loan"
             yield f"      of {where}: {', '.join(said)}"
+
+
+def _returned(line: Timeline, events: Sequence[Fact]) -> Iterator[str]:
+    """Say that the loan is cancelled, where the payout came back by the date."""
+    for event in events:
+        if isinstance(event, DisbursementReturned) and event.effective_on <= line.on:
+            amount = format_amount(event.amount_minor, line.terms.currency)
+            yield f"The bank sent the payout of {amount} back on {event.effective_on}."
+            yield "It never reached the borrower: the loan is cancelled, and nothing is owed of it."
 
 
 def _recorded(events: Sequence[Fact], currency: str) -> Iterator[str]:

@@ -18,7 +18,8 @@ from services.ledger.domain.delinquency import (
     standing_of,
     transitions_between,
 )
-from services.ledger.domain.loan_account import LoanAccount, LoanStatus, evolve
+from services.ledger.domain.facts import LoanStatus
+from services.ledger.domain.loan_account import LoanAccount, evolve
 from services.ledger.domain.timeline import Timeline
 
 
@@ -54,11 +55,13 @@ def aftermath(
     if moved is not None:
         events.append(moved)
         account = evolve(account, moved)
-    open_still = account.status not in (LoanStatus.SETTLED, LoanStatus.WRITTEN_OFF)
-    owed_by_nobody = open_still and not new.owes(1)
-    if owed_by_nobody and not isinstance(fact, ev.LoanChargedOff | ev.LoanWrittenOff):
+    open_still = account.status not in _ENDED
+    if open_still and not new.owes(1) and not isinstance(fact, ev.LoanChargedOff):
         events.append(ev.LoanSettled(**stamp(command, fact.effective_on)))
     return events
+
+
+_ENDED = (LoanStatus.SETTLED, LoanStatus.WRITTEN_OFF, LoanStatus.CANCELLED)
 
 
 def stamp(command: cmd.Asked, effective_on: date, reason: str = "") -> dict[str, Any]:

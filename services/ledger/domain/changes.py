@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from fractions import Fraction
 
 import msgspec
 
@@ -93,6 +94,18 @@ def forgive_unearned_interest(line: Timeline) -> None:
             row.interest_due = max(row.interest_paid, interest_earned(row, line.on, line.terms))
             row.carried = row.interest_due
     line.closed = True
+
+
+def let_go(line: Timeline) -> None:
+    """Let nothing that is unpaid be owed any more."""
+    line.closed = True
+    for row in line.rows:
+        row.principal_due, row.interest_due = row.principal_paid, row.interest_paid
+        row.carried = min(row.carried, row.interest_paid)
+        row.penalty_exact, row.penalty_runs = Fraction(row.penalty_paid), ()
+    for charge in line.charges:
+        book_charge(line, charge, charge.paid - charge.due)
+        charge.due = charge.paid
 
 
 def charge_prepayment(line: Timeline, fact_id: str, ahead_minor: int) -> None:

@@ -179,6 +179,16 @@ class SettleLoan(Asked, frozen=True, kw_only=True, gc=False):
     approved_by: str
 
 
+class ReturnDisbursement(Asked, frozen=True, kw_only=True, gc=False):
+    """Take in that the bank sent back what was paid out; the loan is cancelled."""
+
+    value_on: date
+    amount_minor: int
+    currency: str
+    reason: str
+    approved_by: str
+
+
 class PostGuaranteePayment(Asked, frozen=True, kw_only=True, gc=False):
     """Take a guarantor's or insurer's payment in."""
 

@@ -15,6 +15,7 @@ from services.ledger.domain import refusals as no
 from services.ledger.domain.aftermath import aftermath, age, stamp
 from services.ledger.domain.approvals import ApproverIsMaker
 from services.ledger.domain.ceilings import quote
+from services.ledger.domain.facts import LoanStatus
 from services.ledger.domain.loan_account import LoanAccount, evolve
 from services.ledger.domain.terms import check_terms
 
@@ -49,6 +50,8 @@ def decide(account: LoanAccount | None, command: cmd.Asked) -> Decided:
         raise no.BusinessDateNotSet("the ledger has no business date yet")
     if getattr(command, "approved_by", None) == command.actor:
         raise ApproverIsMaker(f"{command.actor} asks and approves", field="approved_by")
+    if account.status is LoanStatus.CANCELLED:
+        raise no.PayoutWasReturned(f"loan {account.loan_id} is cancelled", field="loan_id")
     fact = FACTS[type(command)](command, account)
     if isinstance(fact, ev.LoanDisbursed):
         postings = (
@@ -94,5 +97,6 @@ FACTS: dict[type[cmd.Asked], Callable[[Any, LoanAccount], ev.Fact]] = {
     cmd.WriteOffLoan: contract.written_off,
     cmd.PostGuaranteePayment: money.guaranteed,
     cmd.SettleLoan: money.settled,
+    cmd.ReturnDisbursement: money.returned,
 }
 """Which function makes the fact of which command."""

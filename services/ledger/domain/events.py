@@ -52,6 +52,13 @@ class LoanDisbursed(Financial, frozen=True, kw_only=True, gc=False):
     amount_minor: int
 
 
+class DisbursementReturned(Financial, frozen=True, kw_only=True, gc=False):
+    """The bank sent the payout back: it never reached the borrower, who owes nothing of it."""
+
+    amount_minor: int
+    approved_by: str
+
+
 class RepaymentPosted(Financial, frozen=True, kw_only=True, gc=False):
     """Money came in; `allocations` sum to what was not left unallocated."""
 

@@ -32,6 +32,9 @@ def explain(line: Timeline, figure: str) -> Node:
         raise FigureUnknown(
             f"{figure[:40]!r} is not a figure", field="figure", expected=", ".join(sorted(FIGURES))
         )
+    if line.returned_on is not None:
+        source = f"rule: the bank sent the payout back on {line.returned_on}, nothing is owed of it"
+        return given(figure.replace("_", " "), 0, source)
     return FIGURES[figure](line)
 
 

@@ -1,4 +1,4 @@
-"""The facts of a loan as the timeline needs them: what kind, when it counts, how much."""
+"""The facts of a loan as the timeline needs them, and where they leave it in its life."""
 
 from __future__ import annotations
 
@@ -11,10 +11,22 @@ from services.ledger.domain.terms import Terms
 from services.ledger.domain.waterfall import Component, PaymentSource
 
 
+class LoanStatus(StrEnum):
+    """Where a loan stands in its life."""
+
+    OPENED = "OPENED"
+    ACTIVE = "ACTIVE"
+    CHARGED_OFF = "CHARGED_OFF"
+    SETTLED = "SETTLED"
+    WRITTEN_OFF = "WRITTEN_OFF"
+    CANCELLED = "CANCELLED"
+
+
 class FactKind(StrEnum):
     """The facts that change balances or how lateness is counted."""
 
     DISBURSEMENT = "DISBURSEMENT"
+    DISBURSEMENT_RETURN = "DISBURSEMENT_RETURN"
     REPAYMENT = "REPAYMENT"
     CHARGE = "CHARGE"
     WAIVER = "WAIVER"

@@ -6,8 +6,8 @@ from datetime import date
 
 from services.ledger.domain import commands as cmd
 from services.ledger.domain import refusals as no
-from services.ledger.domain.facts import FactKind, MoneyFact
-from services.ledger.domain.loan_account import LoanAccount, LoanStatus
+from services.ledger.domain.facts import FactKind, LoanStatus, MoneyFact
+from services.ledger.domain.loan_account import LoanAccount
 from services.ledger.domain.terms import Overpayment
 from services.ledger.domain.timeline import Timeline
 from services.ledger.domain.waterfall import PaymentSource

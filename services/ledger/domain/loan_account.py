@@ -5,7 +5,6 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime
-from enum import StrEnum
 from operator import attrgetter
 from typing import Any
 
@@ -14,21 +13,11 @@ from msgspec.structs import force_setattr
 
 from services.ledger.domain import events as ev
 from services.ledger.domain.delinquency import Standing
-from services.ledger.domain.facts import FactKind, MoneyFact
+from services.ledger.domain.facts import FactKind, LoanStatus, MoneyFact
 from services.ledger.domain.kept import KEEPER, T
 from services.ledger.domain.terms import Terms
 from services.ledger.domain.timeline import Timeline
 from services.ledger.domain.trail import Trail
-
-
-class LoanStatus(StrEnum):
-    """Where a loan stands in its life."""
-
-    OPENED = "OPENED"
-    ACTIVE = "ACTIVE"
-    CHARGED_OFF = "CHARGED_OFF"
-    SETTLED = "SETTLED"
-    WRITTEN_OFF = "WRITTEN_OFF"
 
 
 class LoanAccount(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -259,6 +248,11 @@ def _write_off(account: LoanAccount, event: ev.LoanWrittenOff) -> None:
     _count(account, FactKind.WRITE_OFF, event)
 
 
+def _give_back(account: LoanAccount, event: ev.DisbursementReturned) -> None:
+    force_setattr(account, "status", LoanStatus.CANCELLED)
+    _count(account, FactKind.DISBURSEMENT_RETURN, event, amount_minor=event.amount_minor)
+
+
 def _transfer(account: LoanAccount, event: ev.LoanTransferred) -> None:
     price, buyer = event.price_minor, event.creditor_ref
     _count(account, FactKind.TRANSFER, event, amount_minor=price, party_ref=buyer)
@@ -276,6 +270,7 @@ def _restate(account: LoanAccount, event: ev.TimelineRestated) -> None:
 
 _WORK: dict[type[ev.Fact], Callable[[LoanAccount, Any], None]] = {
     ev.LoanDisbursed: _disburse,
+    ev.DisbursementReturned: _give_back,
     ev.RepaymentPosted: _repay,
     ev.RepaymentReversed: _reverse,
     ev.ChargeApplied: _charge,

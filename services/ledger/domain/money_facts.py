@@ -8,8 +8,8 @@ from services.ledger.domain import guard
 from services.ledger.domain import refusals as no
 from services.ledger.domain.aftermath import stamp
 from services.ledger.domain.ceilings import check_ceiling, quote
-from services.ledger.domain.facts import FactKind
-from services.ledger.domain.loan_account import LoanAccount, LoanStatus
+from services.ledger.domain.facts import FactKind, LoanStatus
+from services.ledger.domain.loan_account import RECEIVED, LoanAccount
 from services.ledger.domain.terms import Overpayment
 
 
@@ -160,6 +160,32 @@ def settled(command: cmd.SettleLoan, account: LoanAccount) -> ev.Fact:
         repayment_id=command.request_id,
         amount_minor=command.amount_minor,
         forgiven_minor=max(0, owed - command.amount_minor),
+        approved_by=command.approved_by,
+    )
+
+
+_PAID = {*RECEIVED, FactKind.GUARANTEE, FactKind.TRANSFER}
+"""Facts by which somebody gave money for the debt, or for some of it."""
+
+
+def returned(command: cmd.ReturnDisbursement, account: LoanAccount) -> ev.Fact:
+    """Take back a disbursal that the bank returned; nobody may have paid on the loan."""
+    guard.active(account)
+    guard.since_disbursal(command, command.value_on, account)
+    guard.same_currency(command.currency, account)
+    guard.nothing_later(command.value_on, account)
+    if any(fact.kind in _PAID for fact in account.counting):
+        raise no.MoneyWasPosted(f"money was paid on loan {account.loan_id}", field="loan_id")
+    out = sum(amount for _, amount in guard.line_on(command.value_on, account).paid_out)
+    if command.amount_minor != out:
+        raise no.AmountNotDisbursed(
+            f"{command.amount_minor} is not what was paid out",
+            field="amount",
+            expected=f"{out} minor units",
+        )
+    return ev.DisbursementReturned(
+        **stamp(command, command.value_on, command.reason),
+        amount_minor=out,
         approved_by=command.approved_by,
     )
 

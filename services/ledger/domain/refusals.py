@@ -121,6 +121,18 @@ class CostCeilingExceeded(Refused):
     """With it the loan would cost more than its ceiling allows."""
 
 
+class AmountNotDisbursed(InvalidArgument):
+    """The bank sends back exactly what was paid out."""
+
+
+class MoneyWasPosted(Refused):
+    """Somebody paid on the loan: take that back first, then the payout can be returned."""
+
+
+class PayoutWasReturned(Refused):
+    """The bank sent the payout back: the loan is cancelled, and nothing can be posted to it."""
+
+
 class RecoveriesPosted(Refused):
     """The charge-off cannot be undone: money was recovered after it."""
 

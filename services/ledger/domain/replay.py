@@ -246,14 +246,7 @@ def _charge_off(line: Timeline, fact: MoneyFact) -> None:
 
 
 def _write_off(line: Timeline, fact: MoneyFact) -> None:
-    """Nothing that is unpaid is owed any more."""
-    line.closed = True
-    for row in line.rows:
-        row.principal_due, row.interest_due = row.principal_paid, row.interest_paid
-        row.penalty_exact, row.penalty_runs = Fraction(row.penalty_paid), ()
-    for charge in line.charges:
-        book_charge(line, charge, charge.paid - charge.due)
-        charge.due = charge.paid
+    changes.let_go(line)
 
 
 def _settle(line: Timeline, fact: MoneyFact) -> None:
@@ -261,7 +254,14 @@ def _settle(line: Timeline, fact: MoneyFact) -> None:
     _receive(line, fact)
     if line.charged_off_on is None and not line.creditor_ref:
         book(line, chart.SETTLEMENTS, line.principal_outstanding, chart.PRINCIPAL)
-    _write_off(line, fact)
+    changes.let_go(line)
+
+
+def _take_back(line: Timeline, fact: MoneyFact) -> None:
+    """The payout came back: the borrower never had it, so nothing was earned on it either."""
+    book(line, chart.CASH, fact.amount_minor, chart.PRINCIPAL)
+    changes.let_go(line)
+    line.returned_on = fact.effective_on
 
 
 def _guarantee(line: Timeline, fact: MoneyFact) -> None:
@@ -279,6 +279,7 @@ def _transfer(line: Timeline, fact: MoneyFact) -> None:
 
 _WORK: dict[FactKind, Callable[[Timeline, MoneyFact], None]] = {
     FactKind.DISBURSEMENT: _disburse_more,
+    FactKind.DISBURSEMENT_RETURN: _take_back,
     FactKind.REPAYMENT: _receive,
     FactKind.RECOVERY: _receive,
     FactKind.CHARGE: _charge,

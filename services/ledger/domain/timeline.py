@@ -119,7 +119,8 @@ class Timeline(msgspec.Struct, gc=False):
     A loan on one date: its rows, what each fact did, and what is owed.
 
     `paid_out` are the disbursals, `forborne_on` the dates of new plans; `creditor_ref` names who
-    bought the loan, "" while it is the lender's; `income_stopped` is the interest and penalty
+    bought the loan, "" while it is the lender's; `returned_on` is when the bank sent the payout
+    back, None while it did not; `income_stopped` is the interest and penalty
     earned by then, once nothing more is. `closed` once it was paid off, settled or written off:
     its plan makes nothing due any more. `dated_charges`: some instalment bears, or bore, a charge.
     `allocations` says where the money of each fact went, by
@@ -135,6 +136,7 @@ class Timeline(msgspec.Struct, gc=False):
     paid_out: list[tuple[date, int]] = msgspec.field(default_factory=list)
     forborne_on: list[date] = msgspec.field(default_factory=list)
     creditor_ref: str = ""
+    returned_on: date | None = None
     income_stopped: tuple[int, int] | None = None
     unallocated: int = 0
     received: int = 0

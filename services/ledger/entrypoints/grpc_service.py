@@ -200,6 +200,10 @@ class LedgerService(LedgerServiceServicer):
         """Take money in as full settlement."""
         return await self._loan(wire.settlement, request)
 
+    async def ReturnDisbursement(self, request: Any, context: Any) -> loan_pb2.Loan:
+        """Take in that the bank sent a payout back."""
+        return await self._loan(wire.disbursement_return, request)
+
     async def PostGuaranteePayment(self, request: Any, context: Any) -> loan_pb2.Loan:
         """Take a guarantor's payment in."""
         return await self._loan(wire.guarantee_payment, request)

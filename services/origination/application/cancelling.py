@@ -156,7 +156,7 @@ class Cancelling:
             return found
         stamp = self.desk.stamp(SERVICE)
         try:
-            await self.desk.ledger.SettleLoan(_settle(found))
+            await self._tell(found)
         except (Refused, InvalidArgument) as refusal:
             note = f"ledger: {refusal.reason}"
             last = msgspec.structs.replace(found.payouts[-1], returned="")
@@ -165,6 +165,17 @@ class Cancelling:
             await self.desk.swap(found, after)
             raise
         return await self.desk.swap(found, stepped(found, Step.SETTLE, Status.CANCELLED, stamp))
+
+    async def _tell(self, found: Application) -> None:
+        """Tell the ledger which end it is: money from the borrower, or the payout itself."""
+        returned, end = found.payouts[-1].returned if found.payouts else "", _end(found)
+        if returned and found.cancellation_id:
+            back = ledger_pb.ReturnDisbursementRequest(**end, reason=returned)
+            await self.desk.ledger.ReturnDisbursement(back)
+            return
+        # What was begun before the ledger knew of returns is asked for in the same words again.
+        why = "sent back by the bank" if returned else "given back in the cooling-off period"
+        await self.desk.ledger.SettleLoan(ledger_pb.SettleLoanRequest(**end, reason=why))
 
     async def resume(self) -> None:
         """Finish what a crash or an outage interrupted."""
@@ -181,16 +192,14 @@ def _next_id(found: Application) -> str:
     return names.cancellation_id(found.application_id, _times(found) + 1)
 
 
-def _settle(found: Application) -> ledger_pb.SettleLoanRequest:
+def _end(found: Application) -> dict[str, Any]:
     """Return what closes the loan; each cancellation has an id of its own."""
     assert found.cancelled_on is not None
     older = names.older_cancellation_id(found.application_id, _times(found))
-    by_bank = bool(found.payouts and found.payouts[-1].returned)
-    return ledger_pb.SettleLoanRequest(
+    return dict(
         request_id=found.cancellation_id or older,
         loan_id=found.loan_id,
         value_on=found.cancelled_on.isoformat(),
         amount=money(found.cancelled_minor, found.currency),
-        reason="sent back by the bank" if by_bank else "given back in the cooling-off period",
         approved_by=found.cancelled_by or found.policy_version,
     )

@@ -27,7 +27,7 @@ from shared.kernel.errors import NotFound
 from shared.runtime.records import Records, Work
 from shared.subscriber.event import Event, Restatement
 
-ENDS = ("SETTLED", "TRANSFERRED")
+ENDS = ("DISBURSEMENT_RETURNED", "SETTLED", "TRANSFERRED")
 MOVES_EXPOSURE = (*ENDS, "REPAYMENT_REVERSED")
 PAGE = 500
 MONEY = ("REPAYMENT_POSTED", "REPAYMENT_REVERSED")

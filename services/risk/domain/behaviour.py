@@ -52,8 +52,8 @@ def first_over_thirty(facts: Iterable[Fact]) -> date | None:
 
 
 def ended_on(facts: Iterable[Fact]) -> date | None:
-    """Return when a loan was settled, charged off or sold; None while it runs."""
-    ends = ("SETTLED", "CHARGED_OFF", "TRANSFERRED")
+    """Return when a loan was settled, charged off, sold or never paid out; None while it runs."""
+    ends = ("SETTLED", "CHARGED_OFF", "TRANSFERRED", "DISBURSEMENT_RETURNED")
     return min((f.effective_on for f in facts if f.type in ends), default=None)
 
 

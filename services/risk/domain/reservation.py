@@ -146,8 +146,9 @@ def _values(told: Heard, given: Application | None) -> dict[str, str]:
 
 
 def loan_event(before: Reservation, type_: str) -> Reservation:
-    """Return the reservation after a loan's event: settled or sold it ends, reopened it counts."""
-    if type_ in ("SETTLED", "TRANSFERRED") and before.held is Held.CONFIRMED:
+    """Return the reservation after a loan's event: settled, sold or returned it ends."""
+    ends = ("SETTLED", "TRANSFERRED", "DISBURSEMENT_RETURNED")
+    if type_ in ends and before.held is Held.CONFIRMED:
         ended = Held.SETTLED if type_ == "SETTLED" else Held.RELEASED
         return msgspec.structs.replace(before, held=ended)
     if type_ == "REPAYMENT_REVERSED" and before.held is Held.SETTLED:

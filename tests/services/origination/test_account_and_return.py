@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from typing import Any
 
 import pytest
@@ -53,7 +54,7 @@ def test_the_applicant_changes_the_account_before_the_contract(place: Place) -> 
 
 
 def test_a_payout_that_the_bank_sends_back_later(place: Place) -> None:
-    """Two persons say so; the ledger is settled with what came back, and the loan is cancelled."""
+    """Two persons say so; the ledger's loan is cancelled, and its log says what the bank did."""
     name = "sent-back"
     place.contract(name)
     place.ask("DisburseApplication", name)
@@ -79,7 +80,21 @@ def test_a_payout_that_the_bank_sends_back_later(place: Place) -> None:
     assert reason_of(reused.value) == "REQUEST_ID_REUSED"
     assert second["status"] == place.get(name)["status"] == "APPLICATION_STATUS_CANCELLED"
     assert second["payouts"][-1]["returned"] == "Account is closed"
-    assert loan["status"] == "LOAN_STATUS_SETTLED"
+    assert (loan["status"], loan["statusReason"]) == ("LOAN_STATUS_CANCELLED", "PAYOUT_RETURNED")
+    assert {"payoffMinor", "principalOutstandingMinor", "interestOverdueMinor"}.isdisjoint(loan)
+    facts = place.suite.call("ledger", "ListLoanEvents", loanId=f"L-{name}")["events"]
+    back = [json.loads(f["bodyJson"]) for f in facts if f["topic"].endswith("Returned")]
+    assert not any(fact["topic"].endswith(("SettlementPosted", "LoanSettled")) for fact in facts)
+    assert [fact["postings"] for fact in back] == [
+        [["assets:cash", 1_200_000], ["loans:principal", -1_200_000]]
+    ]
+    assert back[0]["reason"] == "Account is closed"
+    assert back[0]["approved_by"] == "officer-1, officer-2"
+    with pytest.raises(CallRefused) as closed:
+        money = {"amountMinor": "5", "currency": "CNY"}
+        paid = {"loanId": f"L-{name}", "valueOn": place.today(), "amount": money}
+        place.suite.call("ledger", "PostRepayment", requestId="too-late", **paid)
+    assert reason_of(closed.value) == "PAYOUT_WAS_RETURNED"
 
 
 def test_who_registered_a_key_signs_with_it(place: Place) -> None:

@@ -57,9 +57,16 @@ LIFE = [
     ("approved OFFERED DISBURSED settled reversed", True),
     ("approved OFFERED DISBURSED sold", False),
     ("approved OFFERED DISBURSED sold reversed", False),
+    ("approved OFFERED DISBURSED bounced", False),
+    ("approved OFFERED DISBURSED bounced reversed", False),
     ("approved OFFERED DISBURSED CANCELLING CANCELLED", False),
 ]
-EVENTS = {"settled": "SETTLED", "sold": "TRANSFERRED", "reversed": "REPAYMENT_REVERSED"}
+EVENTS = {
+    "settled": "SETTLED",
+    "sold": "TRANSFERRED",
+    "bounced": "DISBURSEMENT_RETURNED",
+    "reversed": "REPAYMENT_REVERSED",
+}
 
 
 def lived(story: str) -> Reservation | None:

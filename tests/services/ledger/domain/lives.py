@@ -81,7 +81,7 @@ TERMS = st.builds(
     )
 )
 WHAT = ["wait", "repay", "repay", "backdate", "reverse", "charge", "dated", "plan", "off"]
-WHAT += ["pause", "resume", "holiday", "waive", "refund", "goodwill", "settle", "sell"]
+WHAT += ["pause", "resume", "holiday", "waive", "refund", "goodwill", "settle", "sell", "bounce"]
 ACTS = st.lists(
     st.tuples(st.sampled_from(WHAT), st.integers(1, 45), st.integers(1, 100)),
     min_size=1,
@@ -107,6 +107,7 @@ def _asked(desk: Desk, what: str, share: int) -> list[tuple[type[cmd.Asked], dic
     receive = cmd.PostRecovery if line.charged_off_on else cmd.PostRepayment
     charges = [f.fact_id for f in desk.account.facts if f.kind is FactKind.CHARGE]
     approved = {"reason": "hardship", "approved_by": "Li"}
+    out = {"amount_minor": sum(amount for _, amount in line.paid_out), "currency": "CNY"}
     dated = {"component": Component.PENALTY, "due_on": later}
     sale = {"creditor_ref": "fund", "price_minor": money["amount_minor"], "currency": "CNY"}
     plan = {
@@ -129,6 +130,7 @@ def _asked(desk: Desk, what: str, share: int) -> list[tuple[type[cmd.Asked], dic
             (cmd.RefundCredit, {"value_on": on, "reason": "asked", **money, "amount_minor": 1})
         ],
         "settle": [(cmd.SettleLoan, {"value_on": on, **money, **approved})],
+        "bounce": [(cmd.ReturnDisbursement, {"value_on": on, **out, **approved})],
         "sell": [(cmd.TransferLoan, {"effective_on": on, **sale, **approved})],
         "off": [(cmd.ChargeOffLoan, {"effective_on": on, "reason": "lost"})],
         "plan": [(cmd.RestructureLoan, {"effective_on": on, **plan, **approved})],

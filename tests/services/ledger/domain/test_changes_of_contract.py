@@ -12,8 +12,8 @@ from services.ledger.domain import commands as cmd
 from services.ledger.domain import refusals as no
 from services.ledger.domain.delinquency import standing_of
 from services.ledger.domain.explain import figures
+from services.ledger.domain.facts import LoanStatus
 from services.ledger.domain.frames import due_dates
-from services.ledger.domain.loan_account import LoanStatus
 from services.ledger.domain.terms import Overpayment, RepaymentMethod, ShortMonth
 from shared.kernel.calendars import BusinessDayRule
 from shared.kernel.dates import DayCount

@@ -11,7 +11,7 @@ import pytest
 from services.ledger.domain import commands as cmd
 from services.ledger.domain import refusals as no
 from services.ledger.domain.explain import explain
-from services.ledger.domain.loan_account import LoanStatus
+from services.ledger.domain.facts import LoanStatus
 from services.ledger.domain.terms import Prepayment, Terms
 from services.ledger.domain.waterfall import Component, PaymentSource
 from shared.audit.evaluate import evaluate

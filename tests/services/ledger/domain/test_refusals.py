@@ -64,6 +64,20 @@ def sold() -> Desk:
     return desk
 
 
+def untouched() -> Desk:
+    """Return a loan that was paid out, and nothing else."""
+    desk = Desk()
+    desk.on = TODAY
+    return desk
+
+
+def returned() -> Desk:
+    """Return a loan whose payout the bank sent back."""
+    desk = untouched()
+    desk.ask(cmd.ReturnDisbursement, **cny(1_200_000), **APPROVED)
+    return desk
+
+
 SALE = {
     "effective_on": TODAY,
     "creditor_ref": "fund",
@@ -107,6 +121,15 @@ REFUSED = [
     (lost, cmd.RestructureLoan, {"effective_on": TODAY, **PLAN}, "LoanNotActive"),
     (sold, cmd.TransferLoan, SALE, "LoanIsTransferred"),
     (active, cmd.TransferLoan, {**SALE, "price_minor": -1}, "PriceBelowZero"),
+    (untouched, cmd.ReturnDisbursement, {**cny(1_199_999), **APPROVED}, "AmountNotDisbursed"),
+    (untouched, cmd.ReturnDisbursement, {**cny(1_200_000, LATER), **APPROVED}, "ValueDateInFuture"),
+    (opened, cmd.ReturnDisbursement, {**cny(1_200_000), **APPROVED}, "LoanNotActive"),
+    (active, cmd.ReturnDisbursement, {**cny(1_200_000), **APPROVED}, "MoneyWasPosted"),
+    (sold, cmd.ReturnDisbursement, {**cny(1_200_000), **APPROVED}, "MoneyWasPosted"),
+    (settled, cmd.ReturnDisbursement, {**cny(1_200_000), **APPROVED}, "LoanNotActive"),
+    (returned, cmd.ReturnDisbursement, {**cny(1_200_000), **APPROVED}, "PayoutWasReturned"),
+    (returned, cmd.PostRepayment, cny(5), "PayoutWasReturned"),
+    (returned, cmd.ApplyCharge, {**cny(5), "reason": "x"}, "PayoutWasReturned"),
     (active, cmd.UndoChargeOff, APPROVED, "LoanNotChargedOff"),
     (active, cmd.PostGuaranteePayment, {**cny(10**9), "guarantor_ref": "G"}, "ClaimAbovePayoff"),
 ]

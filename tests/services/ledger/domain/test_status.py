@@ -7,7 +7,7 @@ from datetime import date
 from hypothesis import given, settings
 
 from services.ledger.domain import commands as cmd
-from services.ledger.domain.loan_account import LoanStatus
+from services.ledger.domain.facts import LoanStatus
 from services.ledger.domain.status import status_on
 from services.ledger.domain.terms import Terms
 from tests.services.ledger.domain.desk import Desk
@@ -65,6 +65,22 @@ def test_a_settled_loan_is_settled_from_the_value_date() -> None:
 
     assert status(desk, date(2026, 1, 9)) is LoanStatus.ACTIVE
     assert status(desk, date(2026, 1, 10)) is LoanStatus.SETTLED
+
+
+def test_interest_of_an_earlier_plan_is_let_go_too() -> None:
+    """A new plan carried 280.00 over; settled before its first due date, none of it is owed."""
+    desk = Desk()
+    desk.go_to(date(2026, 3, 20))
+    agreed = {"reason": "hardship", "approved_by": "Li"}
+    plan = {"instalments": 6, "first_due_on": date(2026, 4, 20), "effective_on": desk.on}
+    desk.ask(cmd.RestructureLoan, **plan, **agreed)
+    assert desk.account.timeline(desk.on).owed().interest == 28_000
+    money = {"value_on": desk.on, "amount_minor": 5, "currency": "CNY"}
+    desk.ask(cmd.SettleLoan, **money, **agreed)
+
+    assert desk.account.status is LoanStatus.SETTLED
+    for day in (desk.on, date(2026, 4, 1), date(2026, 4, 20), date(2026, 6, 1)):
+        assert desk.account.timeline(day).payoff == 0
 
 
 @settings(max_examples=examples(120), deadline=None)
