@@ -224,7 +224,9 @@ def try_rules(
     Raise the alerts that the rules would have raised, in the order of learning, and count them.
 
     An alert is right if its loan, never more than 30 days late before, is so within the horizon;
-    days count from when the alert could be raised, not from when its event counts.
+    days count from when the alert could be raised, not from when its event counts. Alerts are
+    those raised after `first`, up to `last`; found are loans that turned bad in those days, by an
+    alert of then or before.
     """
     loans: dict[str, list[Fact]] = defaultdict(list)
     borrowers: dict[str, Behaviour] = {}
@@ -233,37 +235,44 @@ def try_rules(
         loans[fact.loan_id].append(fact)
         before = borrowers.get(fact.loan_id) or Behaviour(borrower_ref=fact.loan_id)
         borrowers[fact.loan_id], alerts = observe(before, _heard(fact), rules)
-        if first < fact.known_on <= last:
-            raised += [Learned(one, fact.known_on) for one in alerts if one.closed_on is None]
+        raised += [Learned(one, fact.known_on) for one in alerts if one.closed_on is None]
     bad_on = {loan_id: first_over_thirty(facts) for loan_id, facts in loans.items()}
-    ends = last + timedelta(days=HORIZON_DAYS)
-    bads = {n for n, on in bad_on.items() if on is not None and first < on <= ends}
-    names = sorted({str(one.alert.indicator) for one in raised})
+    bads = {n for n, on in bad_on.items() if on is not None and first < on <= last}
+    names = sorted({str(one.alert.indicator) for one in raised if first < one.on <= last})
+    by_name = [(n, [one for one in raised if one.alert.indicator == n]) for n in names]
     return [
-        _rule_result(name, [one for one in raised if one.alert.indicator == name], bad_on, bads)
-        for name in names
-    ] + [_rule_result("all together", raised, bad_on, bads)]
+        _rule_result(name, of_name, bad_on, bads, (first, last))
+        for name, of_name in (*by_name, ("all together", raised))
+    ]
 
 
 def _rule_result(
-    name: str, raised: Sequence[Learned], bad_on: Mapping[str, date | None], bads: set[str]
+    name: str,
+    raised: Sequence[Learned],
+    bad_on: Mapping[str, date | None],
+    bads: set[str],
+    window: tuple[date, date],
 ) -> RuleResult:
     leads: dict[str, int] = {}
-    hits = alerts = 0
+    found: set[str] = set()
+    hits = alerts = too_late = 0
     for one in raised:
-        on = bad_on[one.alert.loan_id]
+        on, inside = bad_on[one.alert.loan_id], window[0] < one.on <= window[1]
         if on is not None and on <= one.on:
+            too_late += inside
             continue
-        alerts += 1
+        alerts += inside
         if on is not None and (on - one.on).days <= HORIZON_DAYS:
-            hits += 1
-            leads.setdefault(one.alert.loan_id, (on - one.on).days)
+            found.add(one.alert.loan_id)
+            hits += inside
+            if inside:
+                leads.setdefault(one.alert.loan_id, (on - one.on).days)
     return RuleResult(
         name=name,
         alerts=alerts,
-        too_late=len(raised) - alerts,
+        too_late=too_late,
         precision=hits / max(1, alerts),
-        recall=len(bads & set(leads)) / max(1, len(bads)),
+        recall=len(bads & found) / max(1, len(bads)),
         lead_days_median=float(np.median(list(leads.values()))) if leads else 0.0,
     )
 

@@ -225,6 +225,29 @@ def test_a_warning_counts_from_when_it_could_be_raised() -> None:
     assert (found.recall, found.lead_days_median) == (0.5, 5)
 
 
+def test_loans_found_are_those_that_turned_bad_in_the_days_tried() -> None:
+    """Warned before the first day counts as found; turning bad after the last one is not missed."""
+    rules = WarningRules(
+        version="test/1",
+        window_days=90,
+        cool_down_days=1,
+        graces_min=9,
+        part_payments_min=9,
+        fall_share_max=0,
+        falls_min=9,
+    )
+    tape = [
+        fact("02-10", "GRACE_EXPIRED"),
+        fact("03-07", "BUCKET_CHANGED", bucket="M2"),
+        fact("03-20", "GRACE_EXPIRED", loan="L-3"),
+        fact("06-10", "GRACE_EXPIRED", loan="L-2"),
+        fact("07-05", "BUCKET_CHANGED", bucket="M2", loan="L-2"),
+    ]
+    (found, _) = try_rules(tape, rules, day("03-01"), day("06-01"))
+
+    assert (found.alerts, found.precision, found.recall) == (1, 0.0, 1.0)
+
+
 def test_month_ends() -> None:
     """Ends of months, leap years included."""
     assert month_ends(date(2024, 1, 15), date(2024, 3, 30)) == [
