@@ -13,6 +13,7 @@ from tempfile import NamedTemporaryFile
 from typing import Any
 
 import msgspec
+import structlog
 
 from services.origination.application.ports import PayerUnavailable, PayoutAnswer, PayoutOrder
 
@@ -26,12 +27,18 @@ class FolderPayouts:
     Pays by writing one file per order, on disk before it answers; the name makes it once.
 
     Accounts listed in `closed_accounts.txt`, one a line, take no money: the order comes back.
+    An id that was used for another order is no order: nothing is paid, nothing is answered.
     """
 
     folder: Path
 
     async def pay(self, order: PayoutOrder) -> PayoutAnswer:
-        """Write the order, or answer as it was answered first."""
+        """
+        Write the order, or answer as it was answered first.
+
+        Raises:
+            PayerUnavailable: another amount, account, currency or date is kept under its id.
+        """
         return await asyncio.to_thread(self._pay, order)
 
     def _pay(self, order: PayoutOrder) -> PayoutAnswer:
@@ -42,8 +49,12 @@ class FolderPayouts:
             accounts = closed.read_text("utf-8").split() if closed.exists() else []
             returned = "account closed" if order.account_ref in accounts else ""
             _write_once(path, {**order._asdict(), "returned": returned})
+        _sync(path.parent)
         kept = json.loads(path.read_text("utf-8"))
-        returned = kept["returned"]
+        returned = kept.pop("returned")
+        if kept != json.loads(msgspec.json.encode(order._asdict())):
+            structlog.get_logger().error("another order has this id", payout_id=order.payout_id)
+            raise PayerUnavailable(f"{order.payout_id} is kept as another order")
         return PayoutAnswer("" if returned else f"folder:{path.name}", returned)
 
 
@@ -60,9 +71,13 @@ def _write_once(path: Path, body: dict[str, Any]) -> None:
         return
     finally:
         draft.unlink()
-    folder = os.open(path.parent, os.O_RDONLY)
-    os.fsync(folder)
-    os.close(folder)
+
+
+def _sync(folder: Path) -> None:
+    """Have a folder's names on disk: whoever was first may have died before it had."""
+    opened = os.open(folder, os.O_RDONLY)
+    os.fsync(opened)
+    os.close(opened)
 
 
 class _Said(msgspec.Struct):

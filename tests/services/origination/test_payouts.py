@@ -29,6 +29,27 @@ async def test_one_order_asked_by_many_at_once_is_paid_once(tmp_path: Path) -> N
     assert [path.name for path in tmp_path.iterdir()] == ["P-1.json"]
 
 
+OTHERS = [
+    # another order under an id that was paid
+    ORDER._replace(amount_minor=101),
+    ORDER._replace(account_ref="y"),
+    ORDER._replace(currency="EUR"),
+    ORDER._replace(value_on=date(2026, 1, 6)),
+]
+
+
+@pytest.mark.parametrize("other", OTHERS)
+async def test_an_id_stands_for_one_order(tmp_path: Path, other: PayoutOrder) -> None:
+    """Nobody is told that another amount, or another account, was paid."""
+    payouts = FolderPayouts(tmp_path)
+    first = await payouts.pay(ORDER)
+
+    with pytest.raises(PayerUnavailable):
+        await payouts.pay(other)
+
+    assert await payouts.pay(ORDER) == first
+
+
 ANSWERS = [
     # what the gateway says                  | what it means
     (b'{"reference": "R-1"}', PayoutAnswer("R-1")),
