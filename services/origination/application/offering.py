@@ -31,7 +31,8 @@ from services.origination.domain.state_machine import ALLOWED, Status, Step, req
 from shared.kernel.dates import add_months
 from shared.kernel.errors import LendingError, Unavailable
 
-NOT_OFFERED = {"COST_CEILING_EXCEEDED", "GRADE_NOT_PRICED"}
+ABOVE_CEILING = "COST_CEILING_EXCEEDED"
+NOT_OFFERED = {ABOVE_CEILING, "GRADE_NOT_PRICED"}
 
 
 def cost_of(preview: Any) -> Cost:
@@ -79,7 +80,7 @@ async def make_offers(
         try:
             offers.append(await priced(desk, _unpriced(f"{instalments}m", grade), terms, on))
         except LendingError as refusal:
-            if not offers or refusal.reason != "COST_CEILING_EXCEEDED":
+            if not offers or refusal.reason != ABOVE_CEILING:
                 raise
     return tuple(offers)
 
@@ -120,17 +121,25 @@ async def with_fees(desk: Desk, application: Application, on: date) -> dict[str,
     """
     Return the offers of an application anew, with the fees of its securities.
 
+    An offer that nobody chose is dropped where they take it above the ceiling.
+
     Raises:
-        CostCeilingExceeded: with these fees the loan would cost more than is allowed.
+        CostCeilingExceeded: with these fees the offer chosen, or each, costs more than is allowed.
     """
     if not application.offers:
         return {}
+    last = application.offers[-1]
     ceiling, offers = desk.product(application, on).cost_ceiling, []
     for offer in application.offers:
         terms = terms_from(offer.terms_json)
         terms.fees_elsewhere_minor = application.fees_elsewhere_minor
         terms.cost_ceiling = ceiling
-        offers.append(await priced(desk, offer, terms, on))
+        try:
+            offers.append(await priced(desk, offer, terms, on))
+        except LendingError as refusal:
+            needed = offer.offer_id == application.offer_id or (offer is last and not offers)
+            if needed or refusal.reason != ABOVE_CEILING:
+                raise
     if not application.offer_id:
         return {"offers": tuple(offers)}
     return offered(tuple(offers), application.offer_id)

@@ -33,6 +33,7 @@ from services.origination.domain.securities import (
     SecurityCurrencyDiffers,
     check_collateral,
     check_insurance,
+    check_provider,
     engaged,
     restated,
 )
@@ -80,6 +81,7 @@ class Securing:
                 field="amount.currency",
                 expected=found.currency,
             )
+        check_provider(given, [found.borrower_ref, *(c.borrower_ref for c in found.co_borrowers)])
         for there in found.guarantees:
             same = (there.kind, there.provider_ref) == (given.kind, given.provider_ref)
             if there.guarantee_id == given.guarantee_id or same:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import date
 from decimal import Decimal
 
@@ -24,6 +25,10 @@ class GuaranteeAlreadyThere(Refused):
 
 class GuarantorNotRegistered(Refused):
     """A guarantor's net assets are to be known before it guarantees anything."""
+
+
+class ProviderIsDebtor(InvalidArgument):
+    """Who owes the loan answers for it already: somebody else guarantees or insures it."""
 
 
 class GuarantorOverLimit(Refused):
@@ -195,6 +200,21 @@ def disengaged(guarantor: Guarantor, application_id: str) -> Guarantor:
     """Drop what a guarantor guarantees for an application."""
     left = tuple(e for e in guarantor.exposures if e.application_id != application_id)
     return msgspec.structs.replace(guarantor, exposures=left)
+
+
+def check_provider(given: Guarantee, debtors: Collection[str]) -> None:
+    """
+    Refuse a promise of those who owe the loan themselves; a thing may be their own.
+
+    Raises:
+        ProviderIsDebtor
+    """
+    if given.collateral is None and given.provider_ref in debtors:
+        raise ProviderIsDebtor(
+            f"{given.provider_ref} owes the loan",
+            field="provider_ref",
+            expected="somebody who does not owe the loan",
+        )
 
 
 def check_insurance(given: Guarantee, on: date, matures_on: date) -> None:
