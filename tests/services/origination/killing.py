@@ -115,6 +115,9 @@ class World:
 
         async def work(disbursing: Disbursing) -> None:
             found = await disbursing.desk.load("A-1")
+            if self.ledger.meanwhile_minor and found.status is Status.PAYOUT_RETURNED:
+                self.check_nothing_moved(found)
+                return
             numbers = range(1, len(self.parts) + 1)
             assert found.status is Status.DISBURSED
             assert [p.reference for p in found.payouts] == [f"bank-payout-A-1-{n}" for n in numbers]
@@ -129,6 +132,13 @@ class World:
             self.check_money(found)
 
         await self.live(work, 0)
+
+    def check_nothing_moved(self, found: Application) -> None:
+        """The borrower paid to the old loan just before its payoff was asked for: no order left."""
+        assert [p.returned for p in found.payouts] == ["ledger: REPAYMENT_ABOVE_PAYOFF"]
+        assert self.bank.orders == {}
+        assert self.ledger.loans["L-A-1"].out == {}
+        assert set(self.ledger.loans[OLD].back) == {"by the borrower"}
 
     def check_money(self, found: Application) -> None:
         """All that is lent went out once: to the old loan what it needed, the rest to the bank."""

@@ -86,7 +86,11 @@ async def test_another_loan_is_paid_off_once(tmp_path: Path, meanwhile: int) -> 
 
 
 async def test_another_loan_is_paid_off_once_whenever_a_day_passes(tmp_path: Path) -> None:
-    """However often processes die, and whenever the borrower pays to the old loan as well."""
+    """
+    However often processes die, and whenever the borrower pays to the old loan as well.
+
+    Paid between two questions before anything was sent, nothing is: the payout is asked for anew.
+    """
     quiet = World(new(tmp_path, "quiet"), refinances=OLD)
     awaits = await awaits_of_a_quiet_life(quiet)
     died = 0
