@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from datetime import date, timedelta
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 from services.ledger.adapters.event_mapper import decode
 from services.ledger.adapters.event_store import open_event_store
-from services.ledger.adapters.retelling import Retelling, preview_of
+from services.ledger.adapters.retelling import Preview, Retelling, following, preview_of
 from services.ledger.adapters.telling import LABEL, ExperimentTaken
 from services.ledger.application.following import Follower
 from services.ledger.domain.book_events import BusinessDateAdvanced
@@ -158,4 +159,34 @@ async def test_a_preview_is_watched_by_its_name(post: Post) -> None:
     assert (code, len(rows), none) == (0, count, [])
     assert {row["policysha256"] for row in rows} == {PROPOSED.sha256}
     assert [json.loads(line) for line in loan] == [r for r in rows if r["loan_id"] == "L-1"]
+    store.close()
+
+
+@pytest.mark.parametrize("wiped", [False, True])
+async def test_following_the_log_outlives_nats(post: Post, wiped: bool) -> None:
+    """Killed, or back empty, while the log grows: all of it is told, nothing twice."""
+    store = open_event_store(f"sqlite+aiosqlite:///{post.database}")
+    await post.bus.ensure_streams()
+
+    def made() -> Preview:
+        return preview_of(store, decode, post.bus, "as-it-is", Supposition())
+
+    said: asyncio.Queue[int | None] = asyncio.Queue()
+
+    async def follow() -> None:
+        async for count in following(made, 0.1):
+            said.put_nowait(count)
+
+    task = asyncio.create_task(follow())
+    first = await asyncio.wait_for(said.get(), 30)
+    post.nats.kill()
+    assert await asyncio.wait_for(said.get(), 30) is None
+    await more_loans(post.folder)
+    post.restart_nats(wiped=wiped)
+    second = await asyncio.wait_for(said.get(), 30)
+
+    right = wanted(told_by_the_log(post.database)[0])
+    assert by_loan(await previewed(post.bus, "as-it-is")) == right
+    assert second + (0 if wiped else first) == sum(map(len, right.values()))
+    await stop(task)
     store.close()

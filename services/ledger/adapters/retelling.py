@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,7 +16,8 @@ from services.ledger.domain.book_events import BusinessDateAdvanced
 from services.ledger.domain.counterfactual import Supposition
 from services.ledger.domain.events import Fact
 from services.ledger.domain.shadow import Shadow
-from shared.runtime.bus import Bus
+from shared.runtime.bus import Bus, BusDown
+from shared.runtime.streams import PREVIEW_STREAM
 
 PAGE = 500
 
@@ -119,3 +120,36 @@ def preview_of(
     }
     telling = Telling(bus, experiment, ".delinquency", label)
     return Preview(log, decode, telling, Shadow(supposition))
+
+
+async def following(made: Callable[[], Preview], seconds: float) -> AsyncIterator[int | None]:
+    """
+    Tell as the log grows: yield how many events were not there yet, or None as NATS goes away.
+
+    A preview that broke off is made again from the log's start; what is there is not doubled, and
+    a stream that was made again is told whole.
+
+    Args:
+        made: Makes a preview that has told nothing.
+        seconds: Between two looks at the log, and at NATS.
+    Raises:
+        ExperimentInvalid, ExperimentTaken: the name cannot be used.
+        TermsInvalid: a supposed term leaves its range.
+    """
+    preview, made_at, away = made(), None, False
+    bus = preview.telling.bus
+    while True:
+        try:
+            created = (await bus.info(PREVIEW_STREAM)).created
+            if made_at not in (None, created):
+                preview = made()
+            made_at = created
+            if (told := await preview.tell()) or away:
+                yield told
+            away = False
+        except BusDown:
+            if not away:
+                yield None
+            preview, made_at, away = made(), None, True
+            await bus.ensure_streams()
+        await asyncio.sleep(seconds)

@@ -14,16 +14,17 @@ import typer
 
 from services.ledger.adapters.event_mapper import decode
 from services.ledger.adapters.event_store import EventStore, open_event_store
-from services.ledger.adapters.retelling import Retelling, preview_of
+from services.ledger.adapters.retelling import Preview, Retelling, following, preview_of
 from services.ledger.application.following import Follower
 from services.ledger.config import LedgerSettings
 from services.ledger.domain.counterfactual import Supposition
 from services.ledger.domain.policies import POLICIES, DelinquencyPolicy
 from shared.kernel.errors import LendingError
-from shared.runtime.bus import Bus
+from shared.runtime.bus import Bus, BusDown
 
 app = typer.Typer(no_args_is_help=True, help="The event stream, told again or under another policy")
 CONNECT_SECONDS, FOLLOW_SECONDS = 5.0, 1.0
+AWAY = "NATS does not answer; waiting for it"
 Experiment = Annotated[str, typer.Argument(help="Its name, such as rebuild-1; kept for a week.")]
 
 
@@ -92,13 +93,16 @@ def preview(
 
     async def tell() -> None:
         async with _opened("preview") as (store, bus):
-            made = preview_of(store, decode, bus, experiment, supposed)
-            while True:
-                if told := await made.tell():
-                    typer.echo(f"{told} events told on {made.telling.subject}, {supposed.sha256}")
-                if not follow:
-                    return
-                await asyncio.sleep(FOLLOW_SECONDS)
+
+            def made() -> Preview:
+                return preview_of(store, decode, bus, experiment, supposed)
+
+            on = f"lending.preview.{experiment}.delinquency, {supposed.sha256}"
+            if not follow:
+                typer.echo(f"{await made().tell()} events told on {on}")
+                return
+            async for told in following(made, FOLLOW_SECONDS):
+                typer.echo(AWAY if told is None else f"{told} events told on {on}")
 
     try:
         asyncio.run(tell())
@@ -106,6 +110,9 @@ def preview(
         return
     except LendingError as refusal:
         _refuse(refusal)
+    except BusDown as failure:
+        typer.echo(f"NATS went away: {failure}", err=True)
+        raise typer.Exit(1) from None
 
 
 def _policy(name: str, file: Path | None) -> DelinquencyPolicy | None:
