@@ -20,12 +20,12 @@ from tests.system.processes import free_port
 def maker(handler: str, command: str, service: str) -> kit.MakeCandidate:
     """Return what makes the candidate that was asked for."""
 
-    def make(nats_url: str, folder: Path) -> Candidate:
+    def make(nats_url: str, folder: Path, key: str) -> Candidate:
         if handler:
-            return Handler.of(handler, nats_url, folder)
+            return Handler.of(handler, nats_url, folder, key)
         if service:
-            return OurService.named(service, nats_url, folder)
-        return Program(command, nats_url, folder)
+            return OurService.named(service, nats_url, folder, key)
+        return Program(command, nats_url, folder, key)
 
     return make
 
@@ -47,10 +47,10 @@ def main(
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     table = Table("case", "verdict", "what was wrong", title=handler or command or service)
-    for case, wrong in findings:
-        table.add_row(case, "failed" if wrong else "passed", wrong)
+    for found in findings:
+        table.add_row(found.case, found.verdict, found.wrong)
     Console().print(table)
-    raise typer.Exit(1 if any(wrong for _, wrong in findings) else 0)
+    raise typer.Exit(1 if any(found.wrong for found in findings) else 0)
 
 
 if __name__ == "__main__":

@@ -8,15 +8,19 @@ import shlex
 import sqlite3
 import subprocess
 import sys
-from collections import defaultdict
+from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 
+from tests.conformance.disk import Pipes, limit_files
 from tests.system.processes import ROOT, Service, free_port
 
-OURS = ("stream_read", "stream_places", "stream_parked", "effects", "outbox")
+OURS = (
+    *("stream_read", "stream_places", "stream_parked", "stream_checkpoints"),
+    *("effects", "outbox"),
+)
 """Tables that say how it was delivered, not what came of it; the outbox is a queue."""
 
 
@@ -31,6 +35,12 @@ class Candidate(Protocol):
 
     def wait(self, seconds: float) -> None:
         """Wait until it is dead, at most so long; return at once where it never dies by itself."""
+
+    def alive(self) -> bool:
+        """Say whether it runs."""
+
+    def limit_files(self, octets: int | None) -> None:
+        """Let it write no file beyond a size, as on a full disk; None for any size again."""
 
     def heard(self) -> dict[str, list[int]]:
         """Return the numbers of the events that it took in, by loan, in its order."""
@@ -49,13 +59,19 @@ class Program:
 
     `effects.jsonl` has a line `{"loan": …, "sequence": …, "daysPastDue": …}` per event taken in,
     `faults.jsonl` a line `{"fault": …, "id": "loan/number"}` per fault noticed; a later line with
-    the fault HEALED takes it back.
+    the fault HEALED takes it back. It reads LEDGER_VERIFIER_KEYS for the checkpoints; if it does
+    not look at them, it says so by the fault NOT_CHECKED with the id `checkpoint`. The number of a
+    fault of a checkpoint is its size.
     """
 
     command: str
     nats_url: str
     folder: Path
+    key: str = ""
     process: subprocess.Popen[bytes] | None = None
+    pipes: Pipes = field(default_factory=Pipes)
+    taken: dict[str, list[int]] = field(default_factory=dict)
+    reached: int = 0
 
     def start(self, kill_after: int = 0) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -64,21 +80,30 @@ class Program:
             "NATS_URL": self.nats_url,
             "FOLDER": str(self.folder),
             "KILL_AFTER": str(kill_after),
+            "LEDGER_VERIFIER_KEYS": self.key,
         }
-        with (self.folder / "candidate.log").open("ab") as log:
+        with self.pipes.open(self.folder / "candidate.log") as sink:
             self.process = subprocess.Popen(
-                shlex.split(self.command), cwd=ROOT, env=environment, stdout=log, stderr=log
+                shlex.split(self.command), cwd=ROOT, env=environment, stdout=sink, stderr=sink
             )
 
     def kill(self) -> None:
         if self.process is not None:
             self.process.kill()
             self.process.wait()
+        self.pipes.close()
 
     def wait(self, seconds: float) -> None:
         if self.process is not None:
             with suppress(subprocess.TimeoutExpired):
                 self.process.wait(seconds)
+
+    def alive(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
+    def limit_files(self, octets: int | None) -> None:
+        if self.process is not None and self.alive():
+            limit_files(self.process.pid, octets)
 
     def _lines(self, name: str) -> list[dict[str, Any]]:
         file = self.folder / name
@@ -86,10 +111,22 @@ class Program:
         return [json.loads(line) for line in text.split("\n")[:-1] if line]
 
     def heard(self) -> dict[str, list[int]]:
-        found: dict[str, list[int]] = defaultdict(list)
-        for line in self._lines("effects.jsonl"):
-            found[line["loan"]].append(line["sequence"])
-        return dict(found)
+        for loan_id, number in self._fresh():
+            self.taken.setdefault(loan_id, []).append(number)
+        return self.taken
+
+    def _fresh(self) -> Iterator[tuple[str, int]]:
+        """Yield what was taken in since one looked last."""
+        file = self.folder / "effects.jsonl"
+        with suppress(FileNotFoundError), file.open("rb") as lines:
+            lines.seek(self.reached)
+            for line in lines:
+                if not line.endswith(b"\n"):
+                    return
+                self.reached += len(line)
+                if told := line.strip():
+                    row = json.loads(told)
+                    yield row["loan"], row["sequence"]
 
     def faults(self) -> set[tuple[str, str]]:
         found: dict[str, str] = {}
@@ -110,30 +147,30 @@ class Handler(Program):
     """A Python handler MODULE:MAKE on our SDK, in tests.conformance.host."""
 
     @classmethod
-    def of(cls, handler: str, nats_url: str, folder: Path) -> Handler:
+    def of(cls, handler: str, nats_url: str, folder: Path, key: str) -> Handler:
         """Return the candidate of a handler."""
         command = shlex.join([sys.executable, "-m", "tests.conformance.host", handler])
-        return cls(command, nats_url, folder)
+        return cls(command, nats_url, folder, key)
 
     @property
     def database(self) -> Path:
         """Where it keeps what it knows."""
         return self.folder / "subscriber.db"
 
-    def _rows(self, query: str) -> list[tuple[Any, ...]]:
+    def _rows(self, query: str, *given: int) -> list[tuple[Any, ...]]:
         if not self.database.exists():
             return []
         with closing(sqlite3.connect(self.database, timeout=10)) as connection:
             try:
-                return connection.execute(query).fetchall()
+                return connection.execute(query, given).fetchall()
             except sqlite3.OperationalError:
                 return []
 
-    def heard(self) -> dict[str, list[int]]:
-        found: dict[str, list[int]] = defaultdict(list)
-        for loan_id, number in self._rows("SELECT loan_id, sequence FROM effects ORDER BY number"):
-            found[loan_id].append(number)
-        return dict(found)
+    def _fresh(self) -> Iterator[tuple[str, int]]:
+        query = "SELECT number, loan_id, sequence FROM effects WHERE number > ? ORDER BY number"
+        for at, loan_id, number in self._rows(query, self.reached):
+            self.reached = at
+            yield loan_id, number
 
     def faults(self) -> set[tuple[str, str]]:
         rows = self._rows("SELECT reason, loan_id, sequence FROM stream_parked")
@@ -154,13 +191,23 @@ class Handler(Program):
 
 
 @dataclass
+class Piped(Service):
+    """A service whose log another process writes."""
+
+    pipes: Pipes = field(default_factory=Pipes)
+
+    def sink(self) -> IO[bytes]:
+        return self.pipes.open(self.log)
+
+
+@dataclass
 class OurService(Handler):
     """A service of ours as it runs."""
 
-    service: Service | None = field(default=None)
+    service: Piped | None = None
 
     @classmethod
-    def named(cls, name: str, nats_url: str, folder: Path) -> OurService:
+    def named(cls, name: str, nats_url: str, folder: Path, key: str) -> OurService:
         """Return the candidate of a service by its name, such as "risk"."""
         folder.mkdir(parents=True, exist_ok=True)
         port = free_port()
@@ -170,22 +217,19 @@ class OurService(Handler):
             "DATABASE_URL": f"sqlite+aiosqlite:///{folder}/subscriber.db",
             "NATS_URL": nats_url,
             "OUTBOX_FOLDER": str(folder / "outbox"),
+            "LEDGER_VERIFIER_KEYS": key,
         }
         environment = {f"{name.upper()}_{key}": value for key, value in settings.items()}
-        service = Service(name, port, environment, folder / "candidate.log")
-        return cls(name, nats_url, folder, service=service)
+        service = Piped(name, port, environment, folder / "candidate.log")
+        return cls(name, nats_url, folder, key, service=service)
 
     def start(self, kill_after: int = 0) -> None:
         assert self.service is not None
         self.service.start()
+        self.process = self.service.process
 
     def wait(self, seconds: float) -> None:
         """It is killed from outside alone."""
-
-    def kill(self) -> None:
-        assert self.service is not None
-        if self.service.process is not None and self.service.process.poll() is None:
-            self.service.kill()
 
     def heard(self) -> dict[str, list[int]]:
         rows = self._rows("SELECT loan_id, sequence FROM stream_places")

@@ -21,6 +21,7 @@ from shared.runtime.bus import Bus
 from shared.runtime.database import open_database
 from shared.runtime.records import Records, Work
 from shared.runtime.telemetry import configure_logging
+from shared.subscriber.checkpoints import Checkpoints
 from shared.subscriber.event import Event
 from shared.subscriber.inbox import create_inbox
 from shared.subscriber.subscriber import Subscriber
@@ -64,7 +65,9 @@ async def main(handler: str) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
     bus = await Bus.connect(os.environ["NATS_URL"], "host")
-    await Subscriber(bus, "host", records.work, hear).run(asyncio.Event())
+    held = Checkpoints.of(os.environ.get("LEDGER_VERIFIER_KEYS", ""))
+    made = Subscriber(bus, "host", records.work, hear, checkpoints=held)
+    await made.run(asyncio.Event())
 
 
 if __name__ == "__main__":

@@ -4,92 +4,41 @@ from __future__ import annotations
 
 import asyncio
 import random
-import shutil
 import signal
-import subprocess
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from time import monotonic
 from typing import NamedTuple
 
 from shared.runtime.bus import Bus
-from shared.runtime.nats_server import start_nats
+from shared.subscriber.checkpoints import LANE
 from tests.conformance.candidates import Candidate
+from tests.conformance.histories import checkpoints, new_signer
 from tests.conformance.loans import Lane, lanes
 from tests.conformance.messages import Sent, publish
+from tests.conformance.stage import MakeCandidate, Stage
 
-QUIET_SECONDS, KILLED_SECONDS, WIPED_SECONDS, SETTLED_SECONDS = 8.0, 2.0, 3.0, 2.0
-SLOW_SECONDS, DYING_SECONDS = 5.0, 15.0
-SAME = "the same comes of it as undisturbed"
+KILLED_SECONDS, WIPED_SECONDS, SETTLED_SECONDS = 2.0, 3.0, 2.0
+SLOW_SECONDS, DYING_SECONDS, FULL_SECONDS = 5.0, 15.0, 3.0
+NOT_CHECKED, SAME = "NOT_CHECKED", "the same comes of it as undisturbed"
 Outcome = dict[str, list[str]]
-MakeCandidate = Callable[[str, Path], Candidate]
 
 
 class Finding(NamedTuple):
-    """What the kit says about one case: its name, and what was wrong; nothing when it passed."""
+    """
+    What the kit says about one case: its name, and what was wrong; nothing when it passed.
+
+    `unchecked`: the candidate says that it does not look; it neither passed nor failed.
+    """
 
     case: str
     wrong: str
-
-
-@dataclass
-class Stage:
-    """One NATS and one candidate."""
-
-    folder: Path
-    port: int
-    make: MakeCandidate
-    nats: subprocess.Popen[bytes] | None = None
-    candidate: Candidate = field(init=False)
+    unchecked: bool = False
 
     @property
-    def url(self) -> str:
-        """Where NATS is."""
-        return f"nats://127.0.0.1:{self.port}"
-
-    @asynccontextmanager
-    async def opened(self) -> AsyncIterator[Bus]:
-        """Start NATS and make the candidate; stop both at the end."""
-        self.nats = start_nats(self.folder / "nats", self.port)
-        self.candidate = self.make(self.url, self.folder / "candidate")
-        bus = await Bus.connect(self.url, "kit")
-        await bus.ensure_streams()
-        try:
-            yield bus
-        finally:
-            self.candidate.kill()
-            await bus.close()
-            self.stop_nats()
-
-    def restart_nats(self, *, wiped: bool) -> None:
-        """kill -9 the broker and start it again, with its files or without."""
-        self.stop_nats()
-        if wiped:
-            shutil.rmtree(self.folder / "nats")
-        self.nats = start_nats(self.folder / "nats", self.port)
-
-    def signal_nats(self, number: int) -> None:
-        """Send the broker a signal."""
-        if self.nats is not None:
-            self.nats.send_signal(number)
-
-    def stop_nats(self) -> None:
-        """kill -9 the broker."""
-        if self.nats is not None:
-            self.nats.kill()
-            self.nats.wait()
-
-    async def until(self, done: Callable[[], bool]) -> None:
-        """Wait until something is so, or until nothing has happened any more for a while."""
-        changed_at, before = monotonic(), -1
-        while not done() and monotonic() - changed_at < QUIET_SECONDS:
-            heard = sum(len(numbers) for numbers in self.candidate.heard().values())
-            if (now := heard + len(self.candidate.faults())) != before:
-                changed_at, before = monotonic(), now
-            await asyncio.sleep(0.1)
+    def verdict(self) -> str:
+        """One word or two."""
+        return "failed" if self.wrong else "not checked" if self.unchecked else "passed"
 
 
 async def calm(stage: Stage, wanted: Sequence[Lane]) -> Outcome:
@@ -116,11 +65,12 @@ async def disturbed(
         await _killed(stage, bus, [lane for lane in wanted if lane.phase == 2])
         await _broker_killed(stage, bus, [lane for lane in wanted if lane.phase == 3])
         await _broker_slow(stage, bus, [lane for lane in wanted if lane.phase == 4])
+        await _disk_full(stage, bus, [lane for lane in wanted if lane.phase == 5])
         await stage.until(lambda: _noticed(stage.candidate, wanted))
-        findings += [Finding(lane.case, _unnoticed(stage.candidate, lane)) for lane in wanted]
+        findings += _unnoticed(stage.candidate, wanted)
         await publish(bus, [one for lane in wanted for one in lane.late])
         await stage.until(lambda: _as_wanted(stage.candidate, wanted))
-        findings += [Finding(lane.case, _misheard(stage.candidate, lane)) for lane in wanted]
+        findings += _misheard(stage.candidate, wanted)
         findings.append(await _wiped(stage, bus, wanted))
         return findings, await _settled(stage.candidate)
 
@@ -153,6 +103,7 @@ async def _broker_killed(stage: Stage, bus: Bus, of: Sequence[Lane]) -> None:
     messages = mixed([list(lane.sent) for lane in of], random.Random(2))
     half = len(messages) // 2
     await publish(bus, messages[:half])
+    await _begun(stage, of)
     reconnects = bus.reconnects
     stage.restart_nats(wiped=False)
     await _connected(bus, reconnects)
@@ -164,10 +115,32 @@ async def _broker_slow(stage: Stage, bus: Bus, of: Sequence[Lane]) -> None:
     messages = mixed([list(lane.sent) for lane in of], random.Random(3))
     half = len(messages) // 2
     await publish(bus, messages[:half])
+    await _begun(stage, of)
     stage.signal_nats(signal.SIGSTOP)
     await asyncio.sleep(SLOW_SECONDS)
     stage.signal_nats(signal.SIGCONT)
     await publish(bus, messages[half:])
+
+
+async def _begun(stage: Stage, of: Sequence[Lane]) -> None:
+    """Wait until the candidate runs: it has taken in something of these loans."""
+    await stage.until(lambda: any(stage.candidate.heard().get(lane.loan_id) for lane in of))
+
+
+async def _disk_full(stage: Stage, bus: Bus, of: Sequence[Lane]) -> None:
+    """No file of the candidate can grow for a while; if it dies of that, it is started again."""
+    messages = mixed([list(lane.sent) for lane in of], random.Random(4))
+    half = len(messages) // 2
+    await publish(bus, messages[:half])
+    await _begun(stage, of)
+    lived = stage.candidate.alive()
+    stage.candidate.limit_files(0)
+    await publish(bus, messages[half:])
+    await asyncio.sleep(FULL_SECONDS)
+    if stage.candidate.alive():
+        stage.candidate.limit_files(None)
+    elif lived:
+        stage.candidate.start()
 
 
 async def _wiped(stage: Stage, bus: Bus, wanted: Sequence[Lane]) -> Finding:
@@ -207,27 +180,48 @@ def _as_wanted(candidate: Candidate, of: Sequence[Lane]) -> bool:
 def _noticed(candidate: Candidate, of: Sequence[Lane]) -> bool:
     heard, faults = candidate.heard(), candidate.faults()
     return all(
-        lane.faults <= faults and len(heard.get(lane.loan_id, [])) >= lane.heard_first
+        (lane.faults <= faults or _not_checked(faults, lane))
+        and len(heard.get(lane.loan_id, [])) >= lane.heard_first
         for lane in of
     )
 
 
-def _unnoticed(candidate: Candidate, lane: Lane) -> str:
+def _not_checked(faults: set[tuple[str, str]], lane: Lane) -> bool:
+    """Say whether a candidate admits that it does not look; of checkpoints alone it may."""
+    return lane.loan_id == LANE and (NOT_CHECKED, LANE) in faults
+
+
+def _unnoticed(candidate: Candidate, of: Sequence[Lane]) -> list[Finding]:
     """Say which fault was not noticed, which was imagined, and what was heard beyond it."""
-    faults = {one for one in candidate.faults() if one[1].partition("/")[0] == lane.loan_id}
-    wrong = [f"{name} {why} was not noticed" for why, name in sorted(lane.faults - faults)]
-    if not lane.faults:
-        wrong += [f"{name} {why} is a false alarm" for why, name in sorted(faults)]
-    got = candidate.heard().get(lane.loan_id, [])
-    if got != list(range(1, lane.heard_first + 1)):
-        wrong.append(f"{lane.loan_id}: heard {got} where 1 to {lane.heard_first} is right")
-    return "; ".join(wrong)
+    by_loan: dict[str, set[tuple[str, str]]] = {}
+    for fault in (faults := candidate.faults()):
+        by_loan.setdefault(fault[1].partition("/")[0], set()).add(fault)
+    heard, findings = candidate.heard(), []
+    for lane in of:
+        told = by_loan.get(lane.loan_id, set())
+        if _not_checked(faults, lane):
+            findings.append(Finding(lane.case, "", unchecked=True))
+            continue
+        wrong = [f"{name} {why} was not noticed" for why, name in sorted(lane.faults - told)]
+        if lane.exact or not lane.faults:
+            wrong += [f"{name} {why} is a false alarm" for why, name in sorted(told - lane.faults)]
+        got = heard.get(lane.loan_id, [])
+        if got != list(range(1, lane.heard_first + 1)):
+            wrong.append(f"{lane.loan_id}: heard {got} where 1 to {lane.heard_first} is right")
+        findings.append(Finding(lane.case, "; ".join(wrong)))
+    return findings
 
 
-def _misheard(candidate: Candidate, lane: Lane) -> str:
-    """Say whether a loan was not heard in order, each event once, in the end."""
-    got, right = candidate.heard().get(lane.loan_id, []), len(lane.right)
-    return "" if got == list(range(1, right + 1)) else f"{lane.loan_id}: heard {got} of {right}"
+def _misheard(candidate: Candidate, of: Sequence[Lane]) -> list[Finding]:
+    """Say which loan was not heard in order, each event once, in the end."""
+    heard, findings = candidate.heard(), []
+    for lane in of:
+        got, right = heard.get(lane.loan_id, []), len(lane.right)
+        held = got == list(range(1, right + 1))
+        findings.append(
+            Finding(lane.case, "" if held else f"{lane.loan_id}: heard {got} of {right}")
+        )
+    return findings
 
 
 def differences(wanted: Sequence[Lane], quiet: Outcome, rough: Outcome) -> list[Finding]:
@@ -249,17 +243,23 @@ async def run(
 
     Args:
         folder: Empty; for NATS and the candidate.
-        make: Makes the candidate, given the address of NATS and a folder.
+        make: Makes the candidate.
         port: Gives a free port.
         seed: Of the disorder.
         backlog: How many events wait for it when it starts.
     Returns:
         One finding per case.
     """
-    wanted = lanes(backlog)
-    quiet = await calm(Stage(folder / "calm", port(), make), wanted)
-    findings, rough = await disturbed(Stage(folder / "rough", port(), make), wanted, seed)
-    by_case: dict[str, list[str]] = {}
-    for case, wrong in [*findings, *differences(wanted, quiet, rough)]:
-        by_case.setdefault(case, []).extend([wrong] if wrong else [])
-    return [Finding(case, "; ".join(dict.fromkeys(wrong))) for case, wrong in by_case.items()]
+    signer = new_signer()
+    wanted, key = [*lanes(backlog), checkpoints(signer)], signer.verifier
+    quiet = await calm(Stage(folder / "calm", port(), make, key), wanted)
+    findings, rough = await disturbed(Stage(folder / "rough", port(), make, key), wanted, seed)
+    by_case: dict[str, list[Finding]] = {}
+    for finding in [*findings, *differences(wanted, quiet, rough)]:
+        by_case.setdefault(finding.case, []).append(finding)
+    return [_together(case, found) for case, found in by_case.items()]
+
+
+def _together(case: str, found: Sequence[Finding]) -> Finding:
+    wrong = dict.fromkeys(one.wrong for one in found if one.wrong)
+    return Finding(case, "; ".join(wrong), any(one.unchecked for one in found))

@@ -22,7 +22,8 @@ class Lane:
     `right` are its events as the ledger tells them; `sent` what arrives first, in this order, and
     `late` what arrives once the faults were looked at. Before that, `heard_first` events can be
     taken in. `phase` says when they are sent: 0 before the subscriber runs, 1 at first, 2 while it
-    is killed, 3 while the broker is killed, 4 while the broker stands still.
+    is killed, 3 while the broker is killed, 4 while the broker stands still, 5 while no file of
+    the subscriber can grow. With `exact` it may notice no other fault.
     """
 
     case: str
@@ -33,6 +34,7 @@ class Lane:
     faults: set[tuple[str, str]] = field(default_factory=set)
     heard_first: int = EVENTS
     phase: int = 1
+    exact: bool = False
 
     def __post_init__(self) -> None:
         self.sent = self.sent or list(self.right)
@@ -84,6 +86,7 @@ def _plain(k: int) -> list[Lane]:
         Lane("killed in the middle of its work", name := f"KILL-{k}", life(name), phase=2),
         Lane("the broker killed", name := f"BROKER-{k}", life(name), phase=3),
         Lane("a slow broker", name := f"SLOW-{k}", life(name), phase=4),
+        Lane("a full disk", name := f"DISK-{k}", life(name), phase=5),
     ]
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from lending.ledger.v1 import events_pb2
 
-from shared.runtime.bus import Bus
+from shared.runtime.bus import Bus, Draft
 from shared.subscriber.chain import Place, event_hash
 
-PREFIX = "DELINQUENCY_EVENT_TYPE_"
+PREFIX, BATCH = "DELINQUENCY_EVENT_TYPE_", 500
 
 
 class Sent(NamedTuple):
@@ -64,7 +64,16 @@ def sent(one: events_pb2.DelinquencyEvent, previous: str) -> Sent:
     return Sent(subject, body, headers, Place(one.sequence, event_hash(previous, body)))
 
 
-async def publish(bus: Bus, messages: Iterable[Sent]) -> None:
-    """Publish messages as they come, also the same one again."""
-    for message in messages:
-        await bus.publish(message.subject, message.body, "", message.headers)
+async def publish(bus: Bus, messages: Sequence[Sent]) -> None:
+    """
+    Publish messages in their order, also the same one again, and wait until all are stored.
+
+    Raises:
+        BusDown: NATS does not answer.
+    """
+    for start in range(0, len(messages), BATCH):
+        part = messages[start : start + BATCH]
+        drafts = [Draft(one.subject, one.body, "", one.headers) for one in part]
+        for outcome in await bus.publish_all(drafts):
+            if isinstance(outcome, Exception):
+                raise outcome

@@ -13,8 +13,8 @@ from tests.system.processes import free_port
 
 async def failed(folder: Path, handler: str, service: str = "", command: str = "") -> dict:
     findings = await kit.run(folder, maker(handler, command, service), free_port)
-    assert len(findings) == 16
-    return {case: wrong for case, wrong in findings if wrong}
+    assert len(findings) == 18
+    return {one.case: one.wrong for one in findings if one.wrong}
 
 
 @pytest.mark.parametrize("service", ["risk", "collections"])

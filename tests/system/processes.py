@@ -11,7 +11,7 @@ import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 ROOT = Path(__file__).resolve().parents[2]
 BUF = Path(sys.executable).with_name("buf")
@@ -43,7 +43,7 @@ class Service:
     process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        with self.log.open("ab") as sink:
+        with self.sink() as sink:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", f"services.{self.name}"],
                 cwd=ROOT,
@@ -58,6 +58,10 @@ class Service:
                     return
             time.sleep(0.05)
         raise AssertionError(f"{self.name} did not start: {self.log.read_text()[-2000:]}")
+
+    def sink(self) -> IO[bytes]:
+        """Open what its output goes to."""
+        return self.log.open("ab")
 
     def kill(self) -> None:
         assert self.process is not None
