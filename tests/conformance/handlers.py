@@ -1,7 +1,8 @@
-"""Handlers that the kit itself is tried on: a careful one, and two that must fail by name."""
+"""Handlers that the kit itself is tried on: a careful one, and some that must fail by name."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -53,3 +54,13 @@ async def _choosy(event: Event, work: Work) -> None:
 def choosy(_: Records) -> Hear[Work]:
     """Return a handler that refuses what it does not know: a newer version stops its loans."""
     return _choosy
+
+
+async def _total(_: Event, __: Work) -> None:
+    with suppress(OSError), Path("total.txt").open("a") as file:
+        file.write("one more\n")
+
+
+def total(_: Records) -> Hear[Work]:
+    """Return a handler that counts events past its transaction: a crash makes it count twice."""
+    return _total
