@@ -186,7 +186,8 @@ async def test_following_the_log_outlives_nats(post: Post, wiped: bool) -> None:
     second = await asyncio.wait_for(said.get(), 30)
 
     right = wanted(told_by_the_log(post.database)[0])
-    assert by_loan(await previewed(post.bus, "as-it-is")) == right
+    async with asyncio.timeout(30):
+        assert by_loan(await previewed(post.bus, "as-it-is")) == right
     assert second + (0 if wiped else first) == sum(map(len, right.values()))
     await stop(task)
     store.close()

@@ -84,8 +84,12 @@ async def post(tmp_path: Path) -> AsyncIterator[Post]:
 
 
 async def stop(*tasks: asyncio.Task[None]) -> None:
-    for task in tasks:
-        task.cancel()
+    """Stop tasks: again, where a wait that ended just then swallowed it (asyncio before 3.12)."""
+    left = set(tasks)
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=1)
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
