@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from tests.stories.conftest import Suite
+from tests.stories.conftest import UNTIL_SECONDS_MAX, Suite
 from tests.system.processes import CallRefused
 
 LOANS = ("L-paid", "L-plan", "L-lost")
+REST_SECONDS = 3.0
 GOOD_RISK = {
     "status_of_existing_checking_account": "no checking account",
     "duration_in_month": "12",
@@ -188,7 +189,22 @@ class Story:
                 ),
                 f"case of {loan} is {status}",
             )
-        time.sleep(1.0)
+        return self.at_rest()
+
+    def at_rest(self) -> dict[str, Any]:
+        """Return loans and cases once nothing has changed for a while."""
+        told, since = self.told(), time.monotonic()
+        deadline = since + UNTIL_SECONDS_MAX
+        while time.monotonic() < since + REST_SECONDS:
+            assert time.monotonic() < deadline, "loans and cases do not come to rest"
+            time.sleep(0.2)
+            now = self.told()
+            if now != told:
+                told, since = now, time.monotonic()
+        return told
+
+    def told(self) -> dict[str, Any]:
+        """Return loans and cases as they are now."""
         return {
             "loans": {loan: self.loan(loan) for loan in LOANS},
             "cases": {loan: self.case(loan) for loan in LOANS},

@@ -61,6 +61,11 @@ class Clock:
         """
         return planned_at.date() if self.now is None else date.max
 
+    @property
+    def stands_still(self) -> bool:
+        """Say whether no time goes by between a permit and the send: of a book's day."""
+        return self.now is None
+
     def is_fresh(self, permitted_at: datetime) -> bool:
         """Say whether a permit is younger than ten minutes."""
         return self.moment(permitted_at) - permitted_at < PERMIT_HOLDS

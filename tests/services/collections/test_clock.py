@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from services.collections.application.clock import Clock, DateInTheFuture
+from tests.services.collections.house import a_house, event, hear
+from tests.services.collections.test_sending import Way, by, only
 
 SHANGHAI, HONOLULU = ZoneInfo("Asia/Shanghai"), ZoneInfo("Pacific/Honolulu")
 DAY = date(2026, 2, 10)
@@ -60,3 +63,25 @@ def test_what_happened_has_a_date_that_has_come() -> None:
     assert Clock(on=DAY).has_been(after, "on") == after
     with pytest.raises(DateInTheFuture):
         clock.has_been(after, "on")
+
+
+@pytest.mark.parametrize(("wall", "state"), [(False, "SENT"), (True, "CANCELLED")])
+async def test_the_speed_of_a_carrier_does_not_decide_what_a_book_sends(
+    tmp_path: Path, wall: bool, state: str
+) -> None:
+    """Paid on the day of the reminder, after the permit: by the book it left at its hour."""
+    async with a_house(tmp_path) as house:
+        sending = house.desk.sending
+        if wall:
+            sending.clock.now = lambda: NOW
+        by(house, Way())
+        sending.carriers[0].rests_until = 1e12
+        await hear(house, event(1, "GRACE_ENTERED", "2026-02-10", 1))
+        assert (await only(house)).state == "READY"
+
+        await hear(house, event(2, "CURED", "2026-02-10", 0))
+        sending.carriers[0].rests_until = 0.0
+        await sending.send_due()
+        await sending.send_due()
+
+        assert (await only(house)).state == state
