@@ -11,7 +11,7 @@ from google.protobuf.message import DecodeError
 from lending.ledger.v1.events_pb2 import DelinquencyEvent, DelinquencyEventType
 
 from shared.runtime.reading import Message
-from shared.subscriber.chain import event_hash
+from shared.subscriber.chain import Place, Verdict, event_hash, judge
 
 PREFIX = "DELINQUENCY_EVENT_TYPE_"
 _HASH = re.compile(r"[0-9a-f]{64}")
@@ -126,3 +126,12 @@ def _type_of(body: DelinquencyEvent, said: str) -> str:
         if name != known:
             raise EventUnreadable("ce-type and body give different types")
     return name
+
+
+def judged(known: dict[str, Place], event: Event) -> Verdict:
+    """Judge an event against what was seen of its loan; the first one seen is taken as it is."""
+    place = known.get(event.loan_id, Place(event.sequence - 1, event.previous_hash))
+    verdict = judge(place, event.sequence, event.previous_hash, event.message.body)
+    if verdict not in (Verdict.DUPLICATE, Verdict.REWRITTEN):
+        known[event.loan_id] = Place(event.sequence, event.hash)
+    return verdict

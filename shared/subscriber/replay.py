@@ -11,8 +11,8 @@ from typing import Generic
 from shared.runtime.bus import Bus
 from shared.runtime.reading import Message, Reader
 from shared.runtime.streams import DELINQUENCY, STREAM
-from shared.subscriber.chain import Place, Verdict, judge
-from shared.subscriber.event import Event, EventUnreadable, read_event
+from shared.subscriber.chain import Place, Verdict
+from shared.subscriber.event import Event, EventUnreadable, judged, read_event
 from shared.subscriber.lanes import Hear, OnRestated, Unit
 
 BATCH, WAIT_SECONDS = 200, 5.0
@@ -84,13 +84,11 @@ def _checked(places: dict[str, Place], message: Message) -> Event | None:
         event = read_event(message)
     except EventUnreadable as failure:
         raise HistoryBroken(str(failure)) from None
-    place = places.get(event.loan_id, Place(event.sequence - 1, event.previous_hash))
-    verdict = judge(place, event.sequence, event.previous_hash, event.message.body)
+    verdict = judged(places, event)
     if verdict is Verdict.DUPLICATE:
         return None
     if verdict is not Verdict.NEXT:
         raise HistoryBroken(f"{event.id}: {verdict}")
-    places[event.loan_id] = Place(event.sequence, event.hash)
     return event
 
 

@@ -14,8 +14,8 @@ from nats.errors import Error as NatsError
 from shared.runtime.bus import Bus, BusDown
 from shared.runtime.reading import Message, Reader
 from shared.runtime.streams import DELINQUENCY, PREVIEW, PREVIEW_STREAM, STREAM
-from shared.subscriber.chain import Place, Verdict, judge
-from shared.subscriber.event import Event, EventUnreadable, read_event
+from shared.subscriber.chain import Place, Verdict
+from shared.subscriber.event import Event, EventUnreadable, judged, read_event
 
 BATCH, WAIT_SECONDS, RETRY_SECONDS = 200, 1.0, 0.5
 PASSING = (BusDown, NatsError, OSError, TimeoutError)
@@ -146,20 +146,11 @@ def _lines(
         except EventUnreadable as failure:
             yield _fault("UNREADABLE", message.subject, str(failure), as_json=as_json)
             continue
-        verdict = _verdict(known, event)
+        verdict = judged(known, event)
         if verdict is not Verdict.NEXT:
             yield _fault(str(verdict), event.id, "", as_json=as_json)
         if wanted.holds(event):
             yield _json(event) if as_json else _row(event)
-
-
-def _verdict(known: dict[str, Place], event: Event) -> Verdict:
-    """Judge an event against what was seen of its loan; the first one seen is taken as it is."""
-    place = known.get(event.loan_id, Place(event.sequence - 1, event.previous_hash))
-    verdict = judge(place, event.sequence, event.previous_hash, event.message.body)
-    if verdict not in (Verdict.DUPLICATE, Verdict.REWRITTEN):
-        known[event.loan_id] = Place(event.sequence, event.hash)
-    return verdict
 
 
 def _fault(name: str, what: str, detail: str, *, as_json: bool) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -12,8 +11,7 @@ from services.collections.adapters.policy_files import read_policies
 from services.collections.application.shredding import shred_debtor
 from services.collections.compose import APPLICATION_ID, open_records
 from services.collections.config import CollectionsSettings
-from shared.kernel.errors import LendingError
-from shared.runtime.vault import VaultKeyMissing
+from shared.runtime.shredding import shred_at_terminal
 
 
 def shred(
@@ -22,17 +20,7 @@ def shred(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Destroy a borrower's key: addresses, letters, notes and what was told are gone for ever."""
-    if not yes:
-        typer.confirm(f"destroy what is personal of {borrower_ref}, for ever?", abort=True)
-    try:
-        asyncio.run(_shred(borrower_ref, reason))
-    except VaultKeyMissing as problem:
-        typer.echo(f"cannot: {problem}", err=True)
-        raise typer.Exit(2) from None
-    except LendingError as refusal:
-        typer.echo(f"{refusal.reason}: {refusal.message}", err=True)
-        raise typer.Exit(1) from None
-    typer.echo(f"{borrower_ref} is shredded")
+    shred_at_terminal(borrower_ref, lambda: _shred(borrower_ref, reason), yes=yes)
 
 
 async def _shred(borrower_ref: str, reason: str) -> None:

@@ -10,6 +10,11 @@ from services.origination.domain.payouts import Payout, paid_before
 # word and number taken off, the application's id is left, and two applications never make one id.
 
 
+def open_id(application_id: str) -> str:
+    """Return the id under which the ledger opens the loan: once, so it has no number."""
+    return f"open-{application_id}"
+
+
 def payout_id(application_id: str, number: int) -> str:
     """Return the id of the nth order to the payer."""
     return f"payout-{application_id}-{number}"

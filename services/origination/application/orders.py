@@ -22,7 +22,7 @@ def money(amount_minor: int, currency: str) -> Any:
 def opening(found: Application, *, validate_only: bool = False) -> ledger_pb.OpenLoanRequest:
     """Return what opens the loan."""
     return ledger_pb.OpenLoanRequest(
-        request_id=f"open-{found.application_id}",
+        request_id=names.open_id(found.application_id),
         loan_id=found.loan_id,
         borrower_ref=found.borrower_ref,
         product=found.product,
