@@ -93,9 +93,7 @@ class Vault:
             key = keys[who]
             if key is None:
                 return SHREDDED
-            nonce = os.urandom(NONCE_BYTES)
-            sealed = nonce + key.encrypt(nonce, text.encode(), who.encode())
-            return f"{MARK}{who}/{urlsafe_b64encode(sealed).decode()}"
+            return _sealed(key, text.encode(), who)
 
         _each(tree, rule, seal)
         return msgspec.json.encode(tree)
@@ -133,15 +131,13 @@ class Vault:
         key = keys[who] if who in keys else await self._new_key(connection, who)
         if key is None:
             return f"{MARK}{who}/".encode()
-        nonce = os.urandom(NONCE_BYTES)
-        sealed = nonce + key.encrypt(nonce, body, who.encode())
-        return f"{MARK}{who}/{urlsafe_b64encode(sealed).decode()}".encode()
+        return _sealed(key, body, who).encode()
 
     async def opened_answer(self, connection: AsyncConnection, kept: bytes) -> bytes:
         """Return what `sealed_answer` kept; raise AnswerShredded when nobody can read it."""
         if not kept.startswith(MARK.encode()):
             return kept
-        _, _, who, sealed = kept.decode().split("/")
+        who, sealed = _of_whom(kept.decode())
         key = (await self._keys(connection, {who})).get(who)
         if key is None or not sealed:
             said = "whom the answer is about was shredded"
@@ -166,8 +162,8 @@ class Vault:
 
     async def _new_key(self, connection: AsyncConnection, who: str) -> AESGCM | None:
         """Make a person's key, unless another transaction was first."""
-        nonce, secret = os.urandom(NONCE_BYTES), os.urandom(KEY_BYTES)
-        wrapped = nonce + self.key.encrypt(nonce, secret, who.encode())
+        secret = os.urandom(KEY_BYTES)
+        wrapped = _encrypted(self.key, secret, who)
         insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
         row = insert(KEYS).values(subject=who, wrapped=wrapped)
         await connection.execute(row.on_conflict_do_nothing(index_elements=[KEYS.c.subject]))
@@ -206,6 +202,16 @@ def _of_whom(text: str) -> tuple[str, str]:
     """Return whose something sealed is, and what; a name may hold slashes, base64 does not."""
     who, _, sealed = text.removeprefix(MARK).rpartition("/")
     return who, sealed
+
+
+def _sealed(key: AESGCM, plain: bytes, who: str) -> str:
+    """Return something as it is stored, marked with whose it is; `_of_whom` reads it."""
+    return f"{MARK}{who}/{urlsafe_b64encode(_encrypted(key, plain, who)).decode()}"
+
+
+def _encrypted(key: AESGCM, plain: bytes, who: str) -> bytes:
+    nonce = os.urandom(NONCE_BYTES)
+    return nonce + key.encrypt(nonce, plain, who.encode())
 
 
 def _decrypted(key: AESGCM, sealed: bytes, who: str) -> bytes:
