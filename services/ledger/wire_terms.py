@@ -148,6 +148,9 @@ def _policies(message: loan_pb2.Terms) -> dict[str, Any]:
         "rebate_unearned": not message.keep_unearned_interest,
         "delinquency": delinquency_policy(message.delinquency_policy, message.concluded_on),
         "posting_policy": _posting(message.posting_policy),
+        "concluded_on": parse_date(message.concluded_on, field="terms.concluded_on")
+        if message.concluded_on
+        else None,
     }
 
 
@@ -241,4 +244,5 @@ def _policies_message(given: Terms) -> dict[str, Any]:
         penalty_on_interest=given.penalty_on_interest,
         penalty_from_grace=given.penalty_from_grace,
         posting_policy=given.posting_policy,
+        concluded_on=given.concluded_on.isoformat() if given.concluded_on else "",
     )

@@ -6,7 +6,7 @@ from datetime import date
 from decimal import Decimal
 from typing import NamedTuple
 
-from services.ledger.domain.refusals import CeilingUnknown, CostCeilingExceeded
+from services.ledger.domain.refusals import CeilingUnknown, CostCeilingExceeded, TermsInvalid
 from services.ledger.domain.replay import timeline
 from services.ledger.domain.terms import Terms
 from services.ledger.domain.timeline import Timeline
@@ -92,21 +92,34 @@ def all_in_rate(line: Timeline, more: tuple[date, int] | None = None) -> Decimal
 
 
 def quote(terms: Terms, value_on: date) -> None:
-    """Refuse terms whose cost, paid out on a date and kept, is above their ceiling."""
+    """
+    Refuse terms whose cost, paid out on a date and kept, is above their ceiling.
+
+    Raises:
+        CostCeilingExceeded, CeilingUnknown
+        TermsInvalid: the contract is dated after the payout, under a law that is not there yet.
+    """
     if terms.cost_ceiling:
+        if terms.concluded_on is not None and terms.concluded_on > value_on:
+            raise TermsInvalid(
+                f"concluded_on is {terms.concluded_on}, after the payout",
+                field="terms.concluded_on",
+                expected=f"by {value_on}",
+            )
         check_ceiling(terms, timeline(terms, value_on, (), value_on))
 
 
 def check_ceiling(terms: Terms, line: Timeline, more: tuple[date, int] | None = None) -> None:
     """
-    Refuse a cost above the ceiling that the terms name.
+    Refuse a cost above the ceiling that the terms name, as it stood at the contract's date.
 
+    Terms without that date, as those of loans from before it was kept, go by the payout's.
     Raises:
         CostCeilingExceeded: with the ceiling, the cost, and that no retry can help.
     """
     if not terms.cost_ceiling:
         return
-    ceiling = ceiling_rate(terms.cost_ceiling, line.paid_out[0][0])
+    ceiling = ceiling_rate(terms.cost_ceiling, terms.concluded_on or line.paid_out[0][0])
     if ceiling is None:
         return
     cost = all_in_rate(line, more)

@@ -77,6 +77,7 @@ class Terms(
     With AGREED `agreed` gives each instalment's principal and interest. A due date that the
     business day rule moves ends its period where it moves to. `fees_elsewhere_minor` is what the
     borrower pays to others for this loan, such as a guarantee fee; it counts in the ceiling.
+    `concluded_on` is the contract's date, by which the ceiling is chosen; without it the payout's.
     `penalty_on_interest` lets overdue interest bear the penalty rate too (复利); with
     `penalty_from_grace` the days of grace bear none even when grace has passed. The borrower owes
     `prepayment_fee_rate` of principal that is paid before it is due.
@@ -119,6 +120,7 @@ class Terms(
     rebate_unearned: bool = True
     delinquency: DelinquencyPolicy = CN_CONSUMER
     posting_policy: str = "cash/1"
+    concluded_on: date | None = None
 
 
 PLANNED_AGAIN: dict[str, Any] = {

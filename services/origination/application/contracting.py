@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidSignature
@@ -10,7 +11,7 @@ from lending.origination.v1 import origination_service_pb2 as pb
 
 from services.origination.application.desk import Desk, Prepared
 from services.origination.application.disclosing import Disclosing
-from services.origination.application.terms import matures_on
+from services.origination.application.terms import concluded, matures_on, terms_of
 from services.origination.domain import conditions
 from services.origination.domain.application import Application, Signature
 from services.origination.domain.contract import SignatureNotValid, signed
@@ -31,12 +32,12 @@ class Contracting:
         """Take the borrower's confirmed click as a signature."""
 
         async def prepare(found: Application) -> Prepared:
-            text = self.disclosing.contract(found) if found.terms_json else None
-            sha256 = text.sha256 if text else ""
-            click = Signature(
-                party_ref=found.borrower_ref, contract_sha256=sha256, at=self.desk.now()
-            )
-            return await self._signed(found, click)
+            def click(sha256: str) -> Signature:
+                return Signature(
+                    party_ref=found.borrower_ref, contract_sha256=sha256, at=self.desk.now()
+                )
+
+            return await self._signed(found, found.borrower_ref, click)
 
         return await self.desk.step(request, "AcceptContract", prepare)
 
@@ -52,25 +53,36 @@ class Contracting:
         verify(signature)
 
         async def prepare(found: Application) -> Prepared:
-            return await self._signed(found, signature)
+            return await self._signed(found, signature.party_ref, lambda _: signature)
 
         return await self.desk.step(request, "SignContract", prepare)
 
-    async def _signed(self, found: Application, signature: Signature) -> Prepared:
-        stamp = self.desk.stamp(signature.party_ref)
+    async def _signed(
+        self, found: Application, party_ref: str, sign: Callable[[str], Signature]
+    ) -> Prepared:
+        """
+        Return the application with a signature under its contract.
+
+        Args:
+            sign: Returns the signature, told the hash of the contract as it stands.
+        """
+        stamp, stands = self.desk.stamp(party_ref), found.contract_sha256
         if found.status is not Status.CONFIRMED:
-            return Prepared(signed(found, signature, found.contract_sha256, stamp))
-        text = self.disclosing.contract(found)
-        after = signed(found, signature, text.sha256, stamp)
+            return Prepared(signed(found, sign(stands), stands, stamp))
         today = await self.desk.today(found)
+        dated = concluded(found, today)
+        text = self.disclosing.contract(dated)
+        after = signed(dated, sign(text.sha256), text.sha256, stamp)
         await self.desk.expire(found, today)
         product = self.desk.product(found)
         check_law(product, self.desk.product(found, today))
         lacking = conditions.contract_conditions(found, product, today, matures_on(found))
         conditions.refuse(lacking, "accept")
+        # The ledger refuses a contract of today above today's ceiling, whenever it was shown.
+        await self.desk.preview(terms_of(dated), today)
 
         async def keep_text(work: Work) -> None:
-            await self.desk.show(work, found, "CONTRACT", text)
+            await self.desk.show(work, dated, "CONTRACT", text)
 
         return Prepared(after, keep_text)
 

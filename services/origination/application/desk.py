@@ -26,7 +26,7 @@ from services.origination.domain.application import (
 )
 from services.origination.domain.products import Policies, Product
 from services.origination.domain.state_machine import ALLOWED, ApplicationIsExpired, Status, Step
-from shared.kernel.errors import Conflict, LendingError
+from shared.kernel.errors import Conflict, LendingError, NotFound
 from shared.runtime.identity import actor
 from shared.runtime.records import Records, Work
 from shared.runtime.requests import an_id
@@ -97,6 +97,14 @@ class Desk:
         return await self.ledger.PreviewLoan(
             ledger_pb.PreviewLoanRequest(terms=terms, value_on=value_on.isoformat())
         )
+
+    async def is_booked(self, application: Application) -> bool:
+        """Say whether the ledger has the loan: it was opened under terms that nobody changes."""
+        try:
+            await self.ledger.GetLoan(ledger_pb.GetLoanRequest(loan_id=application.loan_id))
+        except NotFound:
+            return False
+        return True
 
     async def load(self, application_id: str) -> Application:
         """Return an application, or raise ApplicationNotFound."""

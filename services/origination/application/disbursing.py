@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Any
 
 import msgspec
 from lending.origination.v1 import origination_service_pb2 as pb
 
 from services.origination.application import names
+from services.origination.application.dating import dated
 from services.origination.application.desk import SERVICE, Desk, Prepare, Prepared
-from services.origination.application.offering import cost_of
 from services.origination.application.orders import disbursal, opening, order, rest_order
 from services.origination.application.ports import Payouts
 from services.origination.application.refinancing import (
     LoanNotRefinanced,
     pay_off,
-    payoff,
     put_back,
     would_pay_off,
 )
@@ -27,27 +26,19 @@ from services.origination.application.trials import is_trial
 from services.origination.domain import conditions
 from services.origination.domain.application import (
     Application,
-    ShownCost,
     is_over,
     noted,
     stepped,
 )
-from services.origination.domain.disclosure import (
-    APPLY_AGAIN,
-    CHOOSE_AGAIN,
-    DisclosureOutOfDate,
-    check_cost,
-)
+from services.origination.domain.disclosure import DisclosureOutOfDate
 from services.origination.domain.payouts import (
     Payout,
     RefinancingTooSmall,
     check_drawing,
-    net_of,
     next_amount,
     paid_before,
 )
 from services.origination.domain.state_machine import (
-    ALLOWED,
     ApplicationIsExpired,
     Status,
     Step,
@@ -141,7 +132,7 @@ class Disbursing:
             value_on=today,
             request_id=request_id,
         )
-        payout = await self._dated(found, payout, today)
+        payout = await dated(self.desk, found, payout, today)
         stamp, payouts = self.desk.stamp(), (*found.payouts, payout)
         after = stepped(
             found, Step.DISBURSE, Status.DISBURSING, stamp, payout.payout_id, payouts=payouts
@@ -149,32 +140,6 @@ class Disbursing:
         if is_trial():
             await self._would_open(after, payout)
         return Prepared(after)
-
-    async def _dated(self, found: Application, payout: Payout, on: date) -> Payout:
-        """
-        Return an order that nobody has yet as one of a day: at its cost, paying off what it needs.
-
-        Raises:
-            DisclosureOutOfDate, LoanNotRefinanced, RefinancingTooSmall
-        """
-        if any(p.reference and not p.returned for p in found.payouts):
-            return msgspec.structs.replace(payout, value_on=on)
-        await self._check_cost(found, terms_of(found), on)
-        paid_off = await payoff(self.desk, found, on)
-        amount = net_of(payout.lent_minor, paid_off)
-        return msgspec.structs.replace(
-            payout, amount_minor=amount, payoff_minor=paid_off, value_on=on
-        )
-
-    async def _check_cost(self, found: Application, terms: Any, today: date) -> None:
-        cost = cost_of(await self.desk.preview(terms, today))
-        now = ShownCost(
-            on=today,
-            total_payable_minor=cost.total_payable_minor,
-            all_in_rate_annual=cost.nominal_annual,
-        )
-        way_on = CHOOSE_AGAIN if Step.CHOOSE in ALLOWED[found.status] else APPLY_AGAIN
-        check_cost(found.shown_cost, found.offer, now, way_on)
 
     async def finish(self, application_id: str) -> Application:
         """Carry a payout to its end: the account opened, the money sent, the ledger told."""
@@ -208,8 +173,8 @@ class Disbursing:
             return found
         if is_over(found, today) and not paid_before(found.payouts):
             raise ApplicationIsExpired(f"it was valid until {found.valid_until_on}", on=today)
-        dated = await self._dated(found, payout, today)
-        stamp, payouts = self.desk.stamp(SERVICE), (*found.payouts[:-1], dated)
+        order_of_today = await dated(self.desk, found, payout, today)
+        stamp, payouts = self.desk.stamp(SERVICE), (*found.payouts[:-1], order_of_today)
         after = noted(found, "redate", stamp, str(today), payouts=payouts)
         return await self.desk.swap(found, after)
 

@@ -12,7 +12,7 @@ from services.origination.application.desk import Desk, Prepared
 from services.origination.application.keeping import Shown, shown_id
 from services.origination.application.offering import cost_of
 from services.origination.application.refinancing import payoff
-from services.origination.application.terms import terms_of
+from services.origination.application.terms import concluded, terms_of
 from services.origination.domain.application import Application, ShownCost
 from services.origination.domain.disclosure import confirmed, disclosed
 from services.origination.domain.payouts import net_of
@@ -105,7 +105,7 @@ class Disclosing:
         """
         found = await self.desk.load(application_id)
         if kind == "CONTRACT" and found.status is Status.CONFIRMED:
-            text = self.contract(found)
+            text = self.contract(concluded(found, await self.desk.today(found)))
             if sha256 in ("", text.sha256):
                 return text
         wanted = sha256 or _LAST[kind](found)
@@ -121,7 +121,7 @@ class Disclosing:
         return writing.Written(shown.zh, shown.en, shown.sha256)
 
     def contract(self, application: Application) -> writing.Written:
-        """Write the contract of an application whose disclosure was confirmed."""
+        """Write the contract of an application whose terms bear its date."""
         terms = terms_of(application)
         return writing.contract(application, self.desk.product(application), terms)
 

@@ -26,8 +26,15 @@ from services.origination.domain.application import (
     stepped,
 )
 from services.origination.domain.cost import Cost, Payment, all_in_cost
+from services.origination.domain.disclosure import APPLY_AGAIN
 from services.origination.domain.products import terms_to_offer
-from services.origination.domain.state_machine import ALLOWED, Status, Step, require
+from services.origination.domain.state_machine import (
+    ALLOWED,
+    ContractAlreadyAccepted,
+    Status,
+    Step,
+    require,
+)
 from shared.kernel.dates import add_months
 from shared.kernel.errors import LendingError, Unavailable
 
@@ -159,6 +166,13 @@ def choose(desk: Desk, offer_id: str) -> Prepare:
 
     async def prepare(found: Application) -> Prepared:
         require(found.status, Step.CHOOSE)
+        if found.status is Status.PAYOUT_RETURNED and await desk.is_booked(found):
+            raise ContractAlreadyAccepted(
+                f"{found.loan_id} was opened under the contract's terms",
+                field="application_id",
+                expected=APPLY_AGAIN,
+                status=found.status,
+            )
         today, stamp = await desk.today(found), desk.stamp()
         await desk.expire(found, today)
         offered(found.offers, offer_id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 from decimal import Decimal
 
+import msgspec
 from google.protobuf.json_format import MessageToJson, Parse
 from lending.ledger.v1 import loan_pb2
 from lending.risk.v1 import risk_service_pb2 as risk_pb
@@ -53,6 +54,13 @@ def decision_from(text: str) -> risk_pb.Decision:
 def as_json(message: loan_pb2.Terms | risk_pb.Decision) -> str:
     """Return a contract's message as it is kept in a record."""
     return MessageToJson(message, indent=None)
+
+
+def concluded(given: Application, on: date) -> Application:
+    """Return an application with terms that bear the contract's date: by it the law is chosen."""
+    terms = terms_of(given)
+    terms.concluded_on = on.isoformat()
+    return msgspec.structs.replace(given, terms_json=as_json(terms))
 
 
 def matures_on(given: Application) -> date:

@@ -20,7 +20,7 @@ from services.origination.domain.securities import Guarantee
 from shared.kernel.money import Rounding, format_amount, round_minor
 
 DISCLOSURE_VERSION = "disclosure/2026-11"
-CONTRACT_VERSION = "contract/2026-11"
+CONTRACT_VERSION = "contract/2026-12"
 NOTICE_VERSION = "adverse-action/2026-11"
 REASONS_MAX = 4
 LATE_EXAMPLE_DAYS = 30

@@ -84,16 +84,13 @@ def check_law(disclosed: Product, today: Product) -> None:
         )
 
 
-def check_cost(
-    disclosed: ShownCost | None, offer: Offer | None, today: ShownCost, way_on: str = CHOOSE_AGAIN
-) -> None:
+def check_cost(disclosed: ShownCost | None, offer: Offer | None, today: ShownCost) -> None:
     """
     Let money be paid out for no more than was disclosed.
 
     Args:
         disclosed: What was shown last; None for what was shown before this was kept.
         offer: The offer chosen, which counts in that case.
-        way_on: What can be done about it where the application stands.
     Raises:
         DisclosureOutOfDate: the total is higher, or the annual cost by more than the tolerance.
     """
@@ -108,5 +105,5 @@ def check_cost(
         raise DisclosureOutOfDate(
             f"paid out on {today.on} the loan would cost {total}, {rate} a year;"
             f" up to {total_max}, {rate_max} a year was disclosed",
-            expected=way_on,
+            expected=CHOOSE_AGAIN,
         )

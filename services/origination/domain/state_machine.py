@@ -81,7 +81,11 @@ _ALLOWED: Mapping[Status, Mapping[Step, tuple[Status, ...]]] = {
         Step.PAY: (_S.DISBURSED,),
         Step.RETURN: (_S.PAYOUT_RETURNED, _S.DISBURSED),
     },
-    _S.PAYOUT_RETURNED: {**_OPEN, Step.DISBURSE: (_S.DISBURSING,)},
+    _S.PAYOUT_RETURNED: {
+        **_OPEN,
+        Step.CHOOSE: (_S.OFFERED,),
+        Step.DISBURSE: (_S.DISBURSING,),
+    },
     _S.DISBURSED: {
         Step.DISBURSE: (_S.DISBURSING,),
         Step.CANCEL: (_S.CANCELLING,),

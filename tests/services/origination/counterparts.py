@@ -177,7 +177,8 @@ class FakeLedger:
     async def GetLoan(self, request: Any) -> Any:
         await self._arrives(request)
         loan = self._loan(request.loan_id)
-        payoff = max(0, loan.payoff(date.fromisoformat(request.effective_on)))
+        on = date.fromisoformat(request.effective_on) if request.effective_on else self.on
+        payoff = max(0, loan.payoff(on))
         active = loan.payoff(self.on) > 0
         return loan_pb2.Loan(
             loan_id=request.loan_id,

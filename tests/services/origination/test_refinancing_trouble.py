@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
@@ -15,35 +13,21 @@ from lending.origination.v1 import origination_service_pb2 as pb
 from services.origination import wire
 from services.origination.application import names
 from services.origination.application.cancelling import Cancelling
-from services.origination.application.desk import Desk
 from services.origination.application.disbursing import Disbursing
-from services.origination.application.holding import hold
 from services.origination.application.orders import disbursal
-from services.origination.compose import APPLICATION_ID
-from services.origination.domain.application import Application
 from services.origination.domain.payouts import Payout
 from services.origination.domain.state_machine import Status
 from shared.kernel.errors import Exhausted, InvalidArgument, LendingError, Refused, Unavailable
-from shared.runtime.database import open_database
-from shared.runtime.records import Records
 from tests.services.origination.counterparts import (
     OLD,
     OLD_PAYOFF,
     OLD_PER_DAY,
     TODAY,
-    Bank,
-    FakeLedger,
     LoanIsSettled,
     RepaymentAbovePayoff,
 )
-from tests.services.origination.killing import (
-    LENT,
-    NOW,
-    POLICIES,
-    TOLD,
-    contracted,
-    disburse_request,
-)
+from tests.services.origination.killing import LENT, contracted, disburse_request
+from tests.services.origination.room import NotOpen, Room, open_room
 
 PAYOFF_ID, REST_ID = f"payoff-A-1-{OLD_PAYOFF}", "payout-A-1-1-rest"
 
@@ -56,39 +40,11 @@ class LoanIsChargedOff(Refused):
     """Money on it is a recovery now."""
 
 
-@dataclass
-class Room:
-    """Origination over a ledger and a bank that do as they are told."""
-
-    desk: Desk
-    ledger: FakeLedger
-    bank: Bank
-
-    async def store(self, application: Application) -> None:
-        async with self.desk.records.work() as work:
-            held = await hold(work, Application, application.application_id)
-            await self.desk.keep(held, application)
-
-    async def disburse(self) -> pb.Application:
-        return await Disbursing(self.desk, self.bank).disburse(disburse_request("A-1"))
-
-    async def resume(self) -> Application:
-        await Disbursing(self.desk, self.bank).resume()
-        return await self.desk.load("A-1")
-
-    def repaid(self, loan_id: str) -> dict[str, int]:
-        return {name: amount for name, (_, amount) in self.ledger.loans[loan_id].back.items()}
-
-
 @pytest.fixture
 async def room(tmp_path: Path) -> AsyncIterator[Room]:
-    engine = open_database(f"sqlite+aiosqlite:///{tmp_path}/origination.db")
-    ledger, records = FakeLedger(), Records(engine)
-    await records.create(APPLICATION_ID)
-    made = Room(Desk(records, ledger, POLICIES, *TOLD, lambda: NOW), ledger, Bank())
-    await made.store(msgspec.structs.replace(contracted(), refinances=OLD))
-    yield made
-    await engine.dispose()
+    async with open_room(tmp_path) as made:
+        await made.store(msgspec.structs.replace(contracted(), refinances=OLD))
+        yield made
 
 
 PASSING = [
@@ -153,19 +109,6 @@ async def test_a_rest_that_comes_back_is_repaid_until_the_ledger_takes_it(room: 
     assert room.repaid("L-A-1") == {REST_ID: rest}
     assert room.ledger.loans["L-A-1"].payoff(room.ledger.on) == LENT - rest
     assert room.bank.asked[REST_ID] == 1
-
-
-class NotOpen:
-    """A ledger whose OpenLoan does not answer yet."""
-
-    def __init__(self, ledger: FakeLedger) -> None:
-        self.ledger = ledger
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.ledger, name)
-
-    async def OpenLoan(self, request: Any) -> Any:
-        raise Unavailable("the ledger does not answer")
 
 
 DAYS = [

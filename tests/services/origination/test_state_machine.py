@@ -67,7 +67,7 @@ LIVES = {
         confirm | disclosure_already_confirmed
         accept | CONTRACTED""",
     Status.CONTRACTED: f"{SIGNED}\nchoose | OFFERED",
-    Status.PAYOUT_RETURNED: SIGNED,
+    Status.PAYOUT_RETURNED: f"{SIGNED}\nchoose | OFFERED",
 }
 DRAFT = {
     Step.DRAFT: "DRAFT",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from datetime import date
 from decimal import Decimal
 
@@ -10,7 +11,7 @@ import pytest
 
 from services.ledger.domain import commands as cmd
 from services.ledger.domain import refusals as no
-from services.ledger.domain.ceilings import all_in_rate, ceiling_rate
+from services.ledger.domain.ceilings import all_in_rate, ceiling_rate, quote
 from services.ledger.domain.delinquency import standing_of
 from services.ledger.domain.policies import (
     CARD_TIER,
@@ -111,6 +112,40 @@ def test_07_the_prime_rate_is_that_of_the_contract_date() -> None:
     """Four times LPR of a loan of October 2024 stays 12.4 % after LPR fell to 3.0 %."""
     assert ceiling_rate("cn-4-lpr/1", date(2024, 10, 21)) == Decimal("0.1240")
     assert ceiling_rate("cn-4-lpr/1", date(2025, 6, 1)) == Decimal("0.1200")
+
+
+PRIME_RATE_FALLS = [
+    # contract   | paid out     | up to 12.4 % until 2025-05-19, 12.0 % from 2025-05-20
+    ("2025-05-19", "2025-05-20", True),
+    ("2025-05-20", "2025-05-20", False),
+    (None, "2025-05-19", True),
+    (None, "2025-05-20", False),
+]
+
+
+@pytest.mark.parametrize(("contract", "paid_out", "lawful"), PRIME_RATE_FALLS)
+def test_07_a_later_payout_does_not_change_the_law_of_the_contract(
+    contract: str | None, paid_out: str, lawful: bool
+) -> None:
+    """12.2 % agreed on the last day of 12.4 % may be paid out the day after; agreed then, not."""
+    on = date.fromisoformat(paid_out)
+    terms = msgspec.structs.replace(
+        LEVEL,
+        rate_annual=Decimal("0.122"),
+        first_due_on=date(2025, 6, 20),
+        cost_ceiling="cn-4-lpr/1",
+        concluded_on=date.fromisoformat(contract) if contract else None,
+    )
+    with nullcontext() if lawful else pytest.raises(no.CostCeilingExceeded):
+        quote(terms, on)
+
+
+def test_07_no_contract_is_dated_after_its_payout() -> None:
+    """Who dates it later would choose its law."""
+    terms = msgspec.structs.replace(LEVEL, cost_ceiling="cn-4-lpr/1", concluded_on=date(2026, 1, 6))
+    with pytest.raises(no.TermsInvalid) as refused:
+        quote(terms, date(2026, 1, 5))
+    assert refused.value.field == "terms.concluded_on"
 
 
 def test_08_penalty_is_on_overdue_principal_only() -> None:
