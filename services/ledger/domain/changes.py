@@ -12,7 +12,7 @@ from services.ledger.domain.books import book_charge
 from services.ledger.domain.head import rows_of
 from services.ledger.domain.periods import Draw
 from services.ledger.domain.schedule import Plan, schedule_of
-from services.ledger.domain.terms import PLANNED_AGAIN, Prepayment, Terms
+from services.ledger.domain.terms import PLANNED_AGAIN, Prepayment, RepaymentMethod, Terms
 from services.ledger.domain.timeline import (
     Allocation,
     Charge,
@@ -21,6 +21,7 @@ from services.ledger.domain.timeline import (
     interest_earned,
 )
 from services.ledger.domain.waterfall import Component, DueBucket, Stage
+from shared.kernel.dates import DayCount
 
 
 def replan(line: Timeline, plan: Plan) -> None:
@@ -154,14 +155,21 @@ def prepay(line: Timeline, payment: Payment, stages: tuple[Stage, ...]) -> None:
     terms = msgspec.structs.replace(
         line.terms,
         principal_minor=left,
-        instalments=len(dates),
-        first_due_on=dates[0],
-        due_dates=dates,
-        **PLANNED_AGAIN,
+        **{**PLANNED_AGAIN, "interest_from": counted_since(line, coming[0])},
     )
-    if line.terms.prepayment is Prepayment.SHORTEN:
+    if terms.method is not RepaymentMethod.BULLET:
+        terms = msgspec.structs.replace(
+            terms, instalments=len(dates), first_due_on=dates[0], due_dates=dates
+        )
+    if line.terms.prepayment is Prepayment.SHORTEN and len(dates) > 1:
         terms = _shortened(terms, line, level)
     restructure(line, terms)
+
+
+def counted_since(line: Timeline, running: Row) -> date | None:
+    """Say where the first period of a new plan begins: whole months are shared out by its days."""
+    whole = line.terms.day_count is DayCount.PERIOD_360
+    return running.start_on if whole and running.start_on < line.on else None
 
 
 def _shortened(terms: Terms, line: Timeline, level: int) -> Terms:

@@ -11,11 +11,18 @@ from services.ledger.domain import events as ev
 from services.ledger.domain import guard
 from services.ledger.domain import refusals as no
 from services.ledger.domain.aftermath import stamp
+from services.ledger.domain.changes import counted_since
 from services.ledger.domain.facts import FactKind
 from services.ledger.domain.frames import counted_from
 from services.ledger.domain.loan_account import LoanAccount
-from services.ledger.domain.terms import ANY_DAY, PLANNED_AGAIN, RepaymentMethod, check_terms
-from services.ledger.domain.timeline import Row
+from services.ledger.domain.terms import (
+    ANY_DAY,
+    PLANNED_AGAIN,
+    RepaymentMethod,
+    Terms,
+    check_terms,
+)
+from services.ledger.domain.timeline import Row, Timeline
 
 
 def restructured(command: cmd.RestructureLoan, account: LoanAccount) -> ev.Fact:
@@ -31,20 +38,10 @@ def restructured(command: cmd.RestructureLoan, account: LoanAccount) -> ev.Fact:
             field="first_due_on",
             expected=f"after {command.effective_on}",
         )
-    instalments = len(coming) if command.instalments is None else command.instalments
-    terms = msgspec.structs.replace(
-        line.terms,
-        principal_minor=max(1, line.principal_outstanding),
-        instalments=instalments,
-        first_due_on=command.first_due_on or counted_from(line.terms, first_due_on),
-        rate_annual=line.terms.rate_annual if command.rate_annual is None else command.rate_annual,
-        due_dates=(),
-        agreed=(),
-        method=_planned(line.terms.method),
-        disbursements_max=1,
-        **(ANY_DAY if command.first_due_on else {}),
-        **PLANNED_AGAIN,
-    )
+    # A date can have a paid row of an earlier plan beside the one that is to come.
+    dates = {row.due_on for row in coming}
+    instalments = len(dates) if command.instalments is None else command.instalments
+    terms = _planned_again(command, line, coming, first_due_on, instalments)
     check_terms(terms)
     return ev.TermsRestructured(
         **stamp(command, command.effective_on, command.reason),
@@ -53,6 +50,37 @@ def restructured(command: cmd.RestructureLoan, account: LoanAccount) -> ev.Fact:
         terms=terms,
         approved_by=command.approved_by,
         kind=command.kind,
+    )
+
+
+def _planned_again(
+    command: cmd.RestructureLoan,
+    line: Timeline,
+    coming: list[Row],
+    first_due_on: date,
+    instalments: int,
+) -> Terms:
+    """Return the terms of the new plan; a bullet whose date stays keeps the months of its life."""
+    terms = msgspec.structs.replace(
+        line.terms,
+        principal_minor=max(1, line.principal_outstanding),
+        rate_annual=line.terms.rate_annual if command.rate_annual is None else command.rate_annual,
+        agreed=(),
+        method=_planned(line.terms.method),
+        disbursements_max=1,
+        **PLANNED_AGAIN,
+    )
+    if command.first_due_on is None:
+        since = counted_since(line, coming[0])
+        terms = msgspec.structs.replace(terms, interest_from=since)
+        if terms.method is RepaymentMethod.BULLET and command.instalments is None:
+            return terms
+    return msgspec.structs.replace(
+        terms,
+        instalments=instalments,
+        first_due_on=command.first_due_on or counted_from(line.terms, first_due_on),
+        due_dates=(),
+        **(ANY_DAY if command.first_due_on else {}),
     )
 
 

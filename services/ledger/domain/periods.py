@@ -32,13 +32,18 @@ class Segment(NamedTuple):
 
 
 class Period(NamedTuple):
-    """One repayment period from `start_on` to its due date."""
+    """
+    One repayment period from `start_on` to its due date.
+
+    `opening` is what was out before it; only known where something is drawn in it.
+    """
 
     start_on: date
     due_on: date
     segments: tuple[Segment, ...]
     drawn: int = 0
     length: Fraction = Fraction(0)
+    opening: int = 0
 
     def undrawn(self) -> Period:
         """Return the period as it is while nothing is paid out in it."""
@@ -82,11 +87,13 @@ class Period(NamedTuple):
         total, of = self._out(0)
         return self.drawn * of * over + earned * total, of * over
 
-    def earned_part(self, on: date, opening_minor: int, terms: Terms) -> Fraction:
+    def earned_part(self, on: date, terms: Terms) -> Fraction:
         """Return the part of the period's interest that is earned by `on`, 0 to 1."""
         whole, part = Fraction(0), Fraction(0)
+        # Where nothing is drawn every night weighs the same, whatever is out.
+        opening = self.opening if self.drawn else 1
         for s in self.segments:
-            weight = opening_minor + s.drawn_minor
+            weight = opening + s.drawn_minor
             whole += weight * s.years
             if on > s.from_on:
                 upto = min(on, s.to_on)

@@ -162,6 +162,8 @@ def _run(
     for k in range(done, len(periods)):
         period = periods[k]
         earned = flat[k] if flat else period.interest(balance, rate, rounding)
+        if period.drawn and balance:
+            period = period._replace(opening=balance)
         balance += period.drawn
         interest = 0 if k < free else earned + carried
         carried = interest if k < shifted else 0

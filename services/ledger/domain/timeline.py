@@ -285,6 +285,6 @@ def interest_earned(row: Row, on: date, terms: Terms) -> int:
         return row.interest_due
     if row.period is None or on <= row.start_on or not row.interest_due:
         return row.carried
-    part = row.period.earned_part(on, 1, terms)
+    part = row.period.earned_part(on, terms)
     by_days = round_minor(Fraction(row.interest_due - row.carried) * part)
     return min(row.interest_due, row.carried + by_days)
