@@ -8,10 +8,10 @@ from decimal import Decimal
 from lending.origination.v1 import origination_service_pb2 as pb
 from lending.origination.v1 import security_service_pb2 as security_pb
 
+from services.origination.domain.guarantors import Guarantor
 from services.origination.domain.securities import (
     Collateral,
     Guarantee,
-    Guarantor,
     Insurance,
     SecurityCurrencyDiffers,
 )

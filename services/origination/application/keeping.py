@@ -1,4 +1,4 @@
-"""What is stored with an application: its notice, its texts, its guarantors' room, its message."""
+"""What is stored with an application: its notice, its texts, its securities' room, its message."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from datetime import datetime
 import msgspec
 from google.protobuf.message import Message as Proto
 
-from services.origination.application.holding import Held, hold
+from services.origination.application.engaging import let_go
+from services.origination.application.holding import Held
 from services.origination.application.writing import Written, adverse_action
 from services.origination.domain.application import Application
-from services.origination.domain.securities import GUARANTOR, Guarantor, disengaged
 from services.origination.domain.state_machine import ALLOWED, Status
 from shared.runtime.records import Work
 
@@ -65,23 +65,10 @@ async def keep(
         await show(work, application, "ADVERSE_ACTION", text, at)
         application = msgspec.structs.replace(application, notice_sha256=text.sha256)
     if not ALLOWED[application.status]:
-        await _let_guarantors_go(work, application)
+        await let_go(work, list(application.guarantees), name)
     await held.put(application, status)
     subject, body = told(application)
     marks = hashlib.sha256(body.SerializeToString(deterministic=True)).hexdigest()[:12]
     headers = {**HEADERS, "ce-subject": name}
     await work.owe(subject, f"origination/{name}/{status}/{marks}", body, headers)
     return application
-
-
-async def _let_guarantors_go(work: Work, application: Application) -> None:
-    named = {g.provider_ref for g in application.guarantees if g.kind == GUARANTOR}
-    for guarantor_ref in sorted(named):
-        await let_go(work, guarantor_ref, application.application_id)
-
-
-async def let_go(work: Work, guarantor_ref: str, application_id: str) -> None:
-    """Drop what a guarantor guarantees for an application."""
-    held = await hold(work, Guarantor, guarantor_ref)
-    if held.now is not None:
-        await held.put(disengaged(held.now, application_id))

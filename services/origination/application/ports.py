@@ -9,8 +9,9 @@ from lending.origination.v1 import origination_service_pb2 as pb
 from lending.origination.v1 import security_service_pb2 as security_pb
 
 from services.origination.domain.application import Application, Check
+from services.origination.domain.guarantors import Guarantor
 from services.origination.domain.products import Policies
-from services.origination.domain.securities import Guarantee, Guarantor
+from services.origination.domain.securities import Guarantee
 from shared.kernel.errors import Unavailable
 
 

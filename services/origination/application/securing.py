@@ -13,29 +13,23 @@ from lending.origination.v1 import origination_service_pb2 as pb
 from lending.origination.v1 import security_service_pb2 as security_pb
 
 from services.origination.application.desk import Desk, Prepared
+from services.origination.application.engaging import engage, let_go
 from services.origination.application.holding import hold
-from services.origination.application.keeping import let_go
 from services.origination.application.offering import with_fees
 from services.origination.application.ports import SecurityMessages
 from services.origination.application.terms import matures_on
 from services.origination.application.trials import trying
 from services.origination.domain.application import Application, noted, stepped
 from services.origination.domain.contract import SIGNABLE, ContractDiffers
-from services.origination.domain.products import latest
+from services.origination.domain.guarantors import Guarantor, restated
 from services.origination.domain.securities import (
-    GUARANTOR,
-    Exposure,
     Guarantee,
     GuaranteeAlreadyThere,
     GuaranteeNotFound,
-    Guarantor,
-    GuarantorNotRegistered,
     SecurityCurrencyDiffers,
     check_collateral,
     check_insurance,
     check_provider,
-    engaged,
-    restated,
 )
 from services.origination.domain.state_machine import ALLOWED, Status, Step, require
 from shared.kernel.dates import add_months
@@ -98,11 +92,11 @@ class Securing:
         stamp = self.desk.stamp()
         after = stepped(found, Step.SECURE, status, stamp, given.guarantee_id, **changes)
 
-        async def engage(work: Work) -> None:
-            if given.kind == GUARANTOR:
-                await self._engage(work, after, given, today)
+        async def keep_engaged(work: Work) -> None:
+            policies, product = self.desk.policies, self.desk.product(found)
+            await engage(work, after, given, policies, product, today)
 
-        return Prepared(after, engage)
+        return Prepared(after, keep_engaged)
 
     def _check(self, found: Application, given: Guarantee, on: date) -> None:
         ends_on = matures_on(found) if found.terms_json else add_months(on, found.instalments)
@@ -110,26 +104,6 @@ class Securing:
             check_insurance(given, on, ends_on)
         if given.collateral is not None:
             check_collateral(given, self.desk.product(found), on)
-
-    async def _engage(
-        self, work: Work, application: Application, given: Guarantee, on: date
-    ) -> None:
-        held = await hold(work, Guarantor, given.provider_ref)
-        guarantor = held.now
-        limit = latest(self.desk.policies.guarantor_limit, on)
-        if guarantor is None or limit is None or guarantor.currency != application.currency:
-            raise GuarantorNotRegistered(
-                f"{given.provider_ref} is not registered in {application.currency}",
-                field="provider_ref",
-                expected="a guarantor taken in by RegisterGuarantor",
-            )
-        more = Exposure(
-            application_id=application.application_id,
-            borrower_ref=application.borrower_ref,
-            debtor_group=given.debtor_group,
-            amount_minor=given.amount_minor,
-        )
-        await held.put(engaged(guarantor, more, limit))
 
     async def register(
         self, request: security_pb.RegisterGuarantorRequest
@@ -207,8 +181,7 @@ class Securing:
                 await self._refuse_while_owed(found)
 
             async def disengage(work: Work) -> None:
-                if named.kind == GUARANTOR:
-                    await let_go(work, named.provider_ref, found.application_id)
+                await let_go(work, [named], found.application_id)
 
             changes = {"released_on": today}
             changed = self._changed(found, "release", request.guarantee_id, changes)

@@ -112,7 +112,7 @@ class ReviewRule(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GuarantorLimit(msgspec.Struct, frozen=True, kw_only=True):
-    """How much a guarantor may guarantee, as multiples and shares of its net assets."""
+    """How much a guarantor or insurer may answer for, as multiples and shares of its net assets."""
 
     effective_from: date
     outstanding_multiple: Decimal
@@ -129,6 +129,7 @@ class Policies(msgspec.Struct, frozen=True, kw_only=True):
     authority: tuple[Authority, ...] = ()
     review: tuple[ReviewRule, ...] = ()
     guarantor_limit: tuple[GuarantorLimit, ...] = ()
+    insurer_limit: tuple[GuarantorLimit, ...] = ()
 
     def product_on(self, code: str, on: date) -> Product:
         """

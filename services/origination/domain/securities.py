@@ -8,11 +8,14 @@ from decimal import Decimal
 
 import msgspec
 
-from services.origination.domain.products import GuarantorLimit, Product
+from services.origination.domain.products import Product
 from shared.kernel.errors import InvalidArgument, NotFound, Refused
 
 GUARANTOR = "GUARANTEE_KIND_GUARANTOR"
 """The kind of a guarantee that a person or house gives by its word."""
+
+INSURANCE = "GUARANTEE_KIND_INSURANCE"
+"""The kind of a guarantee that an insurer sells."""
 
 
 class GuaranteeNotFound(NotFound):
@@ -23,28 +26,8 @@ class GuaranteeAlreadyThere(Refused):
     """The application has a guarantee of this id."""
 
 
-class GuarantorNotRegistered(Refused):
-    """A guarantor's net assets are to be known before it guarantees anything."""
-
-
 class ProviderIsDebtor(InvalidArgument):
     """Who owes the loan answers for it already: somebody else guarantees or insures it."""
-
-
-class GuarantorOverLimit(Refused):
-    """The guarantor would guarantee more in all than its net assets allow."""
-
-
-class GuarantorOverDebtorLimit(Refused):
-    """The guarantor would guarantee too much for one debtor."""
-
-
-class GuarantorOverGroupLimit(Refused):
-    """The guarantor would guarantee too much for one group of debtors."""
-
-
-class GuarantorCurrencyFixed(Refused):
-    """A guarantor that guarantees loans stays in their currency."""
 
 
 class InsuranceExpired(Refused):
@@ -111,95 +94,6 @@ class Guarantee(msgspec.Struct, frozen=True, kw_only=True):
     consented_sha256: str = ""
     consents_to_changes: bool = False
     released_on: date | None = None
-
-
-class Exposure(msgspec.Struct, frozen=True, kw_only=True):
-    """What a guarantor guarantees for one debtor, by application."""
-
-    application_id: str
-    borrower_ref: str
-    debtor_group: str
-    amount_minor: int
-
-
-class Guarantor(msgspec.Struct, frozen=True, kw_only=True):
-    """A registered guarantor and what it guarantees; minor units of one currency."""
-
-    guarantor_ref: str
-    currency: str
-    net_assets_minor: int
-    elsewhere_minor: int
-    small_borrowers: bool
-    stated_on: date
-    exposures: tuple[Exposure, ...] = ()
-
-    @property
-    def outstanding_minor(self) -> int:
-        """All that it guarantees, here and elsewhere."""
-        return self.elsewhere_minor + sum(e.amount_minor for e in self.exposures)
-
-
-def engaged(guarantor: Guarantor, more: Exposure, limit: GuarantorLimit) -> Guarantor:
-    """
-    Add what a guarantor guarantees.
-
-    Raises:
-        GuarantorOverLimit, GuarantorOverDebtorLimit, GuarantorOverGroupLimit: with the room left.
-    Source:
-        融资担保公司监督管理条例, art. 15 (10 or 15 times net assets), 16 (10 % debtor, 15 % group).
-    """
-    assets = guarantor.net_assets_minor
-    multiple = (
-        limit.outstanding_multiple_small
-        if guarantor.small_borrowers
-        else limit.outstanding_multiple
-    )
-    debtor = sum(e.amount_minor for e in guarantor.exposures if e.borrower_ref == more.borrower_ref)
-    group = sum(
-        e.amount_minor
-        for e in guarantor.exposures
-        if more.debtor_group and e.debtor_group == more.debtor_group
-    )
-    checks: tuple[tuple[type[Refused], Decimal, int], ...] = (
-        (GuarantorOverLimit, multiple, guarantor.outstanding_minor),
-        (GuarantorOverDebtorLimit, limit.single_debtor_share, debtor),
-        (GuarantorOverGroupLimit, limit.group_share, group),
-    )
-    for refusal, share, taken in checks:
-        room = int(assets * share) - taken
-        if more.amount_minor > room:
-            raise refusal(
-                f"{guarantor.guarantor_ref} may guarantee {max(0, room)} more, not"
-                f" {more.amount_minor}: {share} of its net assets, {taken} taken",
-                field="amount",
-                expected=f"up to {max(0, room)} minor units",
-                source=limit.source,
-            )
-    return msgspec.structs.replace(guarantor, exposures=(*guarantor.exposures, more))
-
-
-def restated(known: Guarantor | None, given: Guarantor) -> Guarantor:
-    """
-    State a guarantor's figures anew; what it guarantees stays.
-
-    Raises:
-        GuarantorCurrencyFixed: it guarantees loans of another currency.
-    """
-    if known is None or not known.exposures:
-        return given
-    if known.currency != given.currency:
-        raise GuarantorCurrencyFixed(
-            f"{given.guarantor_ref} guarantees loans in {known.currency}",
-            field="net_assets.currency",
-            expected=known.currency,
-        )
-    return msgspec.structs.replace(given, exposures=known.exposures)
-
-
-def disengaged(guarantor: Guarantor, application_id: str) -> Guarantor:
-    """Drop what a guarantor guarantees for an application."""
-    left = tuple(e for e in guarantor.exposures if e.application_id != application_id)
-    return msgspec.structs.replace(guarantor, exposures=left)
 
 
 def check_provider(given: Guarantee, debtors: Collection[str]) -> None:

@@ -9,6 +9,7 @@ import pytest
 from services.origination.config import OriginationSettings
 from tests.services.origination.paying import Bank, Place, serve
 from tests.stories.conftest import start_suite
+from tests.stories.three_loans import cny
 from tests.system.processes import free_port
 
 COUNTERED = """
@@ -53,6 +54,13 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     bank.victim = origination
     found = Place(suite, bank)
     found.advance("2026-01-05")
+    found.security(
+        "RegisterGuarantor",
+        requestId="register-PICC",
+        guarantorRef="PICC",
+        netAssets=cny(100_000_000_000),
+        statedOn="2025-12-31",
+    )
     yield found
     suite.stop()
     server.shutdown()

@@ -15,11 +15,26 @@ from services.origination.application.disbursing import Disbursing
 from services.origination.application.holding import hold
 from services.origination.compose import APPLICATION_ID
 from services.origination.domain.application import Application
+from services.origination.domain.guarantors import Guarantor
 from shared.kernel.errors import Unavailable
 from shared.runtime.database import open_database
 from shared.runtime.records import Records
-from tests.services.origination.counterparts import Bank, FakeLedger
+from tests.services.origination.counterparts import TODAY, Bank, FakeLedger
 from tests.services.origination.killing import NOW, POLICIES, TOLD, disburse_request
+
+
+async def register(desk: Desk, guarantor_ref: str, net_assets_minor: int) -> None:
+    """Take a guarantor or an insurer in, with what it owns."""
+    house = Guarantor(
+        guarantor_ref=guarantor_ref,
+        currency="CNY",
+        net_assets_minor=net_assets_minor,
+        elsewhere_minor=0,
+        small_borrowers=False,
+        stated_on=TODAY,
+    )
+    async with desk.records.work() as work:
+        await work.put(house, guarantor_ref)
 
 
 @dataclass

@@ -37,6 +37,7 @@ from shared.runtime.database import open_database
 from shared.runtime.records import OUTBOX, Records
 from tests.services.origination.counterparts import TODAY, Bank, FakeLedger, LoanIsSettled
 from tests.services.origination.killing import NOW, POLICIES, TOLD, contracted, disburse_request
+from tests.services.origination.room import register
 
 
 @dataclass
@@ -79,7 +80,9 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
     engine = open_database(f"sqlite+aiosqlite:///{tmp_path}/origination.db")
     records = Records(engine)
     await records.create(APPLICATION_ID)
-    yield Desk(records, Ledger(), POLICIES, *TOLD, lambda: NOW)
+    made = Desk(records, Ledger(), POLICIES, *TOLD, lambda: NOW)
+    await register(made, "PICC", 100_000_000)
+    yield made
     await engine.dispose()
 
 

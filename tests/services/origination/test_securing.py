@@ -32,6 +32,7 @@ from shared.runtime.database import open_database
 from shared.runtime.records import Records
 from tests.services.origination.counterparts import FakeLedger
 from tests.services.origination.killing import NOW, POLICIES, TOLD, contracted
+from tests.services.origination.room import register
 
 
 class CostCeilingExceeded(Refused):
@@ -59,6 +60,7 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
     made = Desk(records, Ledger(), POLICIES, *TOLD, lambda: NOW)
     async with records.work() as work:
         await made.keep(await hold(work, Application, "A-1"), offered_twice())
+    await register(made, "PICC", 100_000_000)
     yield made
     await engine.dispose()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from datetime import date, timedelta
 from typing import Any
@@ -12,6 +13,7 @@ from tests.services.origination.paying import Place, reason_of
 from tests.stories.three_loans import cny
 from tests.system.processes import CallRefused
 
+NUMBERS = itertools.count(1)
 SECURED = {"product": "secured-private", "monthlyIncome": cny(2_000_000)}
 
 
@@ -30,7 +32,7 @@ def guarantee(kind: str, provider: str, amount: int, **more: Any) -> dict[str, A
 
 def policy(place: Place, **other: Any) -> dict[str, Any]:
     given = {
-        "policyNumber": "PGI-1",
+        "policyNumber": f"PGI-{next(NUMBERS)}",
         "validFrom": place.today(),
         "validUntil": later(place, 365 + 90 + 10),
         "coverShare": "0.9",

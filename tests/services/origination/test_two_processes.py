@@ -22,7 +22,7 @@ from services.origination.application.offering import withdraw
 from services.origination.application.securing import Securing
 from services.origination.compose import APPLICATION_ID
 from services.origination.domain.application import Application
-from services.origination.domain.securities import Guarantor, GuarantorOverLimit
+from services.origination.domain.guarantors import Guarantor, GuarantorOverLimit
 from services.origination.domain.state_machine import Status
 from shared.kernel.errors import LendingError
 from shared.runtime.database import open_database
