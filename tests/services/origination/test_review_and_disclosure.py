@@ -6,6 +6,7 @@ import base64
 import hashlib
 import io
 import time
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -97,8 +98,7 @@ def test_what_lateness_costs_is_what_the_ledger_asks(place: Place) -> None:
     place.ask("DisburseApplication", "late")
     text = document(place, "late", "DISCLOSURE", "TEXT", "en").decode()
     due_on = place.suite.call("ledger", "GetLoan", loanId="L-late")["instalments"][0]["dueOn"]
-    year, month, day = (int(part) for part in due_on.split("-"))
-    later = f"{year}-{month + 1:02}-{day + 2:02}"  # 30 days after a day of February
+    later = (date.fromisoformat(due_on) + timedelta(days=30)).isoformat()
 
     late = place.suite.call("ledger", "GetLoan", loanId="L-late", effectiveOn=later)
     penalty = int(late["instalments"][0]["penaltyDueMinor"])
