@@ -33,6 +33,17 @@ def days_paused(pauses: list[tuple[date, date]], due_on: date, on: date) -> int:
     return len(paused)
 
 
+def date_counted(pauses: list[tuple[date, date]], due_on: date, days: int) -> date:
+    """Return the first date by which so many days count, none of them paused."""
+    on, reached = due_on + timedelta(days=days), due_on
+    for first, last in sorted(pauses):
+        since = max(first, reached)
+        if since < min(on, last):
+            on += last - since
+            reached = last
+    return on
+
+
 def days_counted(line: Timeline, due_on: date, on: date | None = None) -> int:
     """Return the days past due that classify: without pauses and the policy's uncounted days."""
     on = on or line.on

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from services.ledger.domain.cure import days_counted, days_paused, releases, stayed
+from services.ledger.domain.cure import date_counted, days_counted, days_paused, releases, stayed
 from services.ledger.domain.policies import CN_CONSUMER, DelinquencyPolicy
 from services.ledger.domain.timeline import Row, Timeline
 
@@ -187,16 +187,10 @@ def _shifted(line: Timeline, oldest: date) -> list[date]:
     """Return the dates on which pauses let the counted days cross an edge."""
     if not line.pauses:
         return []
-    found, last = [], max(end for _, end in line.pauses)
+    found = [end for _, end in line.pauses]
     for edge in line.terms.delinquency.edges:
-        day = max(line.on, oldest)
-        paused = days_paused(line.pauses, oldest, max(last, day))
-        found += [
-            d
-            for d in (oldest + timedelta(days=edge), oldest + timedelta(days=edge + paused))
-            if d > line.on
-        ]
-    return [*found, *(end for _, end in line.pauses if end > line.on)]
+        found += [oldest + timedelta(days=edge), date_counted(line.pauses, oldest, edge)]
+    return [day for day in found if day > line.on]
 
 
 def _coming_due(line: Timeline, unpaid: Iterable[Row]) -> list[date]:

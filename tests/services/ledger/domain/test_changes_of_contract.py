@@ -10,7 +10,6 @@ import pytest
 
 from services.ledger.domain import commands as cmd
 from services.ledger.domain import refusals as no
-from services.ledger.domain.delinquency import standing_of
 from services.ledger.domain.explain import figures
 from services.ledger.domain.facts import LoanStatus
 from services.ledger.domain.frames import due_dates
@@ -147,44 +146,6 @@ def test_an_interest_holiday() -> None:
     after = [r.interest_due for r in desk.account.timeline(desk.on).rows]
     assert after[2] == 0
     assert after[:2] + after[3:] == before[:2] + before[3:]
-
-
-def test_a_pause_agreed_ahead() -> None:
-    """Agreed on the 10th for the 15th to the 24th: ten days late by the 25th do not classify."""
-    desk = Desk()
-    desk.go_to(date(2026, 2, 10))
-    pause = {"from_on": date(2026, 2, 15), "until_on": date(2026, 2, 24), "reason": "flood"}
-    desk.ask(cmd.PauseDelinquency, **pause)
-    found = []
-    for day in (date(2026, 2, 14), date(2026, 2, 24), date(2026, 3, 16)):
-        desk.go_to(day)
-        standing = standing_of(desk.account.timeline(day))
-        found.append((standing.days_past_due, standing.days_paused, standing.buckets["m"]))
-
-    assert found == [(9, 0, "M1"), (19, 9, "M1"), (39, 9, "M1")]
-    with pytest.raises(no.PauseInvalid):
-        desk.ask(cmd.PauseDelinquency, **pause)
-
-
-def test_one_pause_after_another() -> None:
-    """A pause that begins on the last day of another shares no night with it; one before does."""
-    desk = Desk()
-    desk.go_to(date(2026, 2, 10))
-    desk.ask(cmd.PauseDelinquency, from_on=desk.on, until_on=date(2026, 2, 15), reason="flood")
-    with pytest.raises(no.PauseInvalid):
-        desk.ask(
-            cmd.PauseDelinquency,
-            from_on=date(2026, 2, 14),
-            until_on=date(2026, 2, 20),
-            reason="more",
-        )
-    desk.ask(
-        cmd.PauseDelinquency, from_on=date(2026, 2, 15), until_on=date(2026, 2, 20), reason="more"
-    )
-    desk.go_to(date(2026, 2, 25))
-
-    standing = standing_of(desk.account.timeline(desk.on))
-    assert (standing.days_past_due, standing.days_paused) == (20, 10)
 
 
 def test_credit_pays_what_becomes_owed() -> None:
