@@ -10,6 +10,7 @@ from services.ledger.domain.ceilings import quote
 from services.ledger.domain.difference import Look, Step, difference, figures_at
 from services.ledger.domain.events import Fact
 from services.ledger.domain.facts import LoanStatus
+from services.ledger.domain.frames import dates_of
 from services.ledger.domain.loan_account import LoanAccount, fold
 from services.ledger.domain.refusals import DateOutOfOrder, LoanNotActive, LoanNotFound
 from services.ledger.domain.terms import Terms, check_terms
@@ -90,7 +91,7 @@ def preview(terms: Terms, value_on: date) -> LoanAccount:
         DateOutOfOrder: the first due date is not after the date.
     """
     check_terms(terms)
-    if terms.first_due_on <= value_on:
+    if min(terms.first_due_on, dates_of(terms, value_on)[0]) <= value_on:
         raise DateOutOfOrder(
             "the first due date is not after the disbursal",
             field="terms.first_due_on",

@@ -9,6 +9,7 @@ import msgspec
 
 from services.ledger.domain.allocate import Payment
 from services.ledger.domain.books import book_charge
+from services.ledger.domain.frames import dates_of
 from services.ledger.domain.head import rows_of
 from services.ledger.domain.periods import Draw
 from services.ledger.domain.schedule import Plan, schedule_of
@@ -62,11 +63,26 @@ def attach(line: Timeline, charge: Charge) -> None:
     line.rows.sort(key=lambda row: (row.due_on, row.number))
 
 
-def restructure(line: Timeline, agreed: Terms) -> None:
-    """Close old rows at what was paid; carry what is owed into a new schedule."""
+def draw_again(line: Timeline, amount_minor: int) -> None:
+    """Plan a part paid out after everything before it was paid off, on the dates that are left."""
+    dates = dates_of(line.plan.terms, line.plan.start_on)
+    left = tuple(day for day in dates if day > line.on) or (line.on,)
+    terms = msgspec.structs.replace(
+        line.terms,
+        instalments=len(left),
+        first_due_on=left[0],
+        due_dates=left,
+        **PLANNED_AGAIN,
+    )
+    line.closed = False
+    restructure(line, terms, amount_minor)
+
+
+def restructure(line: Timeline, agreed: Terms, drawn_minor: int = 0) -> None:
+    """Close old rows at what was paid; carry what is owed, or drawn, into a new schedule."""
     earned = sum(interest_earned(row, line.on, line.terms) for row in line.rows)
     carried = earned - sum(row.interest_paid for row in line.rows)
-    principal = line.principal_outstanding
+    principal = line.principal_outstanding + drawn_minor
     for row in line.rows:
         row.principal_due, row.interest_due = row.principal_paid, row.interest_paid
         if row.paid_on is None and row.due_on <= line.on and row.unpaid <= 0:

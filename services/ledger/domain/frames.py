@@ -76,6 +76,11 @@ def frame_of(terms: Terms, start_on: date) -> Frame:
     return frame
 
 
+def dates_of(terms: Terms, start_on: date) -> tuple[date, ...]:
+    """Return the due dates of a contract, oldest first."""
+    return frame_of(terms, start_on).dates
+
+
 def forget() -> None:
     """Let go of every frame."""
     _FRAMES.clear()

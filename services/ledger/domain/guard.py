@@ -69,6 +69,22 @@ def nothing_later(on: date, account: LoanAccount) -> None:
         )
 
 
+def before_due(on: date, due_on: date, which: str) -> None:
+    """Refuse a disbursal that is not before a due date, of which what it pays out is repaid."""
+    if on >= due_on:
+        raise no.DateOutOfOrder(
+            f"the disbursal is not before the {which}",
+            field="value_on",
+            expected=f"before {due_on}",
+        )
+
+
+def not_sold(account: LoanAccount) -> None:
+    """Refuse a loan that was sold: it is another's to lend on."""
+    if any(fact.kind is FactKind.TRANSFER for fact in account.counting):
+        raise no.LoanIsTransferred(f"loan {account.loan_id} is sold", field="loan_id")
+
+
 def charge_off_of(account: LoanAccount) -> MoneyFact:
     """
     Return the charge-off in force.

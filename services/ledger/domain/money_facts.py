@@ -9,6 +9,7 @@ from services.ledger.domain import refusals as no
 from services.ledger.domain.aftermath import stamp
 from services.ledger.domain.ceilings import check_ceiling, quote
 from services.ledger.domain.facts import FactKind, LoanStatus
+from services.ledger.domain.frames import dates_of
 from services.ledger.domain.loan_account import RECEIVED, LoanAccount
 from services.ledger.domain.terms import Overpayment
 
@@ -21,12 +22,8 @@ def disbursed(command: cmd.DisburseLoan, account: LoanAccount) -> ev.Fact:
         return _disbursed_in_parts(command, account)
     if account.status is not LoanStatus.OPENED:
         raise no.LoanAlreadyDisbursed(f"loan {account.loan_id} was paid out", field="loan_id")
-    if command.value_on >= account.terms.first_due_on:
-        raise no.DateOutOfOrder(
-            "the disbursal is not before the first due date",
-            field="value_on",
-            expected=f"before {account.terms.first_due_on}",
-        )
+    first_on = min(account.terms.first_due_on, dates_of(account.terms, command.value_on)[0])
+    guard.before_due(command.value_on, first_on, "first due date")
     if command.amount_minor != account.terms.principal_minor:
         raise no.AmountNotPrincipal(
             f"{command.amount_minor} is not the principal",
@@ -215,9 +212,14 @@ def guaranteed(command: cmd.PostGuaranteePayment, account: LoanAccount) -> ev.Fa
 def _disbursed_in_parts(command: cmd.DisburseLoan, account: LoanAccount) -> ev.Fact:
     """Pay out a part of the principal, while parts are left."""
     guard.positive(command.amount_minor, no.DisbursementAbovePrincipal)
+    dates = dates_of(account.terms, command.value_on)
     if account.disbursed_on is not None:
         guard.active(account)
+        guard.not_sold(account)
         guard.since_disbursal(command, command.value_on, account)
+        plan = guard.line_on(command.value_on, account).plan
+        dates = dates_of(plan.terms, plan.start_on)
+    guard.before_due(command.value_on, dates[-1], "last due date")
     later = [f for f in account.facts if f.kind is FactKind.DISBURSEMENT]
     first = account.disbursed_minor or account.terms.principal_minor
     out = first + sum(f.amount_minor for f in later) if account.disbursed_on else 0

@@ -206,8 +206,11 @@ def _refund(line: Timeline, fact: MoneyFact) -> None:
 
 
 def _disburse_more(line: Timeline, fact: MoneyFact) -> None:
-    draws = (*line.plan.draws, Draw(fact.effective_on, fact.amount_minor))
-    changes.replan(line, line.plan._replace(draws=draws))
+    if line.closed:
+        changes.draw_again(line, fact.amount_minor)
+    else:
+        draws = (*line.plan.draws, Draw(fact.effective_on, fact.amount_minor))
+        changes.replan(line, line.plan._replace(draws=draws))
     line.paid_out.append((fact.effective_on, fact.amount_minor))
     book_out(line, fact.amount_minor)
 
