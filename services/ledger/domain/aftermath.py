@@ -122,7 +122,7 @@ def _restated(
 
 def _reallocated(old: Timeline, new: Timeline) -> list[str]:
     """Return the ids of the facts whose money went elsewhere, sorted."""
-    if new.allocations.shares(old.allocations):
+    if len(new.allocations) >= len(old.allocations) and new.allocations.shares(old.allocations):
         return []
     now = dict(new.allocations)
     return sorted(name for name, slots in old.allocations if now.get(name) != slots)

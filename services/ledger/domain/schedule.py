@@ -87,6 +87,9 @@ def first_of(plan: Plan, upto: date) -> tuple[Sequence[Instalment], bool]:
     if not plain or terms.even_out_last or terms.method is AGREED:
         return schedule_of(plan), True
     frame, first = frame_of(terms, plan.start_on), []
+    if plan.draws[0].on >= frame.dates[0]:
+        # Its level begins later than its first instalment.
+        return schedule_of(plan), True
     periods = periods_with(frame.periods, terms, plan.draws, ())
     level = _level(terms, frame, periods, 0, plan.draws[0].amount_minor)
     flat = plan.draws[0].amount_minor

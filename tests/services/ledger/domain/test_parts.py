@@ -53,7 +53,7 @@ def test_a_part_after_everything_before_it_was_paid_is_owed() -> None:
 
     line = desk.account.timeline(desk.on)
     assert line.principal_outstanding == posted(desk, "loans:principal") == 100_000
-    assert [row.due_on for row in line.rows if row.unpaid][0] == date(2026, 4, 5)
+    assert next(row.due_on for row in line.rows if row.unpaid) == date(2026, 4, 5)
     desk.go_to(date(2026, 4, 20))
     assert desk.account.standing.arrears_minor > 0
 
