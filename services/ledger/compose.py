@@ -16,6 +16,7 @@ from lending.ledger.v1.approval_service_pb2_grpc import (
 from lending.ledger.v1.audit_service_pb2_grpc import add_LedgerAuditServiceServicer_to_server
 from lending.ledger.v1.ledger_service_pb2_grpc import add_LedgerServiceServicer_to_server
 
+from services.ledger.adapters.append_only import require_append_only
 from services.ledger.adapters.event_mapper import decode
 from services.ledger.adapters.event_store import open_event_store
 from services.ledger.adapters.follower_process import Followers, followers_of
@@ -55,6 +56,8 @@ async def serve_ledger(settings: LedgerSettings, stop: asyncio.Event | None = No
     configure_logging("ledger", settings.log_level)
     configure_tracing("ledger", settings.otlp_endpoint)
     store = open_event_store(settings.database_url)
+    if settings.profile == "production":
+        require_append_only(store)
     models = ReadModels(open_database(settings.read_url()))
     await models.create()
     followers = followers_of(settings, store, models)

@@ -26,7 +26,14 @@ from shared.runtime.telemetry import CALL_SECONDS, CALLS, span
 from shared.runtime.tls import PLAIN
 
 GRACE_SECONDS = 5.0
-CANNOT_START = {"PortInUse", "DatabaseNotOurs", "TlsMissing", "RolesNotValid", "VaultKeyMissing"}
+CANNOT_START = {
+    "PortInUse",
+    "DatabaseNotOurs",
+    "TlsMissing",
+    "RolesNotValid",
+    "VaultKeyMissing",
+    "LogNotAppendOnly",
+}
 Background = Callable[[asyncio.Event], Awaitable[None]]
 
 

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from sqlalchemy.engine import make_url
 
+from services.ledger.adapters.append_only import keep_log
 from shared.runtime.nats_server import start_nats
 from shared.runtime.postgres_server import Postgres, start_postgres
 from tests.system.processes import Service, free_port
@@ -44,14 +46,19 @@ def postgres() -> Iterator[Postgres]:
 
 
 def _new_database(server: Postgres, name: str) -> str:
+    """Make a database, and a login that can only append to the log; return its address."""
+
     async def create() -> None:
         url = server.url().replace("+asyncpg", "")
         connection = await asyncpg.connect(url)
         await connection.execute(f"CREATE DATABASE {name}")
+        await connection.execute(f"CREATE ROLE {name} LOGIN PASSWORD '{server.password}'")
         await connection.close()
 
     asyncio.run(create())
-    return server.url(name)
+    keep_log(server.url(name), name)
+    url = make_url(server.url(name)).set(username=name)
+    return url.render_as_string(hide_password=False)
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

@@ -26,6 +26,8 @@ from shared.runtime.database import refuse_others
 STREAMS_MAX, STREAM_ROWS_MAX = 100, 2_000
 """Streams of one statement, and how many of their rows it fetches."""
 
+EVENTS_TABLE = "ledger_events"
+
 APPLICATION_ID = 0x44554542
 """Marks a SQLite file as a ledger's: "DUEB"."""
 
@@ -120,7 +122,7 @@ class EventStore:
 
 def open_event_store(database_url: str) -> EventStore:
     """
-    Open the log, and create it where there is none.
+    Open the log, and create it where there is none; one that another login owns is left as it is.
 
     Args:
         database_url: `sqlite+aiosqlite:///path` or `postgresql+asyncpg://user:password@host/name`.
@@ -130,7 +132,17 @@ def open_event_store(database_url: str) -> EventStore:
     url = make_url(database_url)
     if url.get_backend_name() == "sqlite":
         return _open_sqlite(Path(url.database or "ledger.db"))
-    datastore = PostgresDatastore(
+    datastore = datastore_of(database_url)
+    recorder = PostgresRecorder(datastore, events_table_name=EVENTS_TABLE)
+    if recorder.is_ours():
+        recorder.create_table()
+    return EventStore(recorder, datastore)
+
+
+def datastore_of(database_url: str) -> PostgresDatastore:
+    """Return the connections to a log on PostgreSQL; nothing is connected until it is used."""
+    url = make_url(database_url)
+    return PostgresDatastore(
         dbname=url.database or "",
         host=url.host or "127.0.0.1",
         port=url.port or 5432,
@@ -142,16 +154,13 @@ def open_event_store(database_url: str) -> EventStore:
         schema="public",
         enable_db_functions=True,
     )
-    recorder = PostgresRecorder(datastore, events_table_name="ledger_events")
-    recorder.create_table()
-    return EventStore(recorder, datastore)
 
 
 def _open_sqlite(path: Path) -> EventStore:
     path.parent.mkdir(parents=True, exist_ok=True)
     refuse_others(path, APPLICATION_ID)
     datastore = SQLiteDatastore(str(path), lock_timeout=10, originator_id_type="text")
-    recorder = SQLiteRecorder(datastore, events_table_name="ledger_events")
+    recorder = SQLiteRecorder(datastore, events_table_name=EVENTS_TABLE)
     with datastore.transaction(commit=True) as cursor:
         cursor.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     recorder.create_table()

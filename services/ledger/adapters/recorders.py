@@ -89,7 +89,8 @@ class SQLiteRecorder(SQLiteApplicationRecorder):
 
 class PostgresRecorder(PostgresApplicationRecorder):
     """
-    Calls one function per commit: it locks the table and inserts.
+    Calls one function per commit: it locks the table and inserts, as the table's owner, so that
+    whoever may call it needs no right to change the table.
 
     The library's own function leaves the lock out, and followers then miss events that become
     visible late. Nobody listens for the library's notification, so it is not sent.
@@ -108,12 +109,30 @@ class PostgresRecorder(PostgresApplicationRecorder):
         ).format(**names)
         self.sql_create_statements[self.create_insert_function_statement_index] = SQL(
             "CREATE OR REPLACE FUNCTION {schema}.{function}(text[], bigint[], text[], bytea[])"
-            " RETURNS void LANGUAGE plpgsql AS $BODY$ BEGIN"
+            " RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp"
+            " AS $BODY$ BEGIN"
             " LOCK TABLE {schema}.{table} IN EXCLUSIVE MODE;"
             " INSERT INTO {schema}.{table} (originator_id, originator_version, topic, state)"
             " SELECT * FROM unnest($1, $2, $3, $4);"
             " END; $BODY$"
         ).format(**names)
+        self.sql_create_statements.append(
+            SQL(
+                "REVOKE ALL ON FUNCTION {schema}.{function}(text[], bigint[], text[], bytea[])"
+                " FROM PUBLIC"
+            ).format(**names)
+        )
+
+    def is_ours(self) -> bool:
+        """Return whether there is no log yet, or it belongs to our login."""
+        query = (
+            "SELECT pg_has_role(relowner, 'MEMBER') AS ours FROM pg_class"
+            " WHERE oid = to_regclass(%s)"
+        )
+        table = f"{self.datastore.schema}.{self.events_table_name}"
+        with self.datastore.get_connection() as connection, connection.cursor() as cursor:
+            found = cursor.execute(query, (table,)).fetchone()
+        return found is None or found["ours"]
 
     @retry((InterfaceError, OperationalError), max_attempts=10, wait=0.2)
     def insert_events(self, stored_events: Sequence[StoredEvent], **_: Any) -> Sequence[int] | None:

@@ -10,10 +10,12 @@ from typing import Annotated
 
 import typer
 import uvloop
+from eventsourcing.persistence import PersistenceError
 from rich.console import Console
 from rich.progress import Progress, TimeElapsedColumn
 from rich.table import Table
 
+from services.ledger.adapters.append_only import LogNotAppendOnly, keep_log
 from services.ledger.adapters.event_store import open_event_store
 from services.ledger.adapters.parquet import DuckDBMissing
 from services.ledger.application.key_rotation import rotate
@@ -169,6 +171,31 @@ def rotate_key(
     finally:
         store.close()
     print(f"was {done.verifier_before}\nis  {done.verifier_after}")
+
+
+@app.command("keep-log")
+def keep_log_from_its_writer(
+    writer: Annotated[str, typer.Option(help="The login that the ledger uses; it exists.")],
+    owner_url: Annotated[
+        str,
+        typer.Option(
+            envvar="LEDGER_OWNER_DATABASE_URL",
+            help="postgresql+asyncpg://owner:password@host/name: who is to own the log.",
+        ),
+    ],
+) -> None:
+    """
+    Make the log on PostgreSQL as its owner; the ledger's login can only read it and append to it.
+
+    Run it before the ledger's first start and after each upgrade. The ledger needs nothing else of
+    the owner, whose password then belongs on no server.
+    """
+    try:
+        keep_log(owner_url, writer)
+    except (LogNotAppendOnly, PersistenceError) as failure:
+        print(failure, file=sys.stderr)
+        raise typer.Exit(2) from None
+    print(f"{writer} can read the log and append to it")
 
 
 @app.command()
