@@ -1,4 +1,10 @@
-"""What sealing costs the writer: the same writer beside a sealer and without, turn by turn."""
+"""
+What sealing costs the writer: one writer, one sealer, many short turns beside it and without.
+
+What was posted while the sealer was paused is sealed before the next turn begins, so that a turn
+beside it pays for its own events alone. The two turns of a pair come in a drawn order, and are
+compared with each other: what the machine does meanwhile drifts slower than they take.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +14,11 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
-from statistics import median, quantiles
+from random import Random
+from statistics import fmean, median
 from time import perf_counter, process_time
 from typing import Annotated, NamedTuple
 
@@ -31,6 +39,7 @@ from tests.services.ledger.domain.desk import TERMS
 from tests.system.processes import ROOT
 
 LOANS, CALLERS = 500, 64
+RESAMPLES, SEED, COST_MAX = 10_000, 6, 0.03
 
 
 class Turn(NamedTuple):
@@ -79,82 +88,126 @@ TERMS_ON = date(2026, 1, 5)
 
 
 async def seal(folder: Path) -> None:
-    """Seal the log as the ledger's follower does, until standard input closes."""
+    """Seal the log as the ledger's follower does, between a line `go` and a line `pause`."""
     os.nice(NICE)
     store = open_event_store(f"sqlite+aiosqlite:///{folder}/ledger.db")
     models = ReadModels(open_database(f"sqlite+aiosqlite:///{folder}/read.db"))
     await models.create()
     signer = load_signer("duebook.bench/ledger", folder / "signing.key")
     sealer = Sealer(store, Seals(models.engine), signer, lambda: datetime.now(UTC))
-    stop = asyncio.Event()
-    running = asyncio.create_task(sealer.run(stop))
-    await asyncio.sleep(0.1)
-    while sealer.position < store.last_position():
-        await asyncio.sleep(0.05)
-    print("caught up", flush=True)
-    await asyncio.to_thread(sys.stdin.read)
-    stop.set()
-    await running
-    print(sealer.size, process_time(), flush=True)
+    while await asyncio.to_thread(sys.stdin.readline) == "go\n":
+        stop = asyncio.Event()
+        running = asyncio.create_task(sealer.run(stop))
+        await asyncio.to_thread(sys.stdin.readline)
+        stop.set()
+        await running
+        while await sealer.step():
+            pass
+        print(sealer.position, flush=True)
     store.close()
     await models.engine.dispose()
 
 
-async def measured(folder: Path, turns: int, seconds: float, console: Console) -> dict[str, object]:
-    """Take turns with and without a sealer, each pair in another order."""
+class Sealing:
+    """The sealer's process, paused at first; after a pause everything is sealed."""
+
+    def __init__(self, folder: Path) -> None:
+        command = [sys.executable, "-m", "tests.bench.sealing_cost", "--seal", str(folder)]
+        self.process = subprocess.Popen(
+            command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def say(self, word: str) -> None:
+        """Tell it to go on or to pause."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(f"{word}\n")
+        self.process.stdin.flush()
+
+    async def pause(self) -> int:
+        """Return the position up to which it has sealed, once that is all."""
+        assert self.process.stdout is not None
+        self.say("pause")
+        return int(await asyncio.to_thread(self.process.stdout.readline))
+
+
+async def measured(folder: Path, pairs: int, seconds: float, console: Console) -> dict[str, object]:
+    """Take turns with and without a sealer, each pair in a drawn order."""
     store = open_event_store(f"sqlite+aiosqlite:///{folder}/ledger.db")
-    writer = Writer(store)
+    writer, sealing, drawn = Writer(store), Sealing(folder), Random(SEED)
     stop = asyncio.Event()
     running = asyncio.create_task(writer.run(stop))
     writer.business_on = TERMS_ON
     desk = Desk(writer)
     await desk.lend()
-    await desk.turn(seconds)
-    without: list[Turn] = []
-    beside: list[Turn] = []
-    for pair in range(turns):
-        for sealing in (False, True) if pair % 2 else (True, False):
-            (beside if sealing else without).append(
-                await _beside(folder, desk, seconds) if sealing else await desk.turn(seconds)
-            )
-        console.log(f"pair {pair + 1}: {beside[-1].work / without[-1].work:.3f} x the work")
+    turns: dict[bool, list[Turn]] = {False: [], True: []}
+    for pair in range(pairs + 1):
+        for beside in drawn.sample((False, True), 2):
+            turns[beside].append(await _turn(desk, sealing, seconds, beside=beside))
+            assert await _sealed(sealing, beside=beside) == store.last_position()
+        if pair % 20 == 0:
+            console.log(f"{pair} of {pairs} pairs")
+    sealing.process.communicate("")
     stop.set()
     await running
     store.close()
-    work = [b.work / w.work for b, w in zip(beside, without, strict=True)]
-    rate = [b.rate / w.rate for b, w in zip(beside, without, strict=True)]
+    return _found(turns[False][1:], turns[True][1:])
+
+
+async def _turn(desk: Desk, sealing: Sealing, seconds: float, *, beside: bool) -> Turn:
+    if beside:
+        sealing.say("go")
+    return await desk.turn(seconds)
+
+
+async def _sealed(sealing: Sealing, *, beside: bool) -> int:
+    """Let everything be sealed that was posted; return up to where."""
+    if not beside:
+        sealing.say("go")
+    return await sealing.pause()
+
+
+def _found(without: Sequence[Turn], beside: Sequence[Turn]) -> dict[str, object]:
+    work = [b.work / w.work - 1 for b, w in zip(beside, without, strict=True)]
+    slower = [1 - b.rate / w.rate for b, w in zip(beside, without, strict=True)]
     return {
         "repayments_per_second_without": round(median(t.rate for t in without)),
         "repayments_per_second_beside": round(median(t.rate for t in beside)),
-        "rate_ratio": _spread(rate),
         "writer_cpu_us_without": round(median(t.work for t in without), 1),
         "writer_cpu_us_beside": round(median(t.work for t in beside), 1),
-        "work_ratio": _spread(work),
+        **_shares("writers_work_more", work),
+        **_shares("slower", slower),
+        "pairs": len(work),
+        "cost_max": COST_MAX,
         "machine": machine(),
     }
 
 
-def _spread(ratios: list[float]) -> str:
-    low, middle, high = quantiles(ratios, n=4)
-    return f"{middle:.3f} (half of {len(ratios)} pairs {low:.3f} to {high:.3f})"
+def _shares(name: str, found: Sequence[float]) -> dict[str, str]:
+    """Return the median and the trimmed mean of some differences, each with its interval."""
+    ways: dict[str, Callable[[Sequence[float]], float]] = {"median": median, "mean": trimmed}
+    return {f"{name}_{way}": _said(interval(found, of), of(found)) for way, of in ways.items()}
 
 
-async def _beside(folder: Path, desk: Desk, seconds: float) -> Turn:
-    """Take a turn while another process seals what is posted."""
-    command = [sys.executable, "-m", "tests.bench.sealing_cost", "--seal", str(folder)]
-    sealer = subprocess.Popen(
-        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    assert sealer.stdout is not None
-    assert await asyncio.to_thread(sealer.stdout.readline) == "caught up\n"
-    turn = await desk.turn(seconds)
-    await asyncio.to_thread(sealer.communicate, "")
-    return turn
+def _said(bounds: tuple[float, float], value: float) -> str:
+    return f"{value:+.2%} (95 % {bounds[0]:+.2%} to {bounds[1]:+.2%})"
+
+
+def trimmed(found: Sequence[float]) -> float:
+    """Return the mean without the lowest and the highest tenth."""
+    cut = len(found) // 10
+    return fmean(sorted(found)[cut : len(found) - cut])
+
+
+def interval(found: Sequence[float], of: Callable[[Sequence[float]], float]) -> tuple[float, float]:
+    """Return the 95 % interval of a figure: the same figure of what is drawn again, percentiles."""
+    drawn = Random(SEED)
+    again = sorted(of(drawn.choices(found, k=len(found))) for _ in range(RESAMPLES))
+    return again[RESAMPLES * 25 // 1000], again[RESAMPLES * 975 // 1000]
 
 
 def main(
-    turns: Annotated[int, typer.Option(help="Pairs of turns.")] = 10,
-    seconds: Annotated[float, typer.Option(help="Of each turn.")] = 3.0,
+    pairs: Annotated[int, typer.Option(help="Pairs of turns.")] = 200,
+    seconds: Annotated[float, typer.Option(help="Of each turn.")] = 0.5,
     seal_: Annotated[Path | None, typer.Option("--seal", hidden=True)] = None,
 ) -> None:
     """Measure a writer on SQLite with and without a sealer beside it, into build/sealing.json."""
@@ -163,7 +216,7 @@ def main(
         return
     console = Console()
     with tempfile.TemporaryDirectory(prefix="duebook-sealing-") as folder:
-        found = asyncio.run(measured(Path(folder), turns, seconds, console))
+        found = asyncio.run(measured(Path(folder), pairs, seconds, console))
     for name, value in found.items():
         console.print(f"{name:30} {value}")
     (ROOT / "build" / "sealing.json").write_text(json.dumps(found, indent=1))

@@ -68,7 +68,10 @@ class Sealer:
         await self.begin()
         while not stop.is_set():
             self.woken.clear()
-            if not await self.step():
+            sealed = await self.step()
+            if sealed >= self.page:
+                continue  # More waits than a page: to gather would be to fall behind.
+            if not sealed:
                 await _wait(self.woken, POLL_SECONDS)
             await _wait(self.hurried, GATHER_SECONDS)
             self.hurried.clear()
@@ -78,12 +81,12 @@ class Sealer:
         self.size, self.position = await self.tree.size()
         self.edge = await self.tree.nodes(edge(self.size))
 
-    async def step(self) -> bool:
-        """Seal one page; return whether there was one."""
+    async def step(self) -> int:
+        """Seal one page; return how many events it had."""
         rows = await asyncio.to_thread(self.log.log, self.position, self.page)
         rows, signers = self._signers(rows)
         if not rows:
-            return False
+            return 0
         fresh = grown(self.size, [leaf_hash(leaf_of(row)) for row in rows], self.edge.__getitem__)
         known = {**self.edge, **dict(fresh)}
         size = self.size + len(rows)
@@ -92,7 +95,7 @@ class Sealer:
         await self.tree.append(self.size, rows, fresh, note, microseconds(self.now()))
         self.size, self.position = size, rows[-1].position
         self.edge = {node: known[node] for node in edge(size)}
-        return True
+        return len(rows)
 
     def _signers(self, rows: Sequence[Logged]) -> tuple[Sequence[Logged], list[Signer]]:
         """Cut a page after a change of key: both keys sign it, the new one what follows."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, date, datetime
 from pathlib import Path
+from time import perf_counter
 
 import pytest
 
 from services.ledger.adapters.seals import Seals
 from services.ledger.application.proving import EventNotFound, Prover, SizeUnknown
-from services.ledger.application.sealing import Sealer
+from services.ledger.application.sealing import GATHER_SECONDS, Sealer
 from shared.audit.checkpoints import load_signer, read_checkpoint
 from shared.audit.merkle import consistent, included, leaf_hash
 from tests.services.ledger.book import Book, open_book
@@ -43,6 +44,33 @@ async def sealed_twice(folder: Path, look) -> object:
         sealer = await seal(book, folder)
         prover = Prover(book.writer.log, Seals(book.models.engine), lambda: None)
         return await look(book, prover, sealer)
+
+
+def test_a_sealer_that_is_behind_does_not_gather(tmp_path: Path) -> None:
+    """Full pages follow one another at once: 40 of them take less than waiting between 20 would."""
+
+    async def behind() -> tuple[float, int, int]:
+        async with open_book(tmp_path) as book:
+            await book.go_to(date(2026, 1, 5))
+            await book.lend("L-0")
+            for _ in range(40):
+                await book.repay("L-0", 100)
+            sealer = sealer_of(book, tmp_path)
+            sealer.page = 2
+            stop, began = asyncio.Event(), perf_counter()
+            running = asyncio.create_task(sealer.run(stop))
+            while sealer.position < book.writer.log.last_position():
+                await asyncio.sleep(0.01)
+            took = perf_counter() - began
+            stop.set()
+            sealer.woken.set()
+            await running
+            return took, sealer.size, sealer.page
+
+    took, sealed, page = asyncio.run(behind())
+
+    assert sealed >= 40 * page
+    assert took < 20 * GATHER_SECONDS
 
 
 def test_every_event_is_proven_and_the_log_only_grew(tmp_path: Path) -> None:
