@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from deploy.security.roles import methods, unknown
+from services.ledger.entrypoints.recording import LEDGER_READS
 from shared.runtime.roles import matches, read_roles
 
 ROLES = read_roles(Path(__file__).parents[2] / "deploy" / "security" / "roles.toml")
@@ -21,6 +22,15 @@ def test_every_method_of_every_service_is_somebodys() -> None:
 def test_nothing_in_the_role_file_is_misspelt() -> None:
     """Every pattern fits a method."""
     assert unknown(ROLES) == []
+
+
+def test_an_auditor_reads_loans_and_nothing_unrecorded() -> None:
+    """Every read of a loan that is recorded is an auditor's; so is no other but the date."""
+    service = "/lending.ledger.v1.LedgerService/"
+    may = [name for name in methods() if name.startswith(service)]
+    may = [name.removeprefix(service) for name in may if ROLES.may(("auditor",), name)]
+
+    assert sorted(may) == sorted([*LEDGER_READS, "GetBusinessDate"])
 
 
 def test_nobody_makes_and_checks() -> None:

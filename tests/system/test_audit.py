@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
 from typer.testing import CliRunner, Result
 
 from services.ledger.entrypoints.cli import app
@@ -76,14 +77,59 @@ def test_evidence_is_taken_home(desk, tmp_path: Path) -> None:
     assert path.read_bytes() == base64.b64decode(pack["pack"])
     assert pack["sha256"] in written.stdout
     assert checked.returncode == 0, checked.stdout
-    assert "Why loan L-1 is 46 days past due on 2026-04-20" in audit(desk, "why", "L-1").stdout
+    _late_because(desk)
     without = audit(desk, "suppose", "L-1", "--without", "5", "--delinquency", "all-schemes/1")
     assert "no record of the ledger" in without.stdout, without.stderr
+    _supposed(desk)
     _read_again(desk, pack["readId"])
     _only_grew(desk, tmp_path, last, last["verifier"])
     refused = audit(desk, "why", "L-404")
     assert refused.exit_code == 1
-    assert "EVENT_NOT_FOUND" in refused.stderr
+    assert "LOAN_NOT_FOUND" in refused.stderr
+
+
+def _late_because(desk) -> None:
+    """On a page and as a tree, by command and by API; what is told is recorded, and told again."""
+    page = audit(desk, "why", "L-1").stdout
+    assert "Why loan L-1 is 46 days past due on 2026-04-20" in page
+    tree = json.loads(audit(desk, "why", "L-1", "--tree").stdout)
+    asked = desk.ledger.call(f"{SERVICE}/ExplainLateness", loanId="L-1")
+    assert tree["page"] == asked["page"] == page
+    days = {one["month"]: one["days"] for one in asked["months"]}
+    assert days == {"2026-03": 26, "2026-04": 20}
+    late, arrears = asked["explanations"]
+    assert (late["value"], late["from"], late["to"]) == ("46", "2026-03-05", "2026-04-20")
+    assert int(arrears["value"]) == int(asked["pastDue"][-1]["carriedMinor"])
+    assert [fact["event"] for fact in asked["facts"]][:2] == ["LoanOpened", "LoanDisbursed"]
+    again = desk.ledger.call(f"{SERVICE}/RepeatRead", readId=asked["readId"])
+    assert (again["same"], again["method"]) == (True, "ExplainLateness")
+
+
+def _supposed(desk) -> None:
+    """Other terms by command; by API the same terms, stated, change nothing; bad ones say why."""
+    edges = "five_tier:0=NORMAL,1=SPECIAL_MENTION,40=SUBSTANDARD"
+    found = audit(desk, "suppose", "L-1", "--day-count", "ACT_360", "--edges", edges)
+    assert "day_count ACT_360: " in found.stdout, found.stderr
+    assert "five_tier SPECIAL_MENTION to SUBSTANDARD" in found.stdout
+    loan = desk.ledger.call(f"{LEDGER}/GetLoan", loanId="L-1")
+    same = desk.ledger.call(
+        f"{SERVICE}/SupposeLoan", loanId="L-1", dayCount=loan["terms"]["dayCount"]
+    )
+    assert same["actual"] == same["supposed"]
+    assert same["label"].startswith("counterfactual ")
+    for edges, reason in (
+        ({"scheme": "rbi", "edges": [{"firstDay": 0, "bucket": "A"}]}, "SCHEME_NOT_IN_POLICY"),
+        ({"scheme": "m", "edges": [{"firstDay": 1, "bucket": "A"}]}, "SUPPOSITION_INVALID"),
+    ):
+        with pytest.raises(CallRefused) as refused:
+            desk.ledger.call(f"{SERVICE}/SupposeLoan", loanId="L-1", schemeEdges=[edges])
+        assert reason in _unpacked(refused.value.text)
+
+
+def _unpacked(text: str) -> str:
+    """Return an error of buf curl with what its details say."""
+    values = [one["value"] for one in json.loads(text[text.index("{") :])["details"]]
+    return "".join(base64.b64decode(value + "==").decode("latin-1") for value in values)
 
 
 def _only_grew(desk, folder: Path, kept: dict, key: str) -> None:

@@ -18,7 +18,7 @@ from shared.kernel.errors import LendingError
 from tests.system.secured_ledger import DAY, Stub, secured_ledger
 
 CALLERS = (
-    '"person/zhao" = ["auditor", "reader"]',
+    '"person/zhao" = ["auditor"]',
     '"person/qian" = ["reader"]',
     '"service/back-office" = ["gateway"]',
 )

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import msgspec
 
 from services.ledger.application.inspecting import pages
 from services.ledger.application.ports import Log
+from services.ledger.domain import counterfactual
 from services.ledger.domain.counterfactual import Supposition, suppose
-from services.ledger.domain.delinquency import standing_of
 from services.ledger.domain.difference import Look, difference, figures_at
 from services.ledger.domain.events import Fact
 from services.ledger.domain.explain import figures
-from services.ledger.domain.refusals import LoanNotActive, LoanNotFound
+from services.ledger.domain.refusals import LoanNotActive, LoanNotFound, SchemeNotInPolicy
 
 Told = Callable[[int, int], None]
 """Hears how many loans are done, of how many."""
@@ -37,15 +39,30 @@ def streams(log: Log, decode: Callable[[str, bytes], msgspec.Struct]) -> dict[st
     return found
 
 
+class LoanSupposed(NamedTuple):
+    """A loan that would differ: by how much, in which buckets, and what of it each thing does."""
+
+    loan_id: str
+    changes: dict[str, int]
+    buckets: dict[str, tuple[str, str]]
+    steps: list[counterfactual.Step]
+
+
 @dataclass(slots=True)
 class BookSupposed:
-    """The book as it is and as it would be: sums of figures, loans by bucket, who differs."""
+    """
+    The book as it is and as it would be: sums of figures, who differs, and why.
+
+    `buckets` counts loans by scheme, bucket and the bucket that would be. `untouched` of the
+    loans have no scheme of a name whose edges are supposed: they are as they are.
+    """
 
     loans: int = 0
+    untouched: int = 0
     actual: Counter[str] = field(default_factory=Counter)
     supposed: Counter[str] = field(default_factory=Counter)
-    buckets: Counter[tuple[str, str]] = field(default_factory=Counter)
-    changed: list[tuple[str, dict[str, int]]] = field(default_factory=list)
+    buckets: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    changed: list[LoanSupposed] = field(default_factory=list)
 
 
 def suppose_book(
@@ -58,22 +75,59 @@ def suppose_book(
 
     Raises:
         TermsInvalid: a supposed term leaves its range.
+        SuppositionInvalid: supposed edges are none.
     """
     found = BookSupposed()
     for done, (loan_id, events) in enumerate(loans.items(), start=1):
+        told(done, len(loans))
         try:
             one = suppose(events, look, supposition)
         except (LoanNotActive, LoanNotFound):
             continue
+        except SchemeNotInPolicy:
+            one = suppose(events, look, Supposition())
+            found.untouched += 1
         found.loans += 1
         found.actual.update(figures(one.actual))
         found.supposed.update(figures(one.supposed))
-        was, would = standing_of(one.actual).buckets["m"], standing_of(one.supposed).buckets["m"]
-        found.buckets[was, would] += 1
-        if one.changes or was != would:
-            found.changed.append((loan_id, one.changes))
-        told(done, len(loans))
+        found.buckets.update((scheme, *pair) for scheme, pair in one.buckets.items())
+        if one.changes or one.bucket_changes:
+            why = counterfactual.steps(events, look, supposition)
+            found.changed.append(LoanSupposed(loan_id, one.changes, one.bucket_changes, why))
     return found
+
+
+def drawn(loans: dict[str, list[Fact]], count: int, seed: str) -> dict[str, list[Fact]]:
+    """Return loans drawn by a seed: those whose hash with it is least; anybody draws the same."""
+    hashed = sorted(
+        loans, key=lambda loan_id: hashlib.sha256(f"{seed}\n{loan_id}".encode()).digest()
+    )
+    return {loan_id: loans[loan_id] for loan_id in sorted(hashed[:count])}
+
+
+def kept(found: BookSupposed, look: Look, supposition: Supposition) -> dict[str, Any]:
+    """
+    Return a counterfactual of the book as it is kept beside the record, never in it.
+
+    It says what it is, what was supposed and the hash of that, the look, both sums, and loan by
+    loan what differs and which supposed thing does it.
+    """
+    return {
+        "label": supposition.label,
+        "supposition": msgspec.to_builtins(supposition),
+        "supposition_sha256": supposition.sha256,
+        "effective_on": look.on.isoformat(),
+        "known_at": look.known_at.isoformat(),
+        "loans": found.loans,
+        "untouched": found.untouched,
+        "actual": dict(found.actual),
+        "supposed": dict(found.supposed),
+        "buckets": [[*names, count] for names, count in sorted(found.buckets.items())],
+        "changed": [
+            {**one._asdict(), "steps": [step._asdict() for step in one.steps]}
+            for one in found.changed
+        ],
+    }
 
 
 @dataclass(slots=True)
@@ -117,12 +171,10 @@ def difference_of_book(
     return found
 
 
-def worst(
-    changed: Iterable[tuple[str, dict[str, int]]], count: int
-) -> list[tuple[str, dict[str, int]]]:
+def worst(changed: Iterable[LoanSupposed], count: int) -> list[LoanSupposed]:
     """Return the loans that change most, by days past due and then by payoff."""
 
-    def size(one: tuple[str, dict[str, int]]) -> tuple[int, int]:
-        return abs(one[1].get("days_past_due", 0)), abs(one[1].get("payoff", 0))
+    def size(one: LoanSupposed) -> tuple[int, int]:
+        return abs(one.changes.get("days_past_due", 0)), abs(one.changes.get("payoff", 0))
 
     return sorted(changed, key=size, reverse=True)[:count]

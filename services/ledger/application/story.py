@@ -5,11 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 from itertools import groupby
+from typing import NamedTuple
 
 from services.ledger.domain.delinquency import past_due_table, standing_of
 from services.ledger.domain.events import DisbursementReturned, Fact, TransitionRecorded
-from services.ledger.domain.timeline import Timeline
+from services.ledger.domain.timeline import Allocation, Timeline
 from shared.kernel.money import format_amount
+
+
+class Placed(NamedTuple):
+    """Money that came in: its id, the date it counts from, and what it paid."""
+
+    fact_id: str
+    on: date | None
+    slots: tuple[Allocation, ...]
 
 
 def story(loan_id: str, line: Timeline, events: Sequence[Fact]) -> str:
@@ -75,9 +84,8 @@ def _count(line: Timeline) -> Iterator[str]:
         return
     oldest = line.overdue[0].due_on
     yield f"The oldest due date with something unpaid is {oldest}. From it to {line.on}:"
-    days = [oldest + timedelta(days=k) for k in range(1, line.days_past_due + 1)]
-    for month, inside in groupby(days, key=lambda day: (day.year, day.month)):
-        yield f"  {month[0]}-{month[1]:02}  {len(list(inside)):4} days"
+    for month, count in days_by_month(line):
+        yield f"  {month}  {count:4} days"
     yield f"  together {line.days_past_due:3} days"
     standing = standing_of(line)
     classes = ", ".join(f"{scheme} {bucket}" for scheme, bucket in standing.buckets.items())
@@ -87,15 +95,40 @@ def _count(line: Timeline) -> Iterator[str]:
         yield f"Of these days {standing.days_paused} fall into pauses and do not classify."
 
 
+def days_by_month(line: Timeline) -> list[tuple[str, int]]:
+    """Return the days past due of each month, oldest first: ("2026-03", 27)."""
+    if not line.overdue:
+        return []
+    oldest = line.overdue[0].due_on
+    days = [oldest + timedelta(days=k) for k in range(1, line.days_past_due + 1)]
+    return [(month, len(list(inside))) for month, inside in groupby(days, key=_month)]
+
+
+def _month(day: date) -> str:
+    return f"{day.year}-{day.month:02}"
+
+
+def money_placed(line: Timeline, events: Sequence[Fact]) -> list[Placed]:
+    """Return what each payment paid, in the order in which they count."""
+    counted = {str(getattr(e, "repayment_id", "")): e for e in events if hasattr(e, "amount_minor")}
+    return [
+        Placed(fact_id, event.effective_on if (event := counted.get(fact_id)) else None, slots)
+        for fact_id, slots in line.allocations
+    ]
+
+
+def told_facts(events: Sequence[Fact]) -> list[tuple[int, Fact]]:
+    """Return what was recorded, by version; how late the loan was is left out."""
+    return [(v, e) for v, e in enumerate(events, 1) if not isinstance(e, TransitionRecorded)]
+
+
 def _money(line: Timeline, events: Sequence[Fact]) -> Iterator[str]:
     """Where each payment went, slot by slot."""
-    counted = {str(getattr(e, "repayment_id", "")): e for e in events if hasattr(e, "amount_minor")}
     yield "Money that came in, and what it paid:"
     if not line.allocations:
         yield "  none"
-    for fact_id, slots in line.allocations:
-        event = counted.get(fact_id)
-        on = event.effective_on if event is not None else ""
+    for fact_id, counts_on, slots in money_placed(line, events):
+        on = counts_on or ""
         total = format_amount(sum(s.amount_minor for s in slots), line.terms.currency)
         yield f"  {on!s:11} {fact_id}: {total}"
         for number, paid in groupby(slots, key=lambda slot: slot.instalment):
@@ -118,7 +151,7 @@ def _returned(line: Timeline, events: Sequence[Fact]) -> Iterator[str]:
 
 def _recorded(events: Sequence[Fact], currency: str) -> Iterator[str]:
     """Every fact in the order in which it was learned; how late the loan was is left out."""
-    facts = [(v, e) for v, e in enumerate(events, 1) if not isinstance(e, TransitionRecorded)]
+    facts = told_facts(events)
     yield "What was recorded, in the order in which it was learned:"
     for version, event in facts:
         learned: date = event.recorded_at.date()

@@ -147,3 +147,7 @@ class FigureUnknown(InvalidArgument):
 
 class SuppositionInvalid(InvalidArgument):
     """What is supposed names an event that is not there, or that cannot be otherwise."""
+
+
+class SchemeNotInPolicy(InvalidArgument):
+    """The loan's delinquency policy has no scheme of that name whose edges could be otherwise."""

@@ -13,7 +13,7 @@ from services.ledger.domain import events as ev
 from services.ledger.domain.aftermath import aftermath, age
 from services.ledger.domain.book_events import BusinessDateAdvanced
 from services.ledger.domain.commands import AgeLoan
-from services.ledger.domain.counterfactual import Supposition, with_terms
+from services.ledger.domain.counterfactual import Supposition
 from services.ledger.domain.loan_account import LoanAccount, evolve
 
 FOLLOWS = (ev.TimelineRestated, ev.LoanSettled)
@@ -63,7 +63,7 @@ class Shadow:
     def _fact(self, event: ev.Fact) -> Iterator[tuple[ev.Fact, LoanAccount]]:
         self.asked[event.loan_id] = (event.request_id, event.recorded_at)
         if isinstance(event, ev.LoanOpened | ev.TermsRestructured):
-            terms = with_terms(event.terms, self.supposition.terms)
+            terms = self.supposition.applied(event.terms)
             event = msgspec.structs.replace(event, terms=terms)
         before = self.accounts.get(event.loan_id)
         if before is None:

@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from services.ledger.config import LedgerSettings
-from shared.audit.packing import unpacked
+from services.ledger.entrypoints import supposing
 from shared.kernel.errors import LendingError
 from shared.runtime.grpc_client import open_channel
 
@@ -118,10 +118,17 @@ def evidence(
 
 
 @app.command()
-def why(loan: Loan, on: On = "", known_at: KnownAt = "", server: Server = "") -> None:
+def why(
+    loan: Loan,
+    on: On = "",
+    known_at: KnownAt = "",
+    tree: Annotated[bool, typer.Option(help="The same as JSON, with its parts as trees.")] = False,
+    server: Server = "",
+) -> None:
     """Print on one page why a loan is as late as it is."""
-    files = unpacked(_pack(loan, on, known_at, 0, server).pack)
-    print(files["story.txt"].decode(), end="")
+    asked = pb.ExplainLatenessRequest(loan_id=loan, effective_on=on, known_at=known_at)
+    found = ask(server, lambda stub: stub.ExplainLateness(asked))
+    print(MessageToJson(found) if tree else found.page, end="\n" if tree else "")
 
 
 @app.command()
@@ -154,29 +161,33 @@ def suppose(
     on_time: Annotated[
         list[int] | None, typer.Option(help="Had it been learned on the date it counts from.")
     ] = None,
-    grace_days: Annotated[int | None, typer.Option(help="Had the contract this grace.")] = None,
-    penalty_rate: Annotated[str, typer.Option(help="Had it this penalty rate: 0.18.")] = "",
-    allocation: Annotated[str, typer.Option(help="Had it this allocation policy.")] = "",
-    delinquency: Annotated[str, typer.Option(help="Had it this delinquency policy.")] = "",
+    grace_days: supposing.GraceDays = None,
+    penalty_rate: supposing.PenaltyRate = "",
+    allocation: supposing.Allocation = "",
+    delinquency: supposing.Delinquency = "",
+    day_count: supposing.DayCounts = "",
+    edges: supposing.Edges = None,
     server: Server = "",
 ) -> None:
     """Print what a loan would be, had something been otherwise; nothing is stored."""
-    asked = pb.SupposeLoanRequest(
-        loan_id=loan,
-        effective_on=on,
-        known_at=known_at,
-        without=without or [],
-        value_dates=[_moved(text) for text in moved or []],
-        recorded_on_time=on_time or [],
-        penalty_rate_annual=penalty_rate,
-        allocation_policy=allocation,
-        delinquency_policy=delinquency,
+    asked = supposing.supposed_terms(
+        grace_days, penalty_rate, allocation, delinquency, day_count, edges
     )
-    if grace_days is not None:
-        asked.grace_days = grace_days
+    asked.loan_id, asked.effective_on, asked.known_at = loan, on, known_at
+    asked.without.extend(without or [])
+    asked.value_dates.extend(_moved(text) for text in moved or [])
+    asked.recorded_on_time.extend(on_time or [])
     found = ask(server, lambda stub: stub.SupposeLoan(asked))
     console.print(_compared(found))
-    print(f"counterfactual {found.supposition_sha256[:16]}: no record of the ledger")
+    for step in found.steps:
+        print(_step(step))
+    print(found.label)
+
+
+def _step(step: pb.SupposedStep) -> str:
+    said = [f"{name} {change:+}" for name, change in sorted(step.changes.items())]
+    said += [f"{one.scheme} {one.before or '-'} to {one.after or '-'}" for one in step.buckets]
+    return f"{step.what}: {', '.join(said) or 'changes nothing'}"
 
 
 def _moved(text: str) -> pb.ValueDate:

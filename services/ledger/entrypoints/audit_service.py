@@ -18,12 +18,13 @@ from services.ledger.adapters.seals import Seals
 from services.ledger.application.evidencing import Evidence
 from services.ledger.application.key_rotation import keys_of, signed_by
 from services.ledger.application.proving import NotCosigned, Prover, Sealed
-from services.ledger.application.reading import facts_of
+from services.ledger.application.reading import Seen, facts_of, line_seen
 from services.ledger.application.recorded_reads import ReadNotRepeatable, RecordedReads
 from services.ledger.domain.book_events import AnswerRead
-from services.ledger.domain.counterfactual import suppose
+from services.ledger.domain.counterfactual import steps, suppose
 from services.ledger.domain.difference import Look
-from services.ledger.domain.refusals import BusinessDateNotSet
+from services.ledger.domain.loan_account import fold
+from services.ledger.domain.refusals import BusinessDateNotSet, LoanNotFound
 from services.ledger.entrypoints.recording import Read, reader_of, record
 from shared.audit.checkpoints import Signer
 from shared.kernel.dates import parse_date
@@ -87,11 +88,13 @@ class AuditService(LedgerAuditServiceServicer):
 
     async def SupposeLoan(self, request: Any, context: Any) -> pb.SupposeLoanResponse:
         """Say what a loan would be, had something been otherwise, and record that it was asked."""
-        request.effective_on = self._date(request.effective_on).isoformat()
-        if not request.known_at:
-            settled = self.reads.writer.settled_at(self.reads.now())
-            request.known_at = settled.isoformat()
+        self._state(request)
         return await self._recorded(request, await self._supposed(request), context)
+
+    async def ExplainLateness(self, request: Any, context: Any) -> pb.ExplainLatenessResponse:
+        """Say why a loan is as late as it is, and record that it was asked."""
+        self._state(request)
+        return await self._recorded(request, await self._lateness(request), context)
 
     async def RepeatRead(self, request: Any, context: Any) -> pb.RepeatReadResponse:
         """Answer a recorded question again."""
@@ -116,6 +119,10 @@ class AuditService(LedgerAuditServiceServicer):
         if read.method == "SupposeLoan":
             return await self._supposed(
                 json_format.Parse(read.request_json, pb.SupposeLoanRequest())
+            )
+        if read.method == "ExplainLateness":
+            return await self._lateness(
+                json_format.Parse(read.request_json, pb.ExplainLatenessRequest())
             )
         if read.method not in self.loan_reads:
             raise ReadNotRepeatable(f"{read.method} {read.request_json}", field="read_id")
@@ -149,7 +156,25 @@ class AuditService(LedgerAuditServiceServicer):
         look = Look(self._date(request.effective_on), known_at)
         loan_id, supposition = a_loan(request.loan_id), wire_audit.supposition(request)
         events = await asyncio.to_thread(facts_of, self.prover.log, loan_id)
-        return wire_audit.supposed_message(suppose(events, look, supposition), supposition)
+        found = suppose(events, look, supposition)
+        return wire_audit.supposed_message(found, steps(events, look, supposition), supposition)
+
+    async def _lateness(self, request: pb.ExplainLatenessRequest) -> pb.ExplainLatenessResponse:
+        on, known_at = self._date(request.effective_on), an_instant(request.known_at, "known_at")
+        loan_id = a_loan(request.loan_id)
+        facts = await asyncio.to_thread(facts_of, self.prover.log, loan_id)
+        known = [fact for fact in facts if fact.recorded_at <= known_at]
+        account = fold(known)
+        if account is None:
+            raise LoanNotFound(f"nothing of loan {loan_id} was known then", field="loan_id")
+        return wire_audit.lateness_message(loan_id, line_seen(Seen(account, on)), known)
+
+    def _state(self, request: Any) -> None:
+        """State the date and the instant that a question leaves to the ledger."""
+        request.effective_on = self._date(request.effective_on).isoformat()
+        if not request.known_at:
+            settled = self.reads.writer.settled_at(self.reads.now())
+            request.known_at = settled.isoformat()
 
     def _date(self, text: str) -> date:
         on = parse_date(text, field="effective_on") if text else self.today()

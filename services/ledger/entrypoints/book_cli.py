@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -15,24 +16,27 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from services.ledger import wire_audit
 from services.ledger.adapters.event_mapper import decode
 from services.ledger.adapters.event_store import open_event_store
 from services.ledger.application import entry_tests
 from services.ledger.application.book_questions import (
+    BookSupposed,
     difference_of_book,
+    drawn,
+    kept,
     streams,
     suppose_book,
     worst,
 )
+from services.ledger.application.tables_text import json_text
 from services.ledger.config import LedgerSettings
 from services.ledger.domain.counterfactual import Supposition
 from services.ledger.domain.difference import Look
 from services.ledger.domain.events import Fact
-from services.ledger.domain.policies import POLICIES
-from services.ledger.domain.waterfall import WATERFALLS
+from services.ledger.entrypoints import supposing
 from shared.kernel.dates import parse_date
 from shared.kernel.errors import LendingError
-from shared.kernel.money import plain_decimal
 from shared.runtime.requests import an_instant
 
 app = typer.Typer(
@@ -57,43 +61,58 @@ On = Annotated[str, typer.Argument(help="The date that the figures are for, 2026
 @app.command()
 def suppose(
     on: On,
-    grace_days: Annotated[int | None, typer.Option(help="Had every contract this grace.")] = None,
-    penalty_rate: Annotated[str, typer.Option(help="Had it this penalty rate: 0.18.")] = "",
-    allocation: Annotated[str, typer.Option(help="Had it this allocation policy.")] = "",
-    delinquency: Annotated[str, typer.Option(help="Had it this delinquency policy.")] = "",
+    grace_days: supposing.GraceDays = None,
+    penalty_rate: supposing.PenaltyRate = "",
+    allocation: supposing.Allocation = "",
+    delinquency: supposing.Delinquency = "",
+    day_count: supposing.DayCounts = "",
+    edges: supposing.Edges = None,
+    sample: Annotated[int, typer.Option(min=0, help="Only so many loans, drawn; 0: all.")] = 0,
+    seed: Annotated[str, typer.Option(help="The word that draws them.")] = "",
+    keep: Annotated[Path | None, typer.Option(help="Write it here, loan by loan, as JSON.")] = None,
     form: As = Form.TABLE,
 ) -> None:
     """Print the book's figures as they are and as they would be under other terms."""
+    asked = supposing.supposed_terms(
+        grace_days, penalty_rate, allocation, delinquency, day_count, edges
+    )
     try:
-        rate = plain_decimal(penalty_rate, field="penalty_rate") if penalty_rate else None
-        supposition = Supposition(
-            grace_days=grace_days,
-            penalty_rate_annual=rate,
-            waterfall=_named(WATERFALLS, allocation),
-            delinquency=_named(POLICIES, delinquency),
-        )
-        look = Look(parse_date(on, field="on"), datetime.max.replace(tzinfo=UTC))
+        supposition = wire_audit.supposition(asked)
+        look = Look(parse_date(on, field="on"), datetime.now(UTC))
+        loans = _loans()
+        if sample:
+            loans = drawn(loans, sample, seed)
         with Progress(console=Console(stderr=True), transient=True) as bar:
             task = bar.add_task("supposing")
             found = suppose_book(
-                _loans(), look, supposition, lambda k, of: bar.update(task, completed=k, total=of)
+                loans, look, supposition, lambda k, of: bar.update(task, completed=k, total=of)
             )
     except LendingError as refusal:
         _refuse(refusal)
+    if keep is not None:
+        draw = {"sample": sample, "seed": seed} if sample else {}
+        keep.write_bytes(json_text(kept(found, look, supposition) | draw))
     rows = [
         (name, found.actual[name], found.supposed[name], found.supposed[name] - found.actual[name])
         for name in sorted(found.actual)
     ]
     rows += [
-        (f"loans {was} that would be {would}", count, count, 0)
-        for (was, would), count in sorted(found.buckets.items())
+        (f"{scheme}: loans {was or '-'} that would be {would or '-'}", count, count, 0)
+        for (scheme, was, would), count in sorted(found.buckets.items())
     ]
     _write(form, ("figure", "as it is", "as it would be", "difference"), rows)
-    print(f"counterfactual {supposition.sha256[:16]}: no record of the ledger", file=sys.stderr)
+    _say(found, supposition)
+
+
+def _say(found: BookSupposed, supposition: Supposition) -> None:
+    """Say what it is, and who would differ most."""
+    print(supposition.label, file=sys.stderr)
     print(f"{len(found.changed)} of {found.loans} loans would differ", file=sys.stderr)
-    for loan_id, changes in worst(found.changed, 5):
-        said = ", ".join(f"{name} {change:+}" for name, change in changes.items())
-        print(f"  {loan_id}: {said}", file=sys.stderr)
+    if found.untouched:
+        print(f"{found.untouched} have no such scheme, and are as they are", file=sys.stderr)
+    for one in worst(found.changed, 5):
+        said = ", ".join(f"{name} {change:+}" for name, change in one.changes.items())
+        print(f"  {one.loan_id}: {said or 'buckets only'}", file=sys.stderr)
 
 
 @app.command()
@@ -158,12 +177,6 @@ def test(
 
 def _date(text: str, other: date) -> date:
     return parse_date(text, field="then_on") if text else other
-
-
-def _named(table: dict[str, Any], name: str) -> Any:
-    if name and name not in table:
-        raise typer.BadParameter(f"{name!r} is none of {', '.join(table)}")
-    return table.get(name)
 
 
 def _loans() -> dict[str, list[Fact]]:
