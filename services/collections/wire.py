@@ -22,7 +22,7 @@ from services.collections.domain.hardship import (
 )
 from services.collections.domain.message import Message, MessageState
 from services.collections.domain.promises import Part, Promise, a_promise
-from services.collections.domain.treatment import score
+from services.collections.domain.treatment import Strategy, score
 from shared.kernel.dates import parse_date
 from shared.kernel.errors import InvalidArgument
 from shared.kernel.money import AMOUNT_MINOR_MAX, plain_decimal
@@ -62,8 +62,8 @@ def heard(event: events_pb2.DelinquencyEvent) -> Heard:
     )
 
 
-def promise(request: pb.RecordPromiseRequest, tolerance: tuple[int, int]) -> Promise:
-    """Read a promise; the tolerance is in minor units and in days."""
+def promise(request: pb.RecordPromiseRequest, strategy: Strategy) -> Promise:
+    """Read a promise; tolerance and bounds are the strategy's."""
     made_on = parse_date(request.made_on, field="made_on")
     if request.parts:
         parts = _parts(request.parts)
@@ -77,10 +77,13 @@ def promise(request: pb.RecordPromiseRequest, tolerance: tuple[int, int]) -> Pro
             promise_id=an_id(request.request_id, "request_id"),
             made_on=made_on,
             parts=parts,
-            tolerance_minor=min(tolerance[0], min(part.amount_minor for part in parts) - 1),
-            tolerance_days=tolerance[1],
+            tolerance_minor=min(
+                strategy.promise_tolerance_minor, min(part.amount_minor for part in parts) - 1
+            ),
+            tolerance_days=strategy.promise_tolerance_days,
             taken_by=request.taken_by[:64].strip(),
-        )
+        ),
+        strategy.promise_days_most,
     )
 
 

@@ -8,7 +8,7 @@ from lending.collections.v1 import recovery_service_pb2 as pb
 
 from services.collections.domain.agency import Placement
 from services.collections.domain.claims import Claim, Document, Standin
-from services.collections.domain.legal import LegalPolicy, Matter, Step, Taken
+from services.collections.domain.matter import LegalPolicy, Matter, Step, Taken
 from services.collections.wire_contact import WordUnknown
 from shared.kernel.dates import parse_date
 from shared.kernel.errors import InvalidArgument
@@ -97,6 +97,7 @@ def matter_message(matter: Matter, policy: LegalPolicy) -> pb.LegalMatter:
         limitation_on=matter.limitation_on(policy).isoformat(),
         enforcement_until=until.isoformat() if until else "",
         person_checked_on=matter.checked_on.isoformat() if matter.checked_on else "",
+        final_due_on=matter.final_due_on.isoformat() if matter.final_due_on else "",
     )
 
 

@@ -121,6 +121,13 @@ def start_suite(folder: Path, server: Postgres | None) -> Suite:
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
+def urls(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
+    """Return an empty database for each service, on either store."""
+    server = request.getfixturevalue("postgres") if request.param == "postgres" else None
+    return database_urls(tmp_path, server)
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
 def new_suite(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[str], Suite]]:
     """Return a way to start a fresh suite under a name; all are stopped at the end."""
     server = request.getfixturevalue("postgres") if request.param == "postgres" else None

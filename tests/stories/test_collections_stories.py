@@ -105,9 +105,9 @@ HELPED = [
 ]
 
 
-def test_ill_and_back(tmp_path: Path) -> None:
+def test_ill_and_back(tmp_path: Path, urls: dict[str, str]) -> None:
     """Late, reminded, promises and breaks, falls ill, gets a plan that bears the strain, pays."""
-    with two_services(tmp_path) as teller:
+    with two_services(tmp_path, urls) as teller:
         for row in ILL:
             teller.tell(*row)
         options = teller.tell("Cases.PreviewHardshipOptions", ASKED)["options"]
@@ -161,14 +161,14 @@ GUARANTOR = [
     (
         "Recovery.RecordPersonCheck",
         {**LOAN, "on": "2026-04-20", "checkedBy": "carer-1", "note": "able", "mayGoOn": True},
-        {"personCheckedOn": "2026-04-20", "limitationOn": "2029-02-05"},
+        {"personCheckedOn": "2026-04-20", "limitationOn": "2030-01-05"},
     ),
     ("Recovery.ProposeLegalStep", {**DEMAND, "on": "2026-04-20"}, {"steps": [{}]}),
     ("Recovery.ApproveLegalStep", {**LOAN, "approvedBy": "officer-1"}, "APPROVER_IS_PROPOSER"),
     (
         "Recovery.ApproveLegalStep",
         {**LOAN, "approvedBy": "officer-2"},
-        {"steps": [{"status": "APPROVED"}], "limitationOn": "2029-02-05"},
+        {"steps": [{"status": "APPROVED"}], "limitationOn": "2030-01-05"},
     ),
     (
         "Cases.RecordContact",
@@ -179,7 +179,7 @@ GUARANTOR = [
         },
         None,
     ),
-    ("Recovery.GetLegalMatter", LOAN, {"limitationOn": "2029-04-20"}),
+    ("Recovery.GetLegalMatter", LOAN, {"limitationOn": "2030-01-05", "finalDueOn": "2027-01-05"}),
     (
         "Recovery.ProposeLegalStep",
         {**DEMAND, "step": "LEGAL_STEP_FILING", "on": "2026-04-20"},
@@ -207,9 +207,9 @@ PAID = [
 ]
 
 
-def test_the_guarantor_pays_and_has_recourse(tmp_path: Path) -> None:
+def test_the_guarantor_pays_and_has_recourse(tmp_path: Path, urls: dict[str, str]) -> None:
     """The guarantor pays; the borrower owes as much as before, now in part to the guarantor."""
-    with two_services(tmp_path) as teller:
+    with two_services(tmp_path, urls) as teller:
         for row in GUARANTOR:
             teller.tell(*row)
         before = int(teller.call("Ledger.GetLoan", **LOAN)["payoffMinor"])

@@ -68,7 +68,7 @@ DISPUTED = [
         {"borrowerRef": "B-1"},
         {"jurisdiction": "CN", "arrearsMinor": {"CNY": str(INSTALMENT)}, "cases": [LOAN]},
     ),
-    ("Recovery.GetLegalMatter", LOAN, {"limitationOn": "2029-02-05"}),
+    ("Recovery.GetLegalMatter", LOAN, {"limitationOn": "2030-01-05"}),
     ("Recovery.ListClaims", LOAN, {}),
     ("Cases.ListCases", {"status": "CASE_STATUS_OPEN"}, {"cases": [LOAN]}),
 ]
@@ -115,8 +115,8 @@ FLOODED = [
 ]
 
 
-def test_a_dispute_stops_contact_until_it_is_answered(tmp_path: Path) -> None:
+def test_a_dispute_stops_contact_until_it_is_answered(tmp_path: Path, urls: dict[str, str]) -> None:
     """Disputed: no call, no reminder, an answer due; what happened is on record. Then a flood."""
-    with two_services(tmp_path) as teller:
+    with two_services(tmp_path, urls) as teller:
         for row in (*DISPUTED, *FLOODED):
             teller.tell(*row)

@@ -115,8 +115,14 @@ def contains(answer: Any, shown: Any) -> bool:
 
 
 @contextmanager
-def two_services(folder: Path) -> Iterator[Teller]:
-    """Start NATS, the ledger and collections on free ports; one loan is open and paid out."""
+def two_services(folder: Path, urls: dict[str, str] | None = None) -> Iterator[Teller]:
+    """
+    Start NATS, the ledger, risk and collections on free ports; one loan is open and paid out.
+
+    Args:
+        folder: Where everything is kept.
+        urls: A database for each service; SQLite files in the folder where none is given.
+    """
     ports = {name: free_port() for name in ("ledger", "risk", "collections", "nats")}
     nats = start_nats(folder / "nats", ports["nats"])
     services = {}
@@ -124,7 +130,7 @@ def two_services(folder: Path) -> Iterator[Teller]:
         settings = {
             "GRPC_PORT": str(ports[name]),
             "METRICS_PORT": "0",
-            "DATABASE_URL": f"sqlite+aiosqlite:///{folder}/{name}.db",
+            "DATABASE_URL": (urls or {}).get(name, f"sqlite+aiosqlite:///{folder}/{name}.db"),
             "NATS_URL": f"nats://127.0.0.1:{ports['nats']}",
             "LEDGER_TARGET": f"127.0.0.1:{ports['ledger']}",
             "RISK_TARGET": f"127.0.0.1:{ports['risk']}",

@@ -9,7 +9,7 @@ import msgspec
 
 from services.collections.application.ports import Policies
 from services.collections.domain.contact_rules import Rules
-from services.collections.domain.legal import LegalPolicy
+from services.collections.domain.matter import LegalPolicy
 from services.collections.domain.treatment import Strategy, checked
 
 

@@ -30,7 +30,8 @@ class Templates:
             keep_trailing_newline=True,
         )
         required = tomllib.loads((folder / "required.toml").read_text("utf-8"))
-        self._required: dict[str, list[str]] = required
+        self._required: dict[str, list[str]] = {one: required[one] for one in ("zh", "en")}
+        self._of: dict[str, dict[str, list[str]]] = required["of"]
 
     def letter(
         self, name: str, template: str, language: str, to: str, words: dict[str, object]
@@ -56,7 +57,7 @@ class Templates:
         footer = self._environment.get_template(f"{language}/footer.txt").render(said)
         subject, _, body = text.partition("\n")
         whole = f"{body.strip()}\n\n{footer.strip()}\n"
-        for piece in self._required[language]:
+        for piece in (*self._required[language], *self._of.get(template, {}).get(language, ())):
             wanted = self._environment.from_string(piece).render(said)
             if wanted not in whole:
                 raise TemplateIncomplete(f"{path} does not say {wanted!r}")

@@ -19,6 +19,10 @@ class DateInTheFuture(InvalidArgument):
     """What has happened has a date that has come."""
 
 
+class DateTooOld(InvalidArgument):
+    """It happened too long ago to be recorded now."""
+
+
 @dataclass(slots=True)
 class Clock:
     """
@@ -77,6 +81,19 @@ class Clock:
     def today(self) -> date:
         """Return the date of now."""
         return self.latest(UTC).date()
+
+    def lately(self, day: date, field: str, days_back: int) -> date:
+        """
+        Return a day of something that happened not long ago.
+
+        Raises:
+            DateInTheFuture, DateTooOld
+        """
+        today = self.today()
+        if today > date.min and day < today - timedelta(days=days_back):
+            first = today - timedelta(days=days_back)
+            raise DateTooOld(f"{day}", field=field, expected=f"from {first}")
+        return self.has_been(day, field)
 
     def has_been(self, day: date, field: str) -> date:
         """

@@ -18,6 +18,7 @@ from services.collections.domain.debtor import Attempt, Debtor
 from services.collections.domain.message import Letter, Message, MessageState
 from services.collections.domain.permit import Permit
 from services.collections.domain.task import Task
+from services.collections.domain.treatment import has_word
 from shared.kernel.errors import Conflict, LendingError
 from shared.kernel.money import format_amount
 from shared.runtime.records import Work
@@ -46,9 +47,13 @@ class Deciding:
         await work.hold(message.borrower_ref)
         case = await work.get(Case, message.loan_id)
         assert case is not None
-        why_not = self._outdated(message, case_on(case, self.clock.known_on(message.planned_at)))
+        known = case_on(case, self.clock.known_on(message.planned_at))
+        why_not = self._outdated(message, known) or self._waits(message, known)
         if why_not:
-            await moved(work, message, state=MessageState.CANCELLED, why=why_not)
+            # What only waited too long may leave yet: the desk plans it anew while it is due.
+            again = not self._outdated(message, known)
+            gone = {"state": MessageState.CANCELLED, "why": why_not, "repairable": again}
+            await moved(work, message, **gone)
             return False
         try:
             return await self._ask(work, message, case)
@@ -80,7 +85,7 @@ class Deciding:
         # By the book it leaves at the hour of its permit: how long the carrier took is no reason.
         why_not = ""
         if as_of_now or not self.clock.stands_still:
-            why_not = self._outdated(message, case)
+            why_not = self._outdated(message, case) or self._waits(message, case)
         if why_not:
             return why_not
         attempt = await trail.attempt(work, message.attempt_id)
@@ -94,12 +99,17 @@ class Deciding:
         return self.clock.moment(message.planned_at)
 
     def _outdated(self, message: Message, case: Case) -> str:
-        strategy = self.contacting.policies.strategy(message.because_on)
-        age = self._moment(message).date() - message.because_on
         if not case.open:
             return "the case is closed"
-        if case.episodes[-1].stage != message.stage:
-            return f"the case is in {case.episodes[-1].stage}"
+        stage = case.episodes[-1].stage
+        return f"the case is in {stage}" if stage != message.stage else ""
+
+    def _waits(self, message: Message, case: Case) -> str:
+        """Say why a message is not for now, though its reason still holds; empty when it is."""
+        if has_word(case):
+            return "a promise is open, or a plan waits"
+        strategy = self.contacting.policies.strategy(message.because_on)
+        age = self._moment(message).date() - message.because_on
         return f"{age.days} days late" if age.days > strategy.stale_days else ""
 
     async def _ask(self, work: Work, message: Message, case: Case) -> bool:
@@ -161,13 +171,15 @@ class Deciding:
         )
 
     def _letter(self, message: Message, channel: Channel, case: Case, debtor: Debtor) -> Letter:
+        today = self._moment(message).date()
+        days = timedelta(days=self.contacting.policies.strategy(today).pay_within_days)
         words = {
             "loan_id": case.loan_id,
             "borrower_ref": case.borrower_ref,
             "days_past_due": case.last.days_past_due,
             "arrears": format_amount(case.last.arrears_minor, case.currency),
             "currency": case.currency,
-            "sent_on": message.because_on.isoformat(),
+            "pay_by": (today + days).isoformat(),
         }
         to = debtor.address(channel)
         return self.wording.letter(message.name, message.template, debtor.language, to, words)

@@ -78,7 +78,7 @@ class Desk:
             await self.keep(work, case, [])
             return await self.plan_steps(work, case, debtor, on, muted=True)
         for event in happened:
-            if event in FAILED_PROMISES:
+            if event in FAILED_PROMISES and case.open:
                 await open_task(work, case, event.upper(), on, 2)
         if "case_closed" in happened:
             await cancel_tasks(work, case.loan_id)
@@ -104,7 +104,7 @@ class Desk:
                 kind = due.step.doing.value
                 await open_task(work, case, kind, due.since_on, due.step.sla_days, due.name)
             elif same is None:
-                await self._plan(work, self._message(case, debtor, due), muted=muted)
+                await self._plan(work, self._message(case, debtor, due, on), muted=muted)
             elif same.state is MessageState.CANCELLED and same.repairable and not muted:
                 await self._plan_again(work, same, debtor, on)
 
@@ -117,20 +117,32 @@ class Desk:
         await self._decide(work, message)
 
     async def _plan_again(self, work: Work, message: Message, debtor: Debtor, on: date) -> None:
-        """Ask again about a message that had no address, or no way through the gate."""
+        """
+        Ask again about a message that had no address, or no way through the gate.
+
+        One that waited longer than a reason holds is due for the day: nothing is lost by waiting.
+        """
         planned_at = self._planned_at(debtor, on)
         if planned_at.date() > message.planned_at.date():
-            again = {"state": MessageState.PLANNED, "planned_at": planned_at}
+            again: dict[str, object] = {"state": MessageState.PLANNED, "planned_at": planned_at}
+            if self._is_stale(message.because_on, on):
+                again["because_on"] = on
             with suppress(MessageOvertaken):
                 await self._decide(work, await moved(work, message, **again))
+
+    def _is_stale(self, because_on: date, on: date) -> bool:
+        stale_days = self.contacting.policies.strategy(because_on).stale_days
+        return (on - because_on).days > stale_days
 
     async def _decide(self, work: Work, message: Message) -> None:
         with suppress(MessageOvertaken):
             if await self.sending.deciding.decide(work, message):
                 self.sending.wanted.set()
 
-    def _message(self, case: Case, debtor: Debtor, due: Due) -> Message:
-        strategy = self.contacting.policies.strategy(due.since_on)
+    def _message(self, case: Case, debtor: Debtor, due: Due, on: date) -> Message:
+        """Return a message for a step; where a promise held it back, it is of the day it is due."""
+        because_on = on if self._is_stale(due.since_on, on) else due.since_on
+        strategy = self.contacting.policies.strategy(because_on)
         return Message(
             name=due.name,
             borrower_ref=case.borrower_ref,
@@ -139,8 +151,8 @@ class Desk:
             step=due.step.id,
             template=due.step.template,
             channel=due.step.channel,
-            planned_at=self._planned_at(debtor, due.since_on),
-            because_on=due.since_on,
+            planned_at=self._planned_at(debtor, because_on),
+            because_on=because_on,
             strategy=strategy.version,
             arm=case.arm,
         )

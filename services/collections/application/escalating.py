@@ -21,13 +21,14 @@ from services.collections.domain import legal as domain
 from services.collections.domain.case import Case, require_open
 from services.collections.domain.contact_rules import Outcome, Purpose
 from services.collections.domain.debtor import Debtor
-from services.collections.domain.legal import (
-    Grounds,
+from services.collections.domain.legal import Grounds, Tried
+from services.collections.domain.matter import (
     LegalPolicy,
     LegalPolicyNotFound,
     Matter,
     Taken,
-    Tried,
+    acknowledged,
+    matter_of,
 )
 from services.collections.domain.message import MessageState
 from shared.runtime.records import Work
@@ -35,6 +36,7 @@ from shared.runtime.records import Work
 ARRIVED = (Outcome.SENT, Outcome.REACHED)
 ARRIVES = (MessageState.SENT, MessageState.DELIVERED)
 """What came back unread is neither a demand nor an offer."""
+NUMBERED_MOST = 33
 
 
 @dataclass(slots=True)
@@ -46,44 +48,70 @@ class Escalating:
     ledger: Ledger
     shown: Callable[[View], dict[str, Any]]
 
-    async def matter(self, work: Work, case: Case) -> Matter:
-        """Return the matter of a case's last time of being late, new where there is none."""
-        return await self._matter(work, await self.desk.view(work, case))
+    async def final_due_on(self, loan_id: str) -> date | None:
+        """Return when the last instalment falls due, as the ledger says; None without a plan."""
+        loan = await self.ledger.GetLoan(ledger_pb.GetLoanRequest(loan_id=loan_id))
+        days = [date.fromisoformat(one.due_on) for one in loan.instalments]
+        return max(days, default=None)
 
-    async def _matter(self, work: Work, view: View) -> Matter:
+    async def matter(self, work: Work, case: Case, final_due_on: date | None = None) -> Matter:
+        """Return the matter of a case's last time of being late, new where there is none."""
+        return await self._matter(work, await self.desk.view(work, case), final_due_on)
+
+    async def _matter(self, work: Work, view: View, final_due_on: date | None = None) -> Matter:
         case = view.case
-        due_on = case.episodes[-1].opened_on - timedelta(days=1)
-        found = await work.get(Matter, _key(case))
-        if found is None:
-            # Before matters were kept by episode, there was one for all of a loan's.
-            older = await work.get(Matter, case.loan_id)
-            found = older if older is not None and older.due_on == due_on else None
-        found = found or Matter(loan_id=case.loan_id, due_on=due_on)
-        return msgspec.structs.replace(found, due_on=due_on, notices=self._notices(view))
+        opened_on = case.episodes[-1].opened_on
+        known = matter_of(case, await _matters(work, case.loan_id))
+        known = known or Matter(
+            loan_id=case.loan_id,
+            due_on=opened_on - timedelta(days=1),
+            matter_id=f"{case.loan_id}/{opened_on}",
+        )
+        demands = self._demands(view)
+        return msgspec.structs.replace(
+            known,
+            due_on=opened_on - timedelta(days=1),
+            notices=tuple(sorted({day for day, _ in demands})),
+            report_notices=tuple(sorted({day for day, told in demands if told})),
+            final_due_on=final_due_on or known.final_due_on,
+            acknowledged=acknowledged(case),
+        )
 
     async def check(
-        self, work: Work, loan_id: str, on: date, by: str, note: str, *, may_go_on: bool
+        self,
+        work: Work,
+        loan_id: str,
+        on: date,
+        by: str,
+        note: str,
+        *,
+        may_go_on: bool,
+        final_due_on: date | None = None,
     ) -> Matter:
         """Record that somebody looked at hardship, vulnerability and disaster; not in advance."""
         self.desk.sending.clock.has_been(on, "on")
         case = require_open(await self.desk.case(work, loan_id), loan_id)
-        before = await self.matter(work, case)
+        before = await self.matter(work, case, final_due_on)
         matter = msgspec.structs.replace(before, checked_on=on, may_go_on=may_go_on)
         said = f"{'may go on' if may_go_on else 'must wait'}: {note}"
         await trail.decided(work, (case.borrower_ref, loan_id), on, "PERSON_CHECKED", by, said)
-        await work.put(matter, _key(case))
+        await work.put(matter, matter.matter_id)
         return matter
 
-    async def propose(self, work: Work, loan_id: str, taken: Taken) -> Matter:
+    async def propose(
+        self, work: Work, loan_id: str, taken: Taken, final_due_on: date | None = None
+    ) -> Matter:
         """Propose a step through every gate."""
-        matter, grounds = await self._before(work, loan_id)
+        matter, grounds = await self._before(work, loan_id, final_due_on)
         matter = domain.proposed(matter, taken, grounds)
         await self._write(work, matter, taken, ("LEGAL_PROPOSED", taken.proposed_by), grounds)
         return matter
 
-    async def approve(self, work: Work, loan_id: str, by: str) -> Matter:
+    async def approve(
+        self, work: Work, loan_id: str, by: str, final_due_on: date | None = None
+    ) -> Matter:
         """Approve the step that waits, through every gate as they are today."""
-        matter, grounds = await self._before(work, loan_id)
+        matter, grounds = await self._before(work, loan_id, final_due_on)
         matter = domain.approved(matter, by, grounds)
         taken = matter.steps[-1]
         await self._write(work, matter, taken, ("LEGAL_APPROVED", by), grounds)
@@ -105,9 +133,11 @@ class Escalating:
         loan, said = (grounds.case.borrower_ref, matter.loan_id), f"{taken.step} on {taken.on}"
         version = grounds.policy.version
         await trail.decided(work, loan, taken.on, what[0], what[1], said, version)
-        await work.put(matter, _key(grounds.case))
+        await work.put(matter, matter.matter_id)
 
-    async def _before(self, work: Work, loan_id: str) -> tuple[Matter, Grounds]:
+    async def _before(
+        self, work: Work, loan_id: str, final_due_on: date | None = None
+    ) -> tuple[Matter, Grounds]:
         case = require_open(await self.desk.case(work, loan_id), loan_id)
         view = await self.desk.view(work, case)
         assert view.debtor is not None
@@ -116,26 +146,31 @@ class Escalating:
         shields = policies.rules_for(view.debtor, today).every_shield
         debtor = await self.desk.contacting.shielded(work, view.debtor)
         grounds = Grounds(policy, case, debtor, _tried(view, policy), today, shields)
-        return await self._matter(work, view), grounds
+        return await self._matter(work, view, final_due_on), grounds
 
-    def _notices(self, view: View) -> tuple[date, ...]:
-        """Return the days on which a demand left the house in this episode, oldest first."""
+    def _demands(self, view: View) -> list[tuple[date, bool]]:
+        """
+        Return the days on which a demand left the house in this time of being late.
+
+        Each with whether it told of the credit registry: only letters whose words are known can.
+        """
         if view.debtor is None:
-            return ()
-        opened_on, templates = view.case.episodes[-1].opened_on, ()
+            return []
+        opened_on, policy = view.case.episodes[-1].opened_on, None
         with suppress(LegalPolicyNotFound):
-            templates = self.policy(view.debtor, opened_on).notice_templates
+            policy = self.policy(view.debtor, opened_on)
+        words, templates = (policy.report_words, policy.notice_templates) if policy else ({}, ())
         sent = [
-            one.sent_at.date()
+            (one.sent_at.date(), one.says(words.get(one.language, "")))
             for one in view.messages
             if one.state in ARRIVES and one.sent_at and one.template in templates
         ]
         given = [
-            one.at.date()
+            (one.at.date(), False)
             for one in view.attempts
             if one.purpose is Purpose.LEGAL_NOTICE and one.outcome in ARRIVED
         ]
-        return tuple(sorted({day for day in (*sent, *given) if day >= opened_on}))
+        return [row for row in (*sent, *given) if row[0] >= opened_on]
 
     def policy(self, debtor: Debtor, on: date) -> LegalPolicy:
         """Return the legal policy of a debtor; raise LegalPolicyNotFound."""
@@ -163,9 +198,15 @@ class Escalating:
         return text, hashlib.sha256(text.encode()).hexdigest()
 
 
-def _key(case: Case) -> str:
-    """Return the key of the matter of a case's last episode; each has its own."""
-    return f"{case.loan_id}/{len(case.episodes)}"
+async def _matters(work: Work, loan_id: str) -> list[Matter]:
+    """Return the matters of a loan; before they had ids they were kept by number of episode."""
+    numbered = [loan_id, *(f"{loan_id}/{number}" for number in range(1, NUMBERED_MOST))]
+    older = await work.get_all(Matter, numbered)
+    found = work.every(Matter, after=f"{loan_id}/", before=f"{loan_id}0")
+    return [
+        *(msgspec.structs.replace(one, matter_id=key) for key, one in older.items()),
+        *[one async for one in found if one.matter_id and one.matter_id not in older],
+    ]
 
 
 def _tried(view: View, policy: LegalPolicy) -> Tried:

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from services.collections.domain.contact_rules import Rules, rules_in_force
 from services.collections.domain.debtor import Debtor
-from services.collections.domain.legal import LegalPolicy, legal_in_force
+from services.collections.domain.matter import LegalPolicy, legal_in_force
 from services.collections.domain.message import Letter
 from services.collections.domain.permit import Permit
 from services.collections.domain.treatment import Strategy, strategy_in_force

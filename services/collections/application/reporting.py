@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from services.collections.domain.case import Case
 from services.collections.domain.debtor import Attempt, Debtor
 from services.collections.domain.figures import Book
-from services.collections.domain.legal import Matter
+from services.collections.domain.matter import Matter
 from services.collections.domain.message import Message
 from shared.runtime.records import Records
 

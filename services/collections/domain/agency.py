@@ -10,7 +10,7 @@ import msgspec
 from services.collections.domain.case import Case
 from services.collections.domain.contact_rules import Outcome, ProtectionKind
 from services.collections.domain.debtor import Attempt, Debtor
-from services.collections.domain.legal import Matter, Step
+from services.collections.domain.matter import Matter, Step
 from shared.kernel.errors import NotFound, Refused
 
 LOOK_BACK_DAYS, DELETION_DAYS = 30, 30

@@ -125,7 +125,8 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
         ]
         days = [fact.effective_on for fact in self.facts]
         seen = max([*days, *([self.seen_on] if self.seen_on else [])], default=None)
-        return standings(self.promises, money, seen)
+        free = [one.closed_on for one in self.episodes if one.closed_on is not None]
+        return standings(self.promises, money, seen, free)
 
 
 _STAGES = ("GRACE", "M1", "M2", "M3", "M4", "M5", "M6", "M7")
@@ -191,8 +192,8 @@ def changes_between(before: Case, after: Case) -> list[str]:
     Name what is new in a case.
 
     Returns:
-        In this order: case_opened, promise_kept, promise_part_kept, promise_broken, stage_entered,
-        history_restated, case_charged_off, case_closed.
+        In this order: case_opened, promise_kept, promise_part_kept, promise_broken, promise_void,
+        stage_entered, history_restated, case_charged_off, case_closed.
     """
     old, new = before.episodes, after.episodes
     happened = []
@@ -201,10 +202,11 @@ def changes_between(before: Case, after: Case) -> list[str]:
     happened += _promise_changes(before, after)
     was = old[-1] if old else None
     now = new[-1] if new else None
-    known = was.stages if was is not None and was.is_open else ()
-    if now is not None and now.is_open and now.stages and now.stages[-1] not in known:
+    entered = was.stages if was is not None and was.is_open else ()
+    if now is not None and now.is_open and now.stages and now.stages[-1] not in entered:
         happened.append("stage_entered")
-    if after.facts and after.last.type == "TIMELINE_RESTATED" and after.last not in before.facts:
+    known = {fact.sequence for fact in before.facts}
+    if any(f.type == "TIMELINE_RESTATED" and f.sequence not in known for f in after.facts):
         happened.append("history_restated")
     if now is not None and now.charged_off and not (was is not None and was.charged_off):
         happened.append("case_charged_off")

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from services.collections.domain.case import Case, Fact, money_of
 from services.collections.domain.contact_rules import Outcome
 from services.collections.domain.figures import Book, Span
-from services.collections.domain.legal import Matter
+from services.collections.domain.matter import Matter
 from services.collections.domain.treatment import Strategy
 
 CENT = Decimal("0.01")

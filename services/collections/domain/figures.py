@@ -27,6 +27,9 @@ LEFT = (
 """A message in one of these left the house, as far as anybody knows."""
 
 
+_JUDGED = (PromiseStatus.KEPT, PromiseStatus.PART_KEPT, PromiseStatus.BROKEN)
+
+
 class Share(NamedTuple):
     """`part` of `whole`, with the bounds of the Wilson interval; None with nothing to count."""
 
@@ -80,7 +83,8 @@ def shares(book: Book, span: Span) -> list[Share]:
     Return the shares, by figure and then by arm; the arm "" is all of them.
 
     right_party: calls and visits that reached the debtor, of those by people.
-    promise_kept: promises kept, of those that came due (part kept counts as not kept).
+    promise_kept: promises kept, of those that came due (part kept counts as not kept; void ones,
+        where nothing was owed any more, do not count).
     cure: episodes that ended by money or a plan, of those that began.
     self_cure: episodes cured in grace, of those that began.
     roll_<stage>: episodes that went beyond a stage, of those that entered it.
@@ -138,7 +142,7 @@ def _of_case(case: Case, span: Span) -> Iterator[tuple[str, str, bool]]:
                 beyond = stage_rank(episode.stage) > stage_rank(stage)
                 yield f"roll_{stage.lower()}", case.arm, beyond
     for promise, standing in zip(case.promises, case.promise_standings(), strict=True):
-        if standing.status is not PromiseStatus.OPEN and span.holds(promise.due_on):
+        if standing.status in _JUDGED and span.holds(promise.due_on):
             yield "promise_kept", case.arm, standing.status is PromiseStatus.KEPT
 
 

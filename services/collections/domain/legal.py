@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, timedelta
-from enum import StrEnum
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -14,7 +13,7 @@ from services.collections.domain.case import Case
 from services.collections.domain.contact_rules import ProtectionKind, Shield
 from services.collections.domain.debtor import Debtor
 from services.collections.domain.hardship import ApproverIsProposer, same_person
-from shared.kernel.dates import add_months
+from services.collections.domain.matter import LegalPolicy, Matter, Step, Taken
 from shared.kernel.errors import InvalidArgument, NotFound, Refused
 
 
@@ -24,10 +23,6 @@ class LegalStepNotFound(NotFound):
 
 class LegalStepAlreadyOpen(Refused):
     """A legal step waits for approval."""
-
-
-class LegalPolicyNotFound(Refused):
-    """The debtor's jurisdiction has no legal policy."""
 
 
 class LegalDateTooFar(InvalidArgument):
@@ -58,100 +53,6 @@ class LegalPersonProtected(Refused):
     """The debtor is protected from legal steps now."""
 
 
-class Step(StrEnum):
-    """The rungs in order; reporting and placement stand beside them."""
-
-    DEMAND = "DEMAND"
-    MEDIATION = "MEDIATION"
-    FILING = "FILING"
-    JUDGMENT = "JUDGMENT"
-    ENFORCEMENT = "ENFORCEMENT"
-    CREDIT_REPORT = "CREDIT_REPORT"
-    AGENCY = "AGENCY"
-
-
-class LegalPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """
-    One version of the gates of a jurisdiction.
-
-    `after` names the step before each, `days` how long ago it must be; a step is for a day from
-    `days_back_most` before today to `days_ahead_most` after it; `notice_templates` demand payment.
-    """
-
-    version: str
-    jurisdiction: str
-    effective_from: date
-    sources: tuple[str, ...]
-    after: dict[Step, Step]
-    days: dict[Step, int]
-    attempts_least: int
-    help_templates: tuple[str, ...]
-    check_days_most: int
-    cost_share_most: str
-    limitation_months: int
-    enforcement_months: int
-    days_back_most: int
-    days_ahead_most: int
-    notice_templates: tuple[str, ...]
-    protections: tuple[ProtectionKind, ...]
-
-
-class Taken(msgspec.Struct, frozen=True, kw_only=True):
-    """One step, proposed or approved."""
-
-    step: Step
-    on: date
-    proposed_by: str
-    cost_minor: int = 0
-    approved_by: str = ""
-
-
-class Matter(msgspec.Struct, frozen=True, kw_only=True):
-    """
-    How far a loan is on the ladder in one episode of being late.
-
-    `notices` are the days on which a demand left the house, in writing.
-    """
-
-    loan_id: str
-    due_on: date
-    steps: tuple[Taken, ...] = ()
-    checked_on: date | None = None
-    may_go_on: bool = False
-    notices: tuple[date, ...] = ()
-
-    def taken(self, step: Step) -> Taken | None:
-        """Return the last approved step of a kind."""
-        return next((t for t in reversed(self.steps) if t.step is step and t.approved_by), None)
-
-    def done_on(self, step: Step) -> date | None:
-        """Return when the last approved step of a kind was done; a demand when it was sent."""
-        taken = self.taken(step)
-        if taken is None or step is not Step.DEMAND:
-            return taken.on if taken else None
-        return min((day for day in self.notices if day >= taken.on), default=None)
-
-    @property
-    def waiting(self) -> Taken | None:
-        """The step that waits for approval."""
-        return next((t for t in self.steps if not t.approved_by), None)
-
-    def limitation_on(self, policy: LegalPolicy) -> date:
-        """Return the last day to sue; a demand that was sent before it starts the period anew."""
-        last = add_months(self.due_on, policy.limitation_months)
-        for taken in self.steps:
-            if taken.step is Step.DEMAND and taken.approved_by:
-                sent = min((day for day in self.notices if day >= taken.on), default=None)
-                if sent is not None and sent <= last:
-                    last = add_months(sent, policy.limitation_months)
-        return last
-
-    def enforcement_until(self, policy: LegalPolicy) -> date | None:
-        """Return the last day to apply for enforcement; None before judgment."""
-        judgment = self.taken(Step.JUDGMENT)
-        return add_months(judgment.on, policy.enforcement_months) if judgment else None
-
-
 class Tried(msgspec.Struct, frozen=True, kw_only=True):
     """What was tried before: attempts and messages, and whether help was offered."""
 
@@ -168,20 +69,6 @@ class Grounds(NamedTuple):
     tried: Tried
     today: date
     shields: tuple[Shield, ...] = ()
-
-
-def legal_in_force(rows: Sequence[LegalPolicy], jurisdiction: str, on: date) -> LegalPolicy:
-    """
-    Return the newest legal policy of a jurisdiction on a date, or the oldest it has.
-
-    Raises:
-        LegalPolicyNotFound: it has none: no step may be taken there.
-    """
-    ours = [row for row in rows if row.jurisdiction == jurisdiction]
-    if not ours:
-        raise LegalPolicyNotFound(f"none for {jurisdiction[:20]!r}", field="loan_id")
-    begun = [row for row in ours if row.effective_from <= on]
-    return max(begun or ours, key=lambda row: row.effective_from)
 
 
 def proposed(matter: Matter, taken: Taken, grounds: Grounds) -> Matter:
@@ -270,7 +157,7 @@ def _check_order(matter: Matter, taken: Taken, policy: LegalPolicy) -> None:
     before = policy.after.get(taken.step)
     if before is None:
         return
-    last, days = matter.done_on(before), policy.days.get(taken.step, 0)
+    last, days = matter.done_on(before, taken.step), policy.days.get(taken.step, 0)
     if last is None or taken.on < last + timedelta(days=days):
         raise LegalStepOutOfOrder(
             f"{taken.step} too early", field="step", expected=f"{days} days after {before}"

@@ -55,6 +55,10 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     subject: str = ""
     text: str = ""
 
+    def says(self, words: str) -> bool:
+        """Say whether its text has these words in it; none are in none."""
+        return bool(words) and words in self.text
+
 
 class Letter(NamedTuple):
     """What goes out; `wording` names the very version of the template."""

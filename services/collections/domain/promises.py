@@ -17,13 +17,18 @@ class PromisePartsInvalid(InvalidArgument):
     """The parts of a promise are not in order of their dates."""
 
 
+class PromiseTooFar(InvalidArgument):
+    """A part of a promise is due too long after the one before: till then nobody would remind."""
+
+
 class PromiseStatus(StrEnum):
-    """Whether a promise was kept."""
+    """Whether a promise was kept; VOID when nothing was owed any more before it was missed."""
 
     OPEN = "OPEN"
     KEPT = "KEPT"
     BROKEN = "BROKEN"
     PART_KEPT = "PART_KEPT"
+    VOID = "VOID"
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -80,7 +85,10 @@ class Standing(NamedTuple):
 
 
 def standings(
-    promises: Sequence[Promise], money: Sequence[Money], seen_on: date | None
+    promises: Sequence[Promise],
+    money: Sequence[Money],
+    seen_on: date | None,
+    free_on: Sequence[date] = (),
 ) -> tuple[Standing, ...]:
     """
     Judge promises by money; a function of sets, so order and repetition of news do not matter.
@@ -89,6 +97,7 @@ def standings(
         promises: In the order in which they were made.
         money: All that came and was taken back, by value date.
         seen_on: How far the book has come; None before anything was seen.
+        free_on: Days on which nothing was owed any more, oldest first.
     Returns:
         One per promise, in the same order. Money counts once: for the part that is due first.
     """
@@ -112,7 +121,8 @@ def standings(
         _take(left, promise.made_on, promise.last_on, missing, counted[promise.promise_id])
     for promise in promises:
         taken = counted[promise.promise_id]
-        status = _status(promise, taken, seen_on)
+        free = next((day for day in free_on if day >= promise.made_on), None)
+        status = _status(promise, taken, seen_on, free)
         judged[promise.promise_id] = Standing(promise.promise_id, status, sum(taken.values()))
     return tuple(judged[promise.promise_id] for promise in promises)
 
@@ -131,25 +141,38 @@ def _take(
     return found
 
 
-def _status(promise: Promise, counted: dict[date, int], seen_on: date | None) -> PromiseStatus:
+def _status(
+    promise: Promise, counted: dict[date, int], seen_on: date | None, free_on: date | None
+) -> PromiseStatus:
     paid, wanted, short = sum(counted.values()), 0, False
     for part in promise.parts:
         wanted += part.amount_minor
         last = part.due_on + timedelta(days=promise.tolerance_days)
         by_then = sum(amount for day, amount in counted.items() if day <= last)
         met = by_then >= wanted - promise.tolerance_minor
-        short = short or (not met and seen_on is not None and seen_on > last)
+        owed = free_on is None or last < free_on
+        short = short or (owed and not met and seen_on is not None and seen_on > last)
     if not short:
-        met = paid >= promise.amount_minor - promise.tolerance_minor
-        return PromiseStatus.KEPT if met else PromiseStatus.OPEN
+        if paid >= promise.amount_minor - promise.tolerance_minor:
+            return PromiseStatus.KEPT
+        return PromiseStatus.OPEN if free_on is None else PromiseStatus.VOID
     return PromiseStatus.PART_KEPT if paid > 0 else PromiseStatus.BROKEN
 
 
-def a_promise(promise: Promise) -> Promise:
-    """Return a promise whose parts follow one another, or raise PromisePartsInvalid."""
+def a_promise(promise: Promise, days_most: int) -> Promise:
+    """
+    Return a promise whose parts follow one another, none too long after the one before.
+
+    Raises:
+        PromisePartsInvalid, PromiseTooFar
+    """
     days = [part.due_on for part in promise.parts]
     if days != sorted(set(days)) or days[0] < promise.made_on:
         raise PromisePartsInvalid(
             "parts out of order", field="parts", expected=f"dates that rise, from {promise.made_on}"
         )
+    for before, day in zip([promise.made_on, *days], days, strict=False):
+        if (day - before).days > days_most:
+            last = before + timedelta(days=days_most)
+            raise PromiseTooFar(f"{day}", field="due_on", expected=f"until {last}")
     return promise

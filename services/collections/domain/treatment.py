@@ -64,8 +64,10 @@ class Strategy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     One version of how cases are treated.
 
     `experiment` salts the hash, so that a new experiment deals the arms anew; `stale_days` is how
-    old a message's reason may be; `price_minor` is what an attempt costs; the rest are the house's
-    numbers for promises and plans.
+    old a message's reason may be, then it is asked about anew; `pay_within_days` is what a letter
+    gives; a promise is of the last `promise_days_back_most` days, and no part of it is more than
+    `promise_days_most` after the one before. `price_minor` is what an attempt costs; the rest are
+    the house's numbers for promises and plans.
     """
 
     version: str
@@ -77,6 +79,9 @@ class Strategy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     stale_days: int = 7
     promise_tolerance_minor: int = 0
     promise_tolerance_days: int = 0
+    promise_days_most: int = 90
+    promise_days_back_most: int = 30
+    pay_within_days: int = 15
     affordable_share: str = "0.8"
     probation_months: int = 3
     jurisdiction_of_currency: dict[str, str] = {}

@@ -15,6 +15,7 @@ from services.collections.application.planning import Planning
 from services.collections.domain.case import Case, CaseNotFound, require_open, with_promise
 from services.collections.domain.contact_gate import ContactRefused
 from services.collections.domain.hardship import Budget
+from services.collections.entrypoints.answers import first_answer
 from shared.kernel.dates import parse_date
 from shared.runtime.records import Work
 from shared.runtime.requests import a_number, a_text, an_id
@@ -110,8 +111,8 @@ class CollectionsService(CollectionsServiceServicer):
         """Record a promise to pay."""
         made_on = parse_date(request.made_on, field="made_on")
         strategy = self.desk.contacting.policies.strategy(made_on)
-        tolerance = (strategy.promise_tolerance_minor, strategy.promise_tolerance_days)
-        promise = wire.promise(request, tolerance)
+        promise = wire.promise(request, strategy)
+        self.desk.sending.clock.lately(made_on, "made_on", strategy.promise_days_back_most)
         return await self._change(
             request,
             lambda case: with_promise(case, promise, request.amount.currency),
@@ -134,8 +135,7 @@ class CollectionsService(CollectionsServiceServicer):
         """Propose a hardship plan, as the ledger previews it."""
         an_id(request.request_id, "request_id")
         loan_id = an_id(request.loan_id, "loan_id")
-        async with self.desk.records.work() as work:
-            first = await work.answered(request, pb.Case)
+        first = await first_answer(self.desk.records, request, pb.Case)
         if first is not None:
             return first
         plan = await self.planning.previewed(loan_id, wire.plan(request), request.request_id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from datetime import date
 from typing import Any
 
 from lending.collections.v1 import recovery_service_pb2 as pb
@@ -14,8 +15,10 @@ from services.collections.application.escalating import Escalating
 from services.collections.application.placing import Placing
 from services.collections.domain import claims
 from services.collections.domain.claims import Claim
-from services.collections.domain.legal import Matter
+from services.collections.domain.matter import Matter
+from services.collections.entrypoints.answers import first_answer
 from shared.kernel.dates import parse_date
+from shared.kernel.errors import LendingError
 from shared.runtime.records import Work
 from shared.runtime.requests import a_text, an_amount, an_id
 
@@ -55,6 +58,9 @@ class RecoveryService(RecoveryServiceServicer):
         on = parse_date(request.filed_on, field="filed_on")
         an_amount(request.amount, "amount")
         by = a_text(request.filed_by, "filed_by")
+        first = await first_answer(self.records, request, pb.Claim)
+        if first is not None:
+            return first
         async with self.records.work() as work:
             known = await self.claiming.claim(work, request.claim_id)
         late = await self.claiming.days_past_due(known.loan_id, on)
@@ -94,13 +100,18 @@ class RecoveryService(RecoveryServiceServicer):
         return pb.ListClaimsResponse(claims=[wire.claim_message(one) for one in found])
 
     async def _matter(
-        self, request: Any, step: Callable[[Work], Awaitable[Matter]]
+        self, request: Any, step: Callable[[Work, date | None], Awaitable[Matter]]
     ) -> pb.LegalMatter:
+        """Change a matter, by the day on which the ledger says that the last instalment is due."""
         an_id(request.request_id, "request_id")
-        an_id(request.loan_id, "loan_id")
+        loan_id = an_id(request.loan_id, "loan_id")
+        first = await first_answer(self.records, request, pb.LegalMatter)
+        if first is not None:
+            return first
+        final_due_on = await self.escalating.final_due_on(loan_id)
 
         async def act(work: Work) -> pb.LegalMatter:
-            return await self._shown(work, await step(work))
+            return await self._shown(work, await step(work, final_due_on))
 
         return await self.records.answer_once(request, pb.LegalMatter, act)
 
@@ -114,21 +125,21 @@ class RecoveryService(RecoveryServiceServicer):
         """Propose the next legal step."""
         taken = wire.taken(request)
         return await self._matter(
-            request, lambda work: self.escalating.propose(work, request.loan_id, taken)
+            request, lambda work, due: self.escalating.propose(work, request.loan_id, taken, due)
         )
 
     async def ApproveLegalStep(self, request: Any, context: Any) -> pb.LegalMatter:
         """Approve it, by another person."""
         by = a_text(request.approved_by, "approved_by").strip()
         return await self._matter(
-            request, lambda work: self.escalating.approve(work, request.loan_id, by)
+            request, lambda work, due: self.escalating.approve(work, request.loan_id, by, due)
         )
 
     async def WithdrawLegalStep(self, request: Any, context: Any) -> pb.LegalMatter:
         """Take back the step that waits."""
         by = a_text(request.withdrawn_by, "withdrawn_by").strip()
         return await self._matter(
-            request, lambda work: self.escalating.withdraw(work, request.loan_id, by)
+            request, lambda work, _: self.escalating.withdraw(work, request.loan_id, by)
         )
 
     async def RecordPersonCheck(self, request: Any, context: Any) -> pb.LegalMatter:
@@ -137,16 +148,26 @@ class RecoveryService(RecoveryServiceServicer):
         by, note = a_text(request.checked_by, "checked_by"), a_text(request.note, "note")
         return await self._matter(
             request,
-            lambda work: self.escalating.check(
-                work, request.loan_id, on, by, note, may_go_on=request.may_go_on
+            lambda work, due: self.escalating.check(
+                *(work, request.loan_id, on, by, note),
+                may_go_on=request.may_go_on,
+                final_due_on=due,
             ),
         )
 
     async def GetLegalMatter(self, request: Any, context: Any) -> pb.LegalMatter:
-        """Return the legal matter of a loan."""
+        """Return the legal matter of a loan; while the ledger is away, as it was last known."""
+        loan_id, due = an_id(request.loan_id, "loan_id"), None
         async with self.records.work() as work:
-            case = await self.claiming.case(work, an_id(request.loan_id, "loan_id"))
-            return await self._shown(work, await self.escalating.matter(work, case))
+            await self.claiming.case(work, loan_id)
+        try:
+            due = await self.escalating.final_due_on(loan_id)
+        except LendingError as away:
+            if not away.retry:
+                raise
+        async with self.records.work() as work:
+            case = await self.claiming.case(work, loan_id)
+            return await self._shown(work, await self.escalating.matter(work, case, due))
 
     async def PlaceWithAgency(self, request: Any, context: Any) -> pb.PlaceWithAgencyResponse:
         """Give a loan to an agency."""

@@ -16,7 +16,8 @@ from services.collections.domain.agency import AgencyNotApproved, LoanAlreadyPla
 from services.collections.domain.case import Case
 from services.collections.domain.contact_rules import Channel, Outcome, Purpose
 from services.collections.domain.debtor import Attempt
-from services.collections.domain.legal import LegalPersonProtected, Matter, Step, Taken
+from services.collections.domain.legal import LegalPersonProtected
+from services.collections.domain.matter import Matter, Step, Taken
 from services.collections.domain.task import Task
 from shared.runtime.record_tables import OUTBOX
 from tests.services.collections.house import a_house, event, hear

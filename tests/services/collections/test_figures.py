@@ -12,7 +12,7 @@ from services.collections.domain.contact_rules import Channel, Outcome, Party
 from services.collections.domain.costs import Cost, costs
 from services.collections.domain.debtor import Attempt, Debtor
 from services.collections.domain.figures import Book, Span, months, shares
-from services.collections.domain.legal import Matter, Step, Taken
+from services.collections.domain.matter import Matter, Step, Taken
 from tests.services.collections.people import POLICIES, attempt, shielded
 from tests.services.collections.test_case import heard
 

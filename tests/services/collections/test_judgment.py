@@ -9,7 +9,8 @@ import pytest
 
 from services.collections.domain.contact_rules import ProtectionKind
 from services.collections.domain.debtor import Protection
-from services.collections.domain.legal import Grounds, Matter, approved, proposed
+from services.collections.domain.legal import Grounds, approved, proposed
+from services.collections.domain.matter import Matter
 from shared.kernel.errors import LendingError
 from tests.services.collections.test_recovery import CASE, DEBTOR, FEW, LADDER, POLICY, done
 

@@ -14,13 +14,8 @@ from services.collections.domain.case import Case
 from services.collections.domain.contact_rules import Channel, Outcome, Purpose
 from services.collections.domain.debtor import Attempt
 from services.collections.domain.hardship import Plan, PlanNotFound
-from services.collections.domain.legal import (
-    LegalStepNotFound,
-    LegalStepOutOfOrder,
-    Matter,
-    Step,
-    Taken,
-)
+from services.collections.domain.legal import LegalStepNotFound, LegalStepOutOfOrder
+from services.collections.domain.matter import Matter, Step, Taken
 from tests.services.collections.house import LedgerByHand, a_house, event, hear
 
 
