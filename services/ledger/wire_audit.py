@@ -144,7 +144,9 @@ _OF_TODAY = (
     "__main__.py",
     "verify.py",
     "README.txt",
+    "approvals.json",
 )
+"""Files of a pack whose bytes the hash of a read leaves out. The last came later; it is proven."""
 
 
 def _look(line: Timeline, explained: list[str]) -> pb.LoanLook:

@@ -17,6 +17,7 @@ MODULES = (
     "approvals",
     "journals",
     "verify_books",
+    "verify_approvals",
     "verify_loan",
     "verify_period",
     "verify_pack",

@@ -15,6 +15,8 @@ from shared.audit.notes import Checkpoint
 from shared.audit.packing import PackInvalid
 from shared.audit.payments import check_paid, money_of
 from shared.audit.steps import Files, Step, read_leaf
+from shared.audit.verify_approvals import FOUR_EYES, held_approvals, proven_before
+from shared.audit.verify_books import Leaf
 
 
 def loan_steps(files: Files, checkpoint: Checkpoint, keys: list[str]) -> Iterator[Step]:
@@ -33,6 +35,11 @@ def loan_steps(files: Files, checkpoint: Checkpoint, keys: list[str]) -> Iterato
             raise PackInvalid(f"events.jsonl line {number}: it is {head[1]} version {head[2]}")
     yield Step("versions from the first, without a gap", len(events))
     yield _journal(files, events)
+    numbers = [int(json.loads(row)["number"]) for row in rows]
+    leaves = [Leaf(n, *event) for n, event in zip(numbers, events, strict=True)]
+    said = [*leaves, *proven_before(files, checkpoint.size, checkpoint)]
+    said.sort(key=lambda leaf: leaf.number)
+    yield Step(FOUR_EYES, held_approvals(said))
     trees = json.loads(files["explanations.json"])
     loan = json.loads(files["loan.json"])
     money = money_of(events, loan["effective_on"])

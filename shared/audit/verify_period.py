@@ -10,11 +10,11 @@ from datetime import date
 from itertools import pairwise
 from typing import Any
 
-from shared.audit.approvals import METHODS, RULE, ApprovalCheck
-from shared.audit.merkle import EMPTY, Node, consistent, grown, included, leaf_hash, root
+from shared.audit.merkle import EMPTY, Node, consistent, grown, leaf_hash, root
 from shared.audit.notes import Checkpoint
 from shared.audit.packing import PackInvalid
 from shared.audit.steps import Files, Step, checkpoint_by, read_leaf
+from shared.audit.verify_approvals import FOUR_EYES, held_approvals, proven_before
 from shared.audit.verify_books import Leaf, books_steps, same, table
 
 DAY = "BusinessDateAdvanced"
@@ -43,8 +43,9 @@ def period_steps(files: Files, end: Checkpoint, keys: list[str]) -> Iterator[Ste
     inside = _inside(period, leaves)
     yield Step(f"events of {period['since']} to {period['until']}", len(inside))
     yield Step("versions of streams without a gap", _versions(leaves))
-    before = _before(files, start.size, end)
-    yield Step("what needs four eyes was approved before", _approved(before, leaves, inside))
+    before = proven_before(files, start.size, end)
+    earlier = {leaf.number for leaf in leaves} - {leaf.number for leaf in inside}
+    yield Step(FOUR_EYES, held_approvals([*before, *leaves], earlier))
     yield from books_steps(files, period, inside, leaves)
     yield Step("the population is counted", _population(period, inside))
     yield Step(f"the sample is what {_seed(period, end)} draws", _sample(period, files, inside))
@@ -110,34 +111,6 @@ def _versions(leaves: list[Leaf]) -> int:
             raise PackInvalid(f"event {leaf.number}: {stream} goes on with version {version}")
         versions[stream] = version
     return len(versions)
-
-
-def _before(files: Files, size: int, end: Checkpoint) -> list[Leaf]:
-    """Rules and approvals from before the pack, each under the last root; rules without a gap."""
-    found = []
-    for line, row in enumerate(json.loads(files["approvals.json"]), start=1):
-        path = [base64.b64decode(step, validate=True) for step in row["path"]]
-        digest = leaf_hash(row["leaf"].encode())
-        held = included(row["number"], end.size, digest, path, end.root)
-        if not held or row["number"] >= size:
-            raise PackInvalid(f"approvals.json entry {line}: not under the signed root")
-        found.append(Leaf(row["number"], *read_leaf(row["leaf"])))
-    return sorted(found, key=lambda leaf: leaf.number)
-
-
-def _approved(before: list[Leaf], leaves: list[Leaf], inside: list[Leaf]) -> int:
-    """Hold each change of the period against the rule of its time, and the words given on it."""
-    rules = [leaf.head[2] for leaf in (*before, *leaves) if leaf.head[1] == RULE]
-    if rules != list(range(1, len(rules) + 1)):
-        raise PackInvalid("approvals.json: a change of the rule is left out")
-    check, counted = ApprovalCheck(), {leaf.number for leaf in inside}
-    for leaf in (*before, *leaves):
-        if leaf.name not in METHODS or leaf.number in counted:
-            check.take(leaf.name, leaf.said, f"event {leaf.number}")
-    check.finish()
-    if check.wrong:
-        raise PackInvalid(check.wrong[0])
-    return check.held
 
 
 def _population(period: dict[str, Any], inside: list[Leaf]) -> int:

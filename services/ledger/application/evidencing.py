@@ -26,6 +26,7 @@ from services.ledger.domain.refusals import LoanNotFound
 from services.ledger.domain.status import status_on
 from services.ledger.domain.timeline import Timeline
 from shared.audit import packing
+from shared.audit.approvals import METHODS, RULE
 from shared.audit.checkpoints import Signer
 from shared.audit.notes import signatures
 from shared.audit.one_file import verifier_program
@@ -50,21 +51,23 @@ page.html           the same to look at in a browser: a plot, tables, each figur
 timeline.csv        what was recorded, when it counts, and how late the loan was after it
 schedule.csv        instalments: due and paid           past_due.csv   the same by due date
 journal.csv         the double-entry lines of each event; debit above zero
+approvals.json      rules of four eyes, approvals and answered requests of its changes, proven
 rotations.json      changes of the log's key, each signed by both keys
 MANIFEST.txt        hashes of all files, signed with the log's key; BLOCKS.txt: of their parts
 
 Amounts are in minor units, such as cents.
 
 The check holds: every byte as it was signed; every event under the signed root, the loan's from
-its first without a gap; journal.csv as the events post, each event's lines at zero; every figure
+its first without a gap; what needed a second person, by the rules that the log states, approved
+before by another for exactly that request; journal.csv as the events post, at zero; every figure
 as its tree comes to from its leaves; every payment in a tree as the event stored it, none left
 out, none that was taken back (where later knowledge moved money, that no more counts than came in).
 
 It does not recompute the leaves that are terms, due amounts, days, charges, penalty bases and
 earned interest, nor schedule.csv, past_due.csv, timeline.csv, story.txt and page.html: these are
 signed statements. Who doubts one folds events.jsonl with the ledger's program (services/ledger).
-What no pack can prove: that no event came after the last one in it. Ask for a later checkpoint
-and pack, and compare.
+What no pack can prove: that no event, and no rule of four eyes, came after the last one in it.
+Ask for a later checkpoint and pack, and compare; count the rules with those of a pack of a period.
 """
 
 
@@ -132,12 +135,22 @@ class Evidence:
             "rotations.json": json_text([event.statement for event in changed]),
             "events.jsonl": jsonl_text(proven(proof) for proof in proofs),
             "loan.json": json_text(said),
+            "approvals.json": json_text(await self._approvals(events, sealed)),
             **_figures(account, line, events),
             **program(),
         }
         text = signatures(sealed.note)[0]
         data = packing.closed(files, packing.LOAN_TITLE, text, signer.sign_text)
         return Pack(data, on, sealed)
+
+    async def _approvals(self, events: Sequence[Fact], sealed: Sealed) -> list[dict[str, Any]]:
+        """Prove the rules of four eyes, and of each change its approvals and its answer."""
+        asked = {event.request_id for event in events if type(event).__name__ in METHODS}
+        streams = [f"{kind}/{name}" for name in sorted(asked) for kind in ("approval", "request")]
+        found = []
+        for name in (RULE, *streams):
+            found += await self.prover.stream(name, sealed.size, sealed)
+        return [proven(proof) for proof in found]
 
     def _event(self, proof: EventProof) -> Fact:
         head, _, state = proof.leaf.partition(b"\n")

@@ -37,7 +37,8 @@ def signer(tmp_path: Path):
 
 def pack(signer, **files: bytes) -> bytes:
     """Return a pack of some files that the log's own key signed."""
-    whole = {"checkpoint.txt": signer.sign(CHECKPOINT).encode(), "rotations.json": b"[]", **files}
+    none = {"rotations.json": b"[]", "approvals.json": b"[]"}
+    whole = {"checkpoint.txt": signer.sign(CHECKPOINT).encode(), **none, **files}
     whole["verifier.txt"] = signer.verifier.encode()
     return closed(whole, LOAN_TITLE, CHECKPOINT.text, signer.sign_text)
 
