@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import Any
 
 from services.ledger.domain import policies
-from services.ledger.domain.replay import penalty_interest
+from services.ledger.domain.penalty import penalty_interest
 from shared.kernel import dates, rates
 from tests.cases.annual_rates import apr_eu, apr_us
 from tests.cases.inputs import Case, convention, day, dec, first

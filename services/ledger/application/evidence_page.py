@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 from html import escape
@@ -12,9 +11,10 @@ from services.ledger.domain.delinquency import past_due_table
 from services.ledger.domain.events import Fact, TransitionRecorded
 from services.ledger.domain.explain import FIGURES, explain, figures
 from services.ledger.domain.loan_account import LoanAccount
-from services.ledger.domain.replay import at, begin, proceed
+from services.ledger.domain.replay import begin
 from services.ledger.domain.status import status_on
 from services.ledger.domain.timeline import Timeline
+from services.ledger.domain.walk import Walk
 from shared.kernel.money import format_amount
 
 WIDTH, HEIGHT = 760, 120
@@ -130,10 +130,5 @@ def _plot(account: LoanAccount, on: date) -> str:
 
 def _late(account: LoanAccount, first: date, span: int) -> list[int]:
     """Return the days past due on each day from the first, in one walk."""
-    line, found = begin(account.terms, first, account.disbursed_minor), []
-    coming = deque(account.counting)
-    for day in (first + timedelta(days=k) for k in range(span + 1)):
-        while coming and coming[0].effective_on <= day:
-            proceed(line, (coming.popleft(),), day)
-        found.append(at(line, day).days_past_due)
-    return found
+    walk = Walk(begin(account.terms, first, account.disbursed_minor), account.counting)
+    return [walk.days_past_due(first + timedelta(days=k)) for k in range(span + 1)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import date
-from itertools import takewhile
 from typing import Any
 
 import msgspec
@@ -21,6 +20,7 @@ from services.ledger.domain.delinquency import (
 from services.ledger.domain.facts import LoanStatus
 from services.ledger.domain.loan_account import LoanAccount, evolve
 from services.ledger.domain.timeline import Timeline
+from services.ledger.domain.trail import Trail
 
 
 def aftermath(
@@ -40,8 +40,7 @@ def aftermath(
     assert command.business_on is not None
     today = max(command.business_on, after.disbursed_on or command.business_on)
     old = before.timeline(today)
-    superseded = list(takewhile(lambda row: row[1] > fact.effective_on, reversed(before.aged)))
-    superseded.reverse()
+    superseded = _after(before.aged, fact.effective_on)
     most, new = after.walked([row[1] for row in superseded], today) if superseded else (0, None)
     new = new or after.timeline(today)
     assert new is not None
@@ -59,6 +58,15 @@ def aftermath(
     if open_still and not new.owes(1) and not isinstance(fact, ev.LoanChargedOff):
         events.append(ev.LoanSettled(**stamp(command, fact.effective_on)))
     return events
+
+
+def _after(aged: Trail[tuple[int, date, int]], on: date) -> list[tuple[int, date, int]]:
+    """Return the standings at the end that were recorded of days after a date."""
+    rows = list(aged)
+    first = len(rows)
+    while first and rows[first - 1][1] > on:
+        first -= 1
+    return rows[first:]
 
 
 _ENDED = (LoanStatus.SETTLED, LoanStatus.WRITTEN_OFF, LoanStatus.CANCELLED)
@@ -108,13 +116,13 @@ def _restated(
     reallocated = _reallocated(old, new)
     if not superseded and not reallocated:
         return None
-    latest = max((*(row[1] for row in superseded), fact.effective_on))
+    latest = max([fact.effective_on, *[row[1] for row in superseded]])
     return ev.TimelineRestated(
         **stamp(command, fact.effective_on, f"{type(fact).__name__} counts earlier"),
         cause_version=after.version,
-        superseded_versions=tuple(row[0] for row in superseded),
+        superseded_versions=tuple([row[0] for row in superseded]),
         to_on=latest,
-        days_past_due_max_before=max((row[2] for row in superseded), default=0),
+        days_past_due_max_before=max([row[2] for row in superseded], default=0),
         days_past_due_max_after=days_past_due_max,
         reallocated=tuple(reallocated),
     )

@@ -8,8 +8,8 @@ from typing import Any
 
 from services.ledger.domain.cure import days_counted, days_paused
 from services.ledger.domain.delinquency import standing_of
+from services.ledger.domain.penalty import penalty_year
 from services.ledger.domain.refusals import FigureUnknown
-from services.ledger.domain.replay import penalty_year
 from services.ledger.domain.timeline import Charge, Row, Timeline, interest_earned
 from services.ledger.domain.waterfall import Component
 

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections import deque
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from datetime import date
-from itertools import zip_longest
 from operator import attrgetter
 from typing import NamedTuple, TypeVar
 
 from services.ledger.domain.facts import MoneyFact
 from services.ledger.domain.head import BeyondHead
-from services.ledger.domain.replay import at, begin, proceed
+from services.ledger.domain.replay import at, begin
 from services.ledger.domain.terms import Terms
 from services.ledger.domain.timeline import Timeline
 from services.ledger.domain.trail import Trail
+from services.ledger.domain.walk import Walk, proceed
 from shared.kernel.bounded import Bounded
 
 KEPT_BYTES_MAX = 128 << 20
@@ -170,22 +169,18 @@ class Keeper:
         Returns:
             The most days past due on any of the days, and the loan on the date arrived at.
         """
-        stood, kept = None, self.lines.get(loan_id)
+        stood, kept, most = None, self.lines.get(loan_id), 0
         line, done = _start(kept, terms, disbursed, counting, min((*days, on)))
-        coming, looks, most = deque(counting[done:]), sorted(set(days)), 0
-
-        def pass_to(day: date) -> None:
-            nonlocal stood
-            while coming and coming[0].effective_on <= day:
-                proceed(line, (coming.popleft(),), day)
-                stood = None if coming else line.copied()
-
-        for day, after in zip_longest(looks, looks[1:]):
-            pass_to(day)
-            # Until a fact counts, days past due only grow: the last day before it has the most.
-            if after is None or (coming and coming[0].effective_on <= after):
-                most = max(most, at(line, day).days_past_due)
-        pass_to(on)
+        coming, looks = counting[done:], sorted(set(days))
+        walk = Walk(line, coming)
+        # Until a fact counts, days past due only grow: the last day before it has the most.
+        last = {bisect_left(looks, fact.effective_on) - 1 for fact in coming} | {len(looks) - 1}
+        for place in sorted(last - {-1}):
+            walk.count(looks[place])
+            stood = stood or walk.ended()
+            most = max(most, walk.days_past_due(looks[place]))
+        walk.count(on)
+        stood, line = stood or walk.ended(), walk.arrived()
         at(line, on)
         if stood is not None:
             past = kept.past if kept is not None and _is_of(kept, terms, disbursed) else None

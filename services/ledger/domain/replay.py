@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from datetime import date, timedelta
-from fractions import Fraction
+from datetime import date
 
 from services.ledger.domain import changes, chart
 from services.ledger.domain.allocate import Payment
@@ -18,12 +17,12 @@ from services.ledger.domain.books import (
 )
 from services.ledger.domain.facts import FactKind, MoneyFact
 from services.ledger.domain.head import head_of, rows_of
+from services.ledger.domain.penalty import pass_time
 from services.ledger.domain.periods import Draw
 from services.ledger.domain.schedule import Plan
 from services.ledger.domain.terms import Overpayment, Prepayment, Terms
-from services.ledger.domain.timeline import Charge, Row, Timeline
+from services.ledger.domain.timeline import Charge, Timeline
 from services.ledger.domain.waterfall import PaymentSource
-from shared.kernel.dates import YEAR_DAYS, DayCount
 
 
 def timeline(
@@ -34,7 +33,7 @@ def timeline(
     disbursed_minor: int | None = None,
 ) -> Timeline:
     """
-    Derive a loan on one date from its terms and facts.
+    Derive a loan on one date from its terms and facts: the definition, one fact at a time.
 
     Args:
         terms: The contract as first agreed.
@@ -46,7 +45,9 @@ def timeline(
         The Timeline: rows oldest first, balances, allocations by fact id, books by account.
     """
     line = begin(terms, disbursed_on, disbursed_minor)
-    proceed(line, in_order(facts), effective_on)
+    for fact in in_order(facts):
+        if fact.effective_on <= effective_on:
+            step(line, fact)
     return at(line, max(effective_on, disbursed_on))
 
 
@@ -68,65 +69,16 @@ def begin(
     return line
 
 
-def proceed(line: Timeline, facts: Iterable[MoneyFact], upto: date) -> None:
-    """Let facts, in order, do their work on a line; it then stands at the last of them."""
-    for fact in facts:
-        if fact.effective_on <= upto:
-            _walk(line, fact.effective_on)
-            _WORK[fact.kind](line, fact)
+def step(line: Timeline, fact: MoneyFact) -> None:
+    """Let one fact do its work on a line, whatever it is."""
+    pass_time(line, fact.effective_on)
+    _WORK[fact.kind](line, fact)
 
 
 def at(line: Timeline, on: date) -> Timeline:
     """Let time pass on a line up to a date, and return it."""
-    _walk(line, on)
+    pass_time(line, on)
     return line
-
-
-def _walk(line: Timeline, to_on: date) -> None:
-    """Accrue penalty interest on overdue principal from each due date to `to_on`."""
-    if to_on <= line.on:
-        return
-    if line.terms.penalty_rate_annual:
-        rate = Fraction(line.terms.penalty_rate_annual)
-        year = penalty_year(line.terms.day_count)
-        for row in line.rows:
-            if row.due_on >= to_on:
-                break
-            base, days = penalty_base(line.terms, row), _penalty_days(line, row, to_on)
-            if base > 0 and days > 0:
-                row.penalty_runs = _run_on(row.penalty_runs, base, days)
-                row.penalty_exact += penalty_interest(Fraction(base), rate, days, year)
-    line.on = to_on
-
-
-def _run_on(runs: tuple[tuple[int, int], ...], base: int, days: int) -> tuple[tuple[int, int], ...]:
-    """Add days to the last run of the same base, or begin another: however often one looks."""
-    if runs and runs[-1][0] == base:
-        return (*runs[:-1], (base, runs[-1][1] + days))
-    return (*runs, (base, days))
-
-
-def penalty_base(terms: Terms, row: Row) -> int:
-    """Return what bears penalty interest: overdue principal, and interest if the terms say so."""
-    unpaid_interest = row.interest_due - row.interest_paid if terms.penalty_on_interest else 0
-    return row.principal_unpaid + unpaid_interest
-
-
-def _penalty_days(line: Timeline, row: Row, to_on: date) -> int:
-    """Return the days since the last look that bear penalty: from the due date or after grace."""
-    free = timedelta(days=line.terms.grace_days) if line.terms.penalty_from_grace else None
-    since = row.due_on + free if free else row.due_on
-    return (to_on - max(since, line.on)).days
-
-
-def penalty_year(day_count: DayCount) -> int:
-    """Return the days of a year for penalty interest: 360 where the contract counts 360."""
-    return YEAR_DAYS.get(day_count, 360 if "THIRTY" in day_count else 365)
-
-
-def penalty_interest(principal: Fraction, rate_annual: Fraction, days: int, year: int) -> Fraction:
-    """Return penalty interest on overdue principal for whole days, exact, in the unit given."""
-    return principal * rate_annual * days / year
 
 
 def _receive(line: Timeline, fact: MoneyFact) -> None:

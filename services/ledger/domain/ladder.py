@@ -1,0 +1,194 @@
+"""Plain repayments, one after the other: up the open rows of a loan that bears nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from functools import lru_cache
+from itertools import islice
+
+from services.ledger.domain.books import book_payment
+from services.ledger.domain.facts import FactKind, MoneyFact
+from services.ledger.domain.terms import Prepayment
+from services.ledger.domain.timeline import NO_PENALTY, Allocation, Row, Timeline
+from services.ledger.domain.waterfall import (
+    INTEREST,
+    PRINCIPAL,
+    DueBucket,
+    FutureRule,
+    PaymentSource,
+    Waterfall,
+)
+
+BORROWER, HOLD, REPAYMENT = PaymentSource.BORROWER, Prepayment.HOLD, FactKind.REPAYMENT
+# By these names every repayment asks: a member of its enum takes nine times as long to look up.
+
+
+class Ladder:
+    """
+    The open rows of a loan, oldest first, and how far up them the money has come.
+
+    Repayments that go up it do what each would do through the stages of the waterfall (a law in
+    the tests). What all of them need is found once: whether the contract is plain, its open rows
+    and their principal. What they paid is booked when they leave it.
+    """
+
+    __slots__ = ("_line", "_paid", "_place", "_principal_left", "_received", "_rows")
+
+    def __init__(self, line: Timeline, rows: list[Row], principal_left: int) -> None:
+        self._line, self._rows, self._place = line, rows, 0
+        self._principal_left, self._received = principal_left, 0
+        self._paid: list[tuple[str, tuple[Allocation, ...]]] = []
+
+    @classmethod
+    def of(cls, line: Timeline, fact: MoneyFact) -> Ladder | None:
+        """Return the ladder of a loan for a fact; None if it has none, or the fact goes up none."""
+        if fact.kind is not REPAYMENT or not _is_plain(line):
+            return None
+        accrues, principal_left = bool(line.terms.penalty_rate_annual), 0
+        penalised, rows = list[Row](), list[Row]()
+        for row in line.rows:
+            principal = row.principal_due - row.principal_paid
+            if row.penalty_exact is not NO_PENALTY:
+                penalised.append(row)
+            if row.paid_on is not None:
+                if principal > 0 and accrues:
+                    return None
+                continue
+            interest = row.interest_due - row.interest_paid
+            if interest < 0 or principal < 0:
+                return None
+            if interest or principal:
+                if accrues and not rows and row.due_on < fact.effective_on:
+                    return None
+                rows.append(row)
+                principal_left += principal
+        if any(_owes_penalty(line, row) for row in penalised):
+            return None
+        return cls(line, rows, principal_left)
+
+    def climb(self, facts: Sequence[MoneyFact], first: int, upto: date) -> int:
+        """
+        Let facts do their work, from a place on, up to the first that asks for more.
+
+        Returns:
+            How many did; the loan then stands at the last of them.
+        """
+        line, paid, before = self._line, self._paid, len(self._paid)
+        for fact in islice(facts, first, None):
+            on, amount = max(line.on, fact.effective_on), fact.amount_minor
+            if fact.kind is not REPAYMENT or fact.source is not BORROWER or on > upto:
+                break
+            if not self._bears(amount, on):
+                break
+            line.on = on
+            self._received += amount
+            paid.append((fact.fact_id, self._pay(amount, on)))
+        return len(paid) - before
+
+    @property
+    def days_past_due(self) -> int:
+        """Days since the oldest due date with something unpaid, as the loan's own say."""
+        open_rows = islice(self._rows, self._place, None)
+        return max(0, next(((self._line.on - row.due_on).days for row in open_rows), 0))
+
+    def leave(self) -> None:
+        """Book what was paid, and say where it went."""
+        if not self._paid:
+            return
+        line, totals = self._line, {INTEREST: 0, PRINCIPAL: 0}
+        for _, slots in self._paid:
+            for slot in slots:
+                totals[slot.component] += slot.amount_minor
+        moved = tuple(Allocation(0, part, amount) for part, amount in totals.items() if amount)
+        book_payment(line, moved, 0, BORROWER)
+        line.received += self._received
+        line.allocations = line.allocations.grown_by(self._paid)
+
+    def _bears(self, amount: int, on: date) -> bool:
+        """Say whether an amount pays open rows only: not the loan off, and nothing planned anew."""
+        if amount >= self._principal_left:
+            return False
+        if self._line.terms.penalty_rate_annual and self._rows[self._place].due_on < on:
+            return False
+        if self._line.terms.prepayment is HOLD:
+            return True
+        for row in islice(self._rows, self._place, None):
+            if amount <= 0 or row.due_on > on:
+                break
+            amount -= row.principal_due - row.principal_paid + row.interest_due - row.interest_paid
+        return amount <= 0
+
+    def _pay(self, amount: int, on: date) -> tuple[Allocation, ...]:
+        """Pay the oldest rows, of each interest before principal; less than all that is open."""
+        left, slots = amount, []
+        while left:
+            row = self._rows[self._place]
+            before = left
+            interest = row.interest_due - row.interest_paid
+            if interest:
+                interest = min(interest, left)
+                row.interest_paid += interest
+                left -= interest
+                slots.append(Allocation(row.number, INTEREST, interest))
+            principal = row.principal_due - row.principal_paid
+            if left and principal:
+                paid = min(principal, left)
+                row.principal_paid += paid
+                self._principal_left -= paid
+                principal -= paid
+                left -= paid
+                slots.append(Allocation(row.number, PRINCIPAL, paid))
+            due_on = row.due_on
+            if due_on < on:
+                row.paid_late += before - left
+            elif due_on > on:
+                row.paid_in_advance += before - left
+            if not principal and row.interest_paid == row.interest_due:
+                row.paid_on = on
+                self._place += 1
+        return tuple(slots)
+
+
+def _is_plain(line: Timeline) -> bool:
+    """Say whether repayments into a loan can only pay instalments, in the order of their dates."""
+    if type(line.rows) is not list or line.dated_charges or line.unallocated:
+        return False
+    if line.terms.prepayment_fee_rate or any(
+        charge.paid < charge.due for charge in line.loan_charges
+    ):
+        return False
+    return _climbs(line.terms.waterfall)
+
+
+@lru_cache(maxsize=256)
+def _climbs(waterfall: Waterfall) -> bool:
+    """
+    Say whether a waterfall pays one instalment before the next, whatever stands in advance.
+
+    Then the stages that pay interest and principal pay both, in this order, and each later one
+    pays what falls due later.
+    """
+    if waterfall.vertical or waterfall.late_from_days:
+        return False
+    if waterfall.rule_for(BORROWER) is not FutureRule.NEXT:
+        return False
+    passed: list[int] = []
+    for stage in waterfall.stages:
+        parts = tuple(part for part in stage.components if part in (INTEREST, PRINCIPAL))
+        if not parts:
+            continue
+        if parts != (INTEREST, PRINCIPAL):
+            return False
+        passed += sorted(_RANKS[bucket] for bucket in stage.buckets)
+    return passed == sorted(_RANKS.values())
+
+
+_RANKS = {bucket: rank for rank, bucket in enumerate(DueBucket)}
+
+
+def _owes_penalty(line: Timeline, row: Row) -> bool:
+    """Say whether a row that was late is open still, or its penalty is."""
+    if row.paid_on is None or row.interest_paid < row.interest_due:
+        return True
+    return row.principal_paid < row.principal_due or line.penalty_due(row) > row.penalty_paid
