@@ -86,6 +86,8 @@ def charged(command: cmd.ApplyCharge, account: LoanAccount) -> ev.Fact:
     """Charge an amount."""
     guard.positive(command.amount_minor, no.ChargeNotPositive)
     guard.disbursed(account)
+    if account.status is LoanStatus.WRITTEN_OFF:
+        raise no.LoanIsSettled(f"loan {account.loan_id} is written off", field="loan_id")
     guard.since_disbursal(command, command.value_on, account)
     guard.same_currency(command.currency, account)
     if command.due_on is not None and command.due_on < command.value_on:
@@ -127,8 +129,10 @@ def refunded(command: cmd.RefundCredit, account: LoanAccount) -> ev.Fact:
     guard.since_disbursal(command, command.value_on, account)
     guard.same_currency(command.currency, account)
     assert command.business_on is not None
-    days = {command.value_on, command.business_on}
-    credit = min(guard.line_on(day, account).unallocated for day in days)
+    # What was used or paid back since is not there to be paid back before.
+    days = {fact.effective_on for fact in account.counting if fact.effective_on > command.value_on}
+    days |= {command.value_on, command.business_on}
+    credit = min(guard.line_on(day, account).unallocated for day in sorted(days))
     if command.amount_minor > credit:
         raise no.CreditBelowRefund(
             f"the credit balance is {credit}",
@@ -193,8 +197,10 @@ def guaranteed(command: cmd.PostGuaranteePayment, account: LoanAccount) -> ev.Fa
     guard.being_repaid(account)
     guard.since_disbursal(command, command.value_on, account)
     guard.same_currency(command.currency, account)
-    line = guard.line_on(command.value_on, account)
-    left = line.payoff - line.prepayment_fee(line.principal_ahead) - line.subrogated
+    assert command.business_on is not None
+    lines = [guard.line_on(day, account) for day in (command.value_on, command.business_on)]
+    owed = (line.payoff - line.prepayment_fee(line.principal_ahead) for line in lines)
+    left = max(0, min(owed) - lines[-1].subrogated)
     if command.amount_minor > left:
         raise no.ClaimAbovePayoff(
             f"{command.amount_minor} is above {left}",

@@ -211,6 +211,12 @@ def _check_agreed(terms: Terms) -> None:
             field="terms.prepayment",
             expected="HOLD with the method AGREED",
         )
+    if terms.agreed and (terms.disbursements_max > 1 or terms.down_payment_rate):
+        raise TermsInvalid(
+            "agreed amounts are those of the whole principal, paid out at once",
+            field="terms.agreed",
+            expected="one disbursement and no down payment with the method AGREED",
+        )
     if terms.agreed and sum(p for p, _ in terms.agreed) != terms.principal_minor:
         raise TermsInvalid(
             "the agreed principal does not sum to the principal",

@@ -7,17 +7,27 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from services.ledger.domain import commands as cmd
 from services.ledger.domain import refusals as no
 from services.ledger.domain.ceilings import ceiling_rate
 from services.ledger.domain.decide import decide
 from services.ledger.domain.explain import explain
+from services.ledger.domain.terms import Overpayment, RepaymentMethod
 from shared.kernel.errors import LendingError
 from tests.services.ledger.domain.desk import NOW, TERMS, Desk
 
 TODAY, LATER = date(2026, 2, 10), date(2026, 3, 10)
 APPROVED = {"reason": "reviewed", "approved_by": "Li"}
+DATES = (date(2026, 2, 5), date(2026, 3, 5))
+AGREED = replace(
+    TERMS,
+    method=RepaymentMethod.AGREED,
+    instalments=2,
+    due_dates=DATES,
+    agreed=((600_000, 100), (600_000, 100)),
+)
 PLAN = {"instalments": 6, "first_due_on": LATER, "rate_annual": Decimal("0.05"), **APPROVED}
 
 
@@ -54,6 +64,39 @@ def opened() -> Desk:
     desk = Desk()
     desk.account = None
     desk.ask(cmd.OpenLoan, borrower_ref="B", product="p", terms=TERMS)
+    return desk
+
+
+def released() -> Desk:
+    """Return a loan charged off and written off."""
+    desk = lost()
+    desk.ask(cmd.WriteOffLoan, effective_on=TODAY, **APPROVED)
+    return desk
+
+
+def refunded() -> Desk:
+    """Return a loan whose credit of 5 January was paid back, and paid in again today."""
+    desk = Desk(replace(TERMS, overpayment=Overpayment.CREDIT))
+    desk.repay("19980.00")
+    desk.go_to(date(2026, 1, 20))
+    desk.ask(cmd.RefundCredit, **cny(798_000, desk.on), reason="asked")
+    desk.go_to(TODAY)
+    desk.repay("7980.00")
+    return desk
+
+
+def nearly_paid() -> Desk:
+    """Return a loan of which 1,000.00 are left today."""
+    desk = Desk()
+    desk.go_to(TODAY)
+    desk.repay("11000.00")
+    return desk
+
+
+def unknown() -> Desk:
+    """Return a desk without a loan."""
+    desk = Desk()
+    desk.account = None
     return desk
 
 
@@ -130,8 +173,37 @@ REFUSED = [
     (returned, cmd.ReturnDisbursement, {**cny(1_200_000), **APPROVED}, "PayoutWasReturned"),
     (returned, cmd.PostRepayment, cny(5), "PayoutWasReturned"),
     (returned, cmd.ApplyCharge, {**cny(5), "reason": "x"}, "PayoutWasReturned"),
+    (released, cmd.ApplyCharge, {**cny(5), "reason": "x"}, "LoanIsSettled"),
+    (
+        refunded,
+        cmd.RefundCredit,
+        {**cny(798_000, date(2026, 1, 5)), "reason": "x"},
+        "CreditBelowRefund",
+    ),
     (active, cmd.UndoChargeOff, APPROVED, "LoanNotChargedOff"),
     (active, cmd.PostGuaranteePayment, {**cny(10**9), "guarantor_ref": "G"}, "ClaimAbovePayoff"),
+    (
+        nearly_paid,
+        cmd.PostGuaranteePayment,
+        {**cny(1_100_000, date(2026, 1, 6)), "guarantor_ref": "G"},
+        "ClaimAbovePayoff",
+    ),
+    (
+        unknown,
+        cmd.OpenLoan,
+        {"borrower_ref": "B", "product": "p", "terms": replace(AGREED, disbursements_max=2)},
+        "TermsInvalid",
+    ),
+    (
+        unknown,
+        cmd.OpenLoan,
+        {
+            "borrower_ref": "B",
+            "product": "p",
+            "terms": replace(AGREED, down_payment_rate=Decimal("0.2")),
+        },
+        "TermsInvalid",
+    ),
 ]
 ELSEWHERE = {
     "LoanNotFound": "tests below",
