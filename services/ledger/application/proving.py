@@ -15,6 +15,8 @@ from shared.audit.merkle import Node
 from shared.kernel.errors import InvalidArgument, NotFound, Unavailable
 
 SEALED_WITHIN_SECONDS, LOOK_SECONDS = 5.0, 0.01
+VERSION_MAX = 2**31 - 1
+"""Of an event in its stream: as far as every store counts."""
 
 
 class EventNotFound(NotFound):
@@ -102,7 +104,8 @@ class Prover:
             NotSealedYet: it was stored a moment ago; ask again.
         """
         name = stream or f"loan/{loan_id}"
-        stored = await asyncio.to_thread(self.log.stored, name, version)
+        known = 1 <= version <= VERSION_MAX
+        stored = await asyncio.to_thread(self.log.stored, name, version) if known else []
         if not stored:
             raise EventNotFound(f"{name} has no event {version}", field="version")
         return await self._under(stored[0], *await self._sealed(stored[0]))

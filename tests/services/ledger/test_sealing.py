@@ -92,8 +92,9 @@ def test_every_event_is_proven_and_the_log_only_grew(tmp_path: Path) -> None:
         old = read_checkpoint(first.note, sealer.signer.verifier)
         path = await prover.consistency(old.size, last.size)
         assert consistent(old.size, last.size, old.root, last.root, path)
-        with pytest.raises(EventNotFound):
-            await prover.event("L-0", 99)
+        for version in (99, 0, -(2**63), 2**63 - 1):
+            with pytest.raises(EventNotFound):
+                await prover.event("L-0", version)
         with pytest.raises(SizeUnknown):
             await prover.consistency(1, last.size + 1)
         with pytest.raises(SizeUnknown):
