@@ -214,6 +214,7 @@ ELSEWHERE = {
     "DisbursementAbovePrincipal": "test_changes_of_contract",
     "RecoveriesPosted": "test_changes_of_contract",
     "SuppositionInvalid": "test_counterfactual",
+    "SchemeNotInPolicy": "test_supposed_terms",
     "CostCeilingExceeded": "test_fifteen_defects",
     "RequestIdReused": "tests/system",
 }
