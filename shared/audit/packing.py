@@ -7,12 +7,20 @@ import io
 import re
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import BinaryIO
 
 MANIFEST, BLOCKS = "MANIFEST.txt", "BLOCKS.txt"
 LOAN_TITLE, PERIOD_TITLE = "duebook-evidence/1", "duebook-period/1"
 PACK_BYTES_MAX = 2 * 1024 * 1024 * 1024
 BLOCK_BYTES = 1024
 """So much of a file has a hash of its own, by which a changed byte is found."""
+
+PART_BYTES = 1024 * BLOCK_BYTES
+"""So much of a file on disk is in memory at a time."""
+
+Content = bytes | Path
+"""A file of a pack that is made: its bytes, or where they are."""
 
 HEAD_BYTES = 30
 """Of a file's header in a zip, before its name."""
@@ -25,24 +33,60 @@ class PackInvalid(Exception):
     """The pack is not what was signed; the message says where it first differs."""
 
 
-def packed(files: Mapping[str, bytes]) -> bytes:
+def packed(files: Mapping[str, Content]) -> bytes:
     """Return the one zip that these files make: sorted, stored, without a date."""
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-        for name in sorted(files):
-            info = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
-            info.create_system, info.external_attr = 3, 0o644 << 16
-            archive.writestr(info, files[name])
+    write_packed(buffer, files)
     return buffer.getvalue()
 
 
+def write_packed(target: BinaryIO, files: Mapping[str, Content]) -> None:
+    """Write the one zip that these files make, a part at a time."""
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
+        for name in sorted(files):
+            info = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
+            info.create_system, info.external_attr = 3, 0o644 << 16
+            info.file_size = size_of(files[name])
+            with archive.open(info, "w") as file:
+                for part in parts(files[name]):
+                    file.write(part)
+
+
 def closed(
-    files: Mapping[str, bytes], title: str, checkpoint_text: str, sign: Callable[[str], str]
+    files: Mapping[str, Content], title: str, checkpoint_text: str, sign: Callable[[str], str]
 ) -> bytes:
     """Return the pack of some files: their blocks hashed, their hashes signed."""
+    buffer = io.BytesIO()
+    write_closed(buffer, files, title, checkpoint_text, sign)
+    return buffer.getvalue()
+
+
+def write_closed(
+    target: BinaryIO,
+    files: Mapping[str, Content],
+    title: str,
+    checkpoint_text: str,
+    sign: Callable[[str], str],
+) -> None:
+    """Write the pack of some files; those on disk are never in memory as a whole."""
     whole = {**files, BLOCKS: blocks_of(files)}
     text = manifest_of(whole, checkpoint_text, title)
-    return packed({**whole, MANIFEST: sign(text).encode()})
+    write_packed(target, {**whole, MANIFEST: sign(text).encode()})
+
+
+def size_of(content: Content) -> int:
+    """Return how many bytes a file has."""
+    return len(content) if isinstance(content, bytes) else content.stat().st_size
+
+
+def parts(content: Content) -> Iterator[bytes]:
+    """Return a file's bytes in order, in parts of whole blocks; the last may be shorter."""
+    if isinstance(content, bytes):
+        yield content
+        return
+    with content.open("rb") as file:
+        while part := file.read(PART_BYTES):
+            yield part
 
 
 def unpacked(pack: bytes) -> dict[str, bytes]:
@@ -91,18 +135,25 @@ def first_other(wanted: bytes, found: bytes) -> int | None:
     return low
 
 
-def manifest_of(files: Mapping[str, bytes], checkpoint_text: str, title: str = LOAN_TITLE) -> str:
+def manifest_of(files: Mapping[str, Content], checkpoint_text: str, title: str = LOAN_TITLE) -> str:
     """Return the text that is signed: the checkpoint, then the hash of every file."""
-    lines = [f"{hashlib.sha256(files[name]).hexdigest()}  {name}" for name in sorted(files)]
+    lines = [f"{_digest(files[name])}  {name}" for name in sorted(files)]
     return "\n".join([title, checkpoint_text.replace("\n", " ").strip(), *lines]) + "\n"
 
 
-def blocks_of(files: Mapping[str, bytes]) -> bytes:
+def _digest(content: Content) -> str:
+    found = hashlib.sha256()
+    for part in parts(content):
+        found.update(part)
+    return found.hexdigest()
+
+
+def blocks_of(files: Mapping[str, Content]) -> bytes:
     """Return a hash of every block of every file: a line per file, then one per block."""
     lines = []
     for name in sorted({*files} - {BLOCKS, MANIFEST}):
-        lines.append(f"{len(files[name])} {name}")
-        lines += [block_hash(block) for block in blocks(files[name])]
+        lines.append(f"{size_of(files[name])} {name}")
+        lines += [block_hash(block) for part in parts(files[name]) for block in blocks(part)]
     return ("\n".join(lines) + "\n").encode()
 
 

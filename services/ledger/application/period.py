@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import NamedTuple, Protocol
+from typing import BinaryIO, NamedTuple, Protocol
 
 import msgspec
 
@@ -16,9 +16,11 @@ from services.ledger.application.inspecting import pages
 from services.ledger.application.ports import Log, Logged
 from services.ledger.application.proving import Sealed
 from services.ledger.application.sealing import edge, leaf_of
+from services.ledger.application.tables_text import jsonl_text
 from services.ledger.domain.book_events import AccrualPosted, BusinessDateAdvanced
 from services.ledger.domain.events import Fact, Financial
 from services.ledger.domain.loan_account import LoanAccount
+from shared.audit.approvals import METHODS
 from shared.audit.merkle import Node, grown, leaf_hash, root
 from shared.audit.notes import checkpoint_of, signatures
 from shared.kernel.errors import InvalidArgument, Refused
@@ -66,11 +68,18 @@ class Bounds(NamedTuple):
 
 @dataclass(slots=True)
 class Period:
-    """What a pass over the log finds of a period; amounts in minor units."""
+    """
+    What a pass over the log finds of a period; amounts in minor units.
+
+    Its events themselves are written to `events` as they are read, a line of JSON each: `hashes`
+    are those of their leaves, `changes` the requests of those that can need a second person.
+    """
 
     bounds: Bounds
     edge: dict[Node, bytes]
-    leaves: list[Logged] = field(default_factory=list)
+    events: BinaryIO
+    hashes: list[bytes] = field(default_factory=list)
+    changes: set[str] = field(default_factory=set)
     beginning: Counter[tuple[str, str]] = field(default_factory=Counter)
     debits: Counter[tuple[str, str]] = field(default_factory=Counter)
     credits: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -149,14 +158,22 @@ def _size(sealed: Sealed) -> int:
     return sealed.size
 
 
-async def period_of(log: Log, decode: Decode, tree: Tree, bounds: Bounds) -> Period:
+async def period_of(
+    log: Log, decode: Decode, tree: Tree, bounds: Bounds, events: BinaryIO
+) -> Period:
     """
     Go through the log up to a period's end, and hold what is read against its seals.
 
+    Args:
+        log: The log.
+        decode: Reads a stored event.
+        tree: The log's seals.
+        bounds: Where the period lies.
+        events: Takes its events, a line each, as files of packs have them.
     Raises:
         PeriodNotSealed: the events are not those that were sealed.
     """
-    found = Period(bounds, await tree.nodes(edge(bounds.start_size)))
+    found = Period(bounds, await tree.nodes(edge(bounds.start_size)), events)
     reading = _Reading(found, decode)
     for rows in pages(log):
         for row in rows:
@@ -182,7 +199,7 @@ class _Reading:
         bounds, number = self.found.bounds, self.number
         self.number += 1
         if number >= bounds.start_size:
-            self.found.leaves.append(row)
+            self._keep(row, number)
         if number == bounds.first:
             self.found.before = self.found.after
         if number >= bounds.end:
@@ -195,6 +212,14 @@ class _Reading:
         if number >= bounds.first:
             self.found.days[self.on] += 1
         self._post(row, event, inside=number >= bounds.first)
+
+    def _keep(self, row: Logged, number: int) -> None:
+        """Write an event where the pack takes it from, and keep its hash."""
+        leaf = leaf_of(row)
+        self.found.hashes.append(leaf_hash(leaf))
+        self.found.events.write(jsonl_text([{"number": number, "leaf": leaf.decode()}]))
+        if row.topic.rpartition(".")[2] in METHODS:
+            self.found.changes.add(msgspec.json.decode(row.state)["request_id"])
 
     def _post(self, row: Logged, event: msgspec.Struct, *, inside: bool) -> None:
         entry = _entry(row, event, self.found.lives)
@@ -225,7 +250,7 @@ def _entry(
 def _hold(found: Period) -> None:
     """Grow the tree of the first checkpoint by what was read: it must be that of the second."""
     size, upto = found.bounds.start_size, found.bounds.upto
-    hashes = [leaf_hash(leaf_of(row)) for row in found.leaves]
+    hashes = found.hashes
     known = {**found.edge, **dict(grown(size, hashes, found.edge.__getitem__))}
     said = checkpoint_of(signatures(upto.note)[0])
     if size + len(hashes) != said.size or root(said.size, known.__getitem__) != said.root:

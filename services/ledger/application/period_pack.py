@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import base64
-import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import pairwise
-from typing import Any
+from pathlib import Path
+from typing import Any, BinaryIO
 
 import msgspec
 
@@ -28,14 +28,13 @@ from services.ledger.application.period_tables import (
     totals,
 )
 from services.ledger.application.proving import Prover, Sealed
-from services.ledger.application.sealing import leaf_of
-from services.ledger.application.tables_text import csv_text, json_text, jsonl_text
+from services.ledger.application.tables_text import csv_text, json_text
 from services.ledger.domain.chart import CHART, POSTING_POLICIES
 from services.ledger.domain.events import Posting
 from services.ledger.domain.policies import POLICIES
 from services.ledger.domain.waterfall import WATERFALLS
 from shared.audit import packing
-from shared.audit.approvals import METHODS, RULE
+from shared.audit.approvals import RULE
 from shared.audit.checkpoints import Signer
 from shared.audit.notes import checkpoint_of, signatures
 from shared.audit.sbom import bill_of_materials
@@ -91,16 +90,25 @@ class PeriodEvidence:
     prover: Prover
     signer: Signer
     lock: str
-    parquet: Callable[[Sequence[Any]], bytes] | None = None
+    parquet: Callable[[Path], Path] | None = None
 
-    async def pack(
-        self, period: Period, *, sample: int, nonce: str = "", last: Sealed | None = None
-    ) -> bytes:
+    async def write(
+        self,
+        target: BinaryIO,
+        period: Period,
+        events: Path,
+        *,
+        sample: int,
+        nonce: str = "",
+        last: Sealed | None = None,
+    ) -> dict[str, Any]:
         """
-        Return the zip.
+        Write the zip, a part at a time, and return what its period.json says.
 
         Args:
+            target: Takes the zip; it can be gone back in.
             period: As it was read.
+            events: Where its events were written.
             sample: How many entries to draw.
             nonce: An auditor's own word, said after they held the last checkpoint. Without one the
                 keeper, who can try many roots, knew the seed; the pack says so.
@@ -118,11 +126,12 @@ class PeriodEvidence:
         said |= {"loans_before": totals(loans[0]), "loans_after": totals(loans[1])}
         entries = entry_tests.later(period.lives, period.since_versions)
         vouched = entry_tests.sample(entries, sample, drawn)
-        files = {
+        files: dict[str, packing.Content] = {
             "README.txt": README.format(since=bounds.since, until=bounds.until).encode(),
             "period.json": json_text(said),
             "verifier.txt": f"{self.signer.verifier}\n".encode(),
             "rotations.json": json_text([e.statement for e in rotations(self.prover.log)]),
+            "events.jsonl": events,
             **await self._sealed(period, last),
             "approvals.json": json_text(await self._approvals(period)),
             **_books(period),
@@ -137,20 +146,17 @@ class PeriodEvidence:
             **program(),
         }
         if self.parquet is not None:
-            files["events.parquet"] = self.parquet(period.leaves)
-        return packing.closed(files, packing.PERIOD_TITLE, upto, self.signer.sign_text)
+            files["events.parquet"] = self.parquet(events)
+        packing.write_closed(target, files, packing.PERIOD_TITLE, upto, self.signer.sign_text)
+        return said
 
     async def _sealed(self, period: Period, last: Sealed | None) -> dict[str, bytes]:
-        """Return the events and what proves that they are all."""
+        """Return what proves that the events are all."""
         bounds = period.bounds
         seen = [one for one in (bounds.start, bounds.upto, last) if one is not None]
         sizes = sorted([*(one.size for one in seen), *([] if bounds.start else [0])])
         proofs = [await self._proof(*pair) for pair in pairwise(sizes)]
-        numbered = enumerate(period.leaves, start=bounds.start_size)
         files = {
-            "events.jsonl": jsonl_text(
-                {"number": n, "leaf": leaf_of(r).decode()} for n, r in numbered
-            ),
             "edge.json": json_text(
                 [[*node, base64.b64encode(h).decode()] for node, h in sorted(period.edge.items())]
             ),
@@ -166,13 +172,8 @@ class PeriodEvidence:
     async def _approvals(self, period: Period) -> list[dict[str, Any]]:
         """Prove the rules, and the approvals of the period's changes, from before the pack."""
         bounds = period.bounds
-        changes = {
-            msgspec.json.decode(row.state)["request_id"]
-            for row in period.leaves
-            if row.topic.rpartition(".")[2] in METHODS
-        }
         proofs = []
-        for name in (RULE, *(f"approval/{request_id}" for request_id in sorted(changes))):
+        for name in (RULE, *(f"approval/{request_id}" for request_id in sorted(period.changes))):
             proofs += await self.prover.stream(name, bounds.start_size, bounds.upto)
         return [proven(proof) for proof in proofs]
 
@@ -240,8 +241,3 @@ def _policies() -> dict[str, Mapping[str, Any]]:
         "posting": plain(POSTING_POLICIES),
         "chart": plain(CHART),
     }
-
-
-def sha256_of(pack: bytes) -> str:
-    """Return the hash by which a pack is named, hex."""
-    return hashlib.sha256(pack).hexdigest()

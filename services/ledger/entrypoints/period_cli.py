@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import os
 import sys
 from pathlib import Path
 from typing import Annotated
+from zipfile import BadZipFile, ZipFile, is_zipfile
 
 import typer
 
@@ -18,7 +18,6 @@ from services.ledger.entrypoints.audit_cli import SAID
 from services.ledger.entrypoints.book_cli import app
 from shared.audit.notes import CheckpointInvalid
 from shared.audit.one_file import verifier_program
-from shared.audit.packing import unpacked
 from shared.kernel.dates import parse_date
 from shared.kernel.errors import LendingError
 
@@ -57,6 +56,7 @@ def evidence(
             LedgerSettings(),
             parse_date(since, field="since"),
             parse_date(until, field="until"),
+            output,
             sample=sample,
             nonce=nonce[:NONCE_MAX],
             last=_checkpoint(last) if last else "",
@@ -65,19 +65,20 @@ def evidence(
             said_by=SaidBy(*(os.environ.get(f"DUEBOOK_{n.upper()}", "")[:200] for n in SAID)),
         )
         pack = asyncio.run(work)
-        output.write_bytes(pack)
         output.with_name("verify.py").write_bytes(verifier_program())
     except LendingError as refusal:
         print(f"{refusal.reason}: {refusal.message}", file=sys.stderr)
         raise typer.Exit(2) from None
-    except (OSError, CheckpointInvalid, DuckDBMissing) as failure:
+    except (OSError, BadZipFile, KeyError, CheckpointInvalid, DuckDBMissing) as failure:
         print(failure, file=sys.stderr)
         raise typer.Exit(2) from None
-    key = unpacked(pack)["verifier.txt"].decode().strip()
-    print(f"{output}: sha256 {hashlib.sha256(pack).hexdigest()}")
-    print(f"check it with: python3 -I {output.with_name('verify.py')} {output} '{key}'")
+    print(f"{output}: sha256 {pack.sha256}")
+    print(f"check it with: python3 -I {output.with_name('verify.py')} {output} '{pack.verifier}'")
 
 
 def _checkpoint(path: Path) -> str:
-    data = path.read_bytes()
-    return (unpacked(data)["checkpoint.txt"] if data[:2] == b"PK" else data).decode()
+    """Return a checkpoint, out of a pack or as it is; only its signature says whether it is one."""
+    if not is_zipfile(path):
+        return path.read_text("utf-8")
+    with ZipFile(path) as pack:
+        return pack.read("checkpoint.txt").decode()

@@ -61,12 +61,12 @@ def key_of(vault: Vault) -> str:
     return load_signer(ORIGIN, vault.folder / "signing.key").verifier
 
 
-def resigned(vault: Vault, files: dict[str, bytes]) -> bytes:
+def resigned(vault: Vault, files: dict[str, bytes], title: str = LOAN_TITLE) -> bytes:
     """Return files as a pack that the ledger's own key signed."""
     rest = {k: v for k, v in files.items() if k not in (MANIFEST, BLOCKS)}
     signer = load_signer(ORIGIN, vault.folder / "signing.key")
     text = signatures(files["checkpoint.txt"].decode())[0]
-    return closed(rest, LOAN_TITLE, text, signer.sign_text)
+    return closed(rest, title, text, signer.sign_text)
 
 
 def bare_python(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:

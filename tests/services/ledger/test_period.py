@@ -12,7 +12,9 @@ import re
 import subprocess
 from collections import Counter
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -30,13 +32,15 @@ from shared.audit.one_file import verifier_program
 from shared.audit.packing import BLOCKS, MANIFEST, PERIOD_TITLE, PackInvalid, closed, unpacked
 from shared.audit.verify_pack import verify
 from tests.oracles import MISSING, hledger
+from tests.services.ledger import test_evidence
 from tests.services.ledger.book import Book, open_book
 from tests.services.ledger.domain.lives import examples
-from tests.services.ledger.test_evidence import Nesting, bare_python
+from tests.services.ledger.test_evidence import Nesting, bare_python, key_of
 from tests.tamper.vault import ORIGIN, Vault, copied, live, new_vault, sealed
 
 FIRST = (date(2026, 1, 1), date(2026, 3, 31))
 SECOND = (date(2026, 4, 1), date(2026, 6, 30))
+resigned = partial(test_evidence.resigned, title=PERIOD_TITLE)
 
 
 @pytest.fixture(scope="module")
@@ -46,11 +50,12 @@ def vault(tmp_path_factory: pytest.TempPathFactory) -> Vault:
 
 def pack_of(vault: Vault, period: tuple[date, date] = SECOND, **more: Any) -> bytes:
     """Pack a period of a vault's book."""
-    return asyncio.run(pack_period(vault.settings, *period, **{"sample": 5, **more}))
-
-
-def key_of(vault: Vault) -> str:
-    return load_signer(ORIGIN, vault.folder / "signing.key").verifier
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "period.zip"
+        taken = asyncio.run(pack_period(vault.settings, *period, path, **{"sample": 5, **more}))
+        assert [*Path(folder).iterdir()] == [path]
+        assert taken == (hashlib.sha256(path.read_bytes()).hexdigest(), key_of(vault))
+        return path.read_bytes()
 
 
 def table(pack: bytes, name: str) -> list[dict[str, str]]:
@@ -120,14 +125,6 @@ def test_a_signature_of_somebody_else_is_named(vault: Vault, tmp_path: Path) -> 
     assert damage(forged) is None
     with pytest.raises(PackInvalid, match=r"did not sign this: MANIFEST\.txt line [0-9]+"):
         verify(forged, key_of(vault))
-
-
-def resigned(vault: Vault, files: dict[str, bytes]) -> bytes:
-    """Return files as a pack that the ledger's own key signed."""
-    rest = {k: v for k, v in files.items() if k not in (MANIFEST, BLOCKS)}
-    signer = load_signer(ORIGIN, vault.folder / "signing.key")
-    text = signatures(files["checkpoint.txt"].decode())[0]
-    return closed(rest, PERIOD_TITLE, text, signer.sign_text)
 
 
 def test_packs_follow_on_each_other(vault: Vault, tmp_path: Path) -> None:
