@@ -14,7 +14,9 @@ GraceDays = Annotated[int | None, typer.Option(help="Had the contract this grace
 PenaltyRate = Annotated[str, typer.Option(help="Had it this penalty rate: 0.18.")]
 Allocation = Annotated[str, typer.Option(help="Had it this allocation policy.")]
 Delinquency = Annotated[str, typer.Option(help=f"Had it one of {', '.join(POLICIES)}.")]
-DayCounts = Annotated[str, typer.Option(help="Had it this day count: ACT_360.")]
+DayCounts = Annotated[
+    str, typer.Option(help="Had it this day count: ACT_360. Money stays as it came.")
+]
 Edges = Annotated[
     list[str] | None,
     typer.Option(
