@@ -18,6 +18,7 @@ OTHERS = (
     # stream subject                                        | message
     ("lending.v1.risk.decision_made.{id}", "lending.risk.v1.DecisionMade"),
     ("lending.v1.risk.alert_raised.{id}", "lending.risk.v1.AlertRaised"),
+    ("lending.v1.risk.alert_withdrawn.{id}", "lending.risk.v1.AlertWithdrawn"),
     ("lending.v1.origination.{event}.{id}", "lending.origination.v1.ApplicationChanged"),
     ("lending.v1.collections.{event}.{id}", "lending.collections.v1.CaseChanged"),
 )

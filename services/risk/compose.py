@@ -96,7 +96,7 @@ async def serve_risk(settings: RiskSettings) -> None:
     book = await _open_book(settings.database_url)
     records = book.records
     policies, models = read_policies(settings.policy_folder), read_models(settings.model_folder)
-    watch = Watch(records, rules, book, wire.alert_raised)
+    watch = Watch(records, rules, book, wire.alert_told)
     await watch.load()
     applications = Applications(book, watch)
     portfolios = Portfolios(book, read_loss_rules(settings.loss_file))

@@ -83,10 +83,14 @@ def _date(on: date | None) -> str:
     return "" if on is None else on.isoformat()
 
 
-def alert_raised(alert: Alert) -> tuple[str, events_pb2.AlertRaised]:
-    """Return the subject and body of the published warning."""
-    body = events_pb2.AlertRaised(alert=alert_message(alert))
-    return f"lending.v1.risk.alert_raised.{alert.loan_id}", body
+def alert_told(alert: Alert) -> tuple[str, events_pb2.AlertRaised | events_pb2.AlertWithdrawn]:
+    """Return the subject and body of what is published of a warning: raised, or withdrawn."""
+    message = alert_message(alert)
+    if alert.is_open:
+        subject = f"lending.v1.risk.alert_raised.{alert.loan_id}"
+        return subject, events_pb2.AlertRaised(alert=message)
+    subject = f"lending.v1.risk.alert_withdrawn.{alert.loan_id}"
+    return subject, events_pb2.AlertWithdrawn(alert=message)
 
 
 def exposure_message(

@@ -1,17 +1,22 @@
-"""A decision as it was stored before a field was added: read, and made again to the same answer."""
+"""What risk stored before a field was added: decisions are made again, borrowers watched on."""
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import msgspec
 
-from services.risk.adapters.artefacts import read_models, read_policies
+from services.risk.adapters.artefacts import read_models, read_policies, read_toml
 from services.risk.application.book import Decided
 from services.risk.config import RiskSettings
 from services.risk.domain.decision import decide
+from services.risk.domain.early_warning import changed
+from services.risk.domain.indicators import Heard, WarningRules
+from services.risk.domain.signs import Behaviour, observe
 
-STORED = Path(__file__).parent / "risk_decided.json"
+FOLDER = Path(__file__).parent
+STORED = FOLDER / "risk_decided.json"
 
 
 def test_a_stored_decision_stays_what_it_was() -> None:
@@ -22,3 +27,27 @@ def test_a_stored_decision_stays_what_it_was() -> None:
 
     again = decide(stored.application, policy, models)
     assert msgspec.structs.replace(again, rules_digest="") == stored.decision
+
+
+def test_a_borrower_whom_an_earlier_version_watched_is_watched_on() -> None:
+    """Signs in the order heard are put in theirs; nothing is raised or withdrawn by that alone."""
+    stored = (FOLDER / "risk_behaviour.json").read_bytes()
+    before = msgspec.json.decode(stored, type=Behaviour)
+    rules = msgspec.convert(read_toml(RiskSettings().warning_file), WarningRules)
+    again = Heard(
+        loan_id="L-1",
+        borrower_ref="B-1",
+        sequence=3,
+        type="GRACE_ENTERED",
+        effective_on=date(2026, 2, 6),
+    )
+    late = msgspec.structs.replace(again, sequence=5, effective_on=date(2026, 6, 20))
+    later = msgspec.structs.replace(again, sequence=6, effective_on=date(2026, 7, 20))
+    after = observe(before, late, rules)
+
+    assert observe(before, again, rules) == before
+    assert changed(before, after, rules) == {}
+    assert [one.on.month for one in after.signs] == [2, 3, 3, 3, 6]
+    assert list(changed(after, observe(after, later, rules), rules)) == [
+        "2026-07-20.L-1.GRACE_AGAIN"
+    ]

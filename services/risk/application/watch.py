@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 
 import msgspec
@@ -15,14 +15,13 @@ from services.risk.domain.book import Eased
 from services.risk.domain.early_warning import (
     Alert,
     AlertOutcome,
-    Behaviour,
     acknowledged,
-    observe,
-    restated,
-    withdrawal,
+    changed,
+    settled,
 )
 from services.risk.domain.indicators import APPLIED, REPORT, Heard, WarningRules
 from services.risk.domain.reservation import loan_event
+from services.risk.domain.signs import Behaviour, observe, restated
 from shared.kernel.errors import NotFound
 from shared.runtime.records import Records, Work
 from shared.subscriber.event import Event, Restatement
@@ -30,8 +29,6 @@ from shared.subscriber.event import Event, Restatement
 ENDS = ("DISBURSEMENT_RETURNED", "SETTLED", "TRANSFERRED")
 MOVES_EXPOSURE = (*ENDS, "REPAYMENT_REVERSED")
 PAGE = 500
-MONEY = ("REPAYMENT_POSTED", "REPAYMENT_REVERSED")
-
 
 CLOSED = "closed"
 """What stands where a record's due time does, of an alert that is not open."""
@@ -58,23 +55,19 @@ class OverThirty(msgspec.Struct, frozen=True, kw_only=True):
 @dataclass(slots=True)
 class Watch:
     """
-    `known` are borrowers who were late before, so that healthy loans cost nothing.
+    Keeps the alerts of each borrower at what its signs say, whatever the order they came in.
 
-    `told` renders what is published of a warning: its subject and body.
+    `told` renders what is published of a warning, raised or withdrawn: its subject and body.
     """
 
     records: Records
     rules: WarningRules
     book: Exposures
     told: Callable[[Alert], tuple[str, Proto]]
-    known: set[str] = field(default_factory=set)
 
     async def load(self) -> None:
-        """Learn who was late before; once, before the first event."""
+        """Tell apart what earlier versions closed from what is open; once, before all else."""
         async with self.records.work() as work:
-            async for one in work.every(Behaviour):
-                self.known.add(one.borrower_ref)
-            # What was closed by earlier versions is not told apart from what is open.
             after = ""
             while page := await work.find(Alert, after=after, due_at="", limit=PAGE):
                 for alert in page:
@@ -106,26 +99,18 @@ class Watch:
             await work.put(eased, heard.loan_id)
         if heard.type in ENDS or heard.type == "RESTRUCTURED":
             return
-        if heard.type in MONEY and heard.borrower_ref not in self.known:
-            return
         await self._observe(work, heard)
 
     async def restate(self, event: Event, told: Restatement, work: Work) -> None:
-        """Forget the signs that no longer hold, and withdraw alerts that nobody has taken over."""
+        """Forget the signs that no longer hold, and what nobody has taken over of their alerts."""
         name, loan_id = event.body.borrower_ref, event.loan_id
         late = await work.get(OverThirty, loan_id)
         if late is not None and late.log_version in told.superseded:
             await work.put(msgspec.structs.replace(late, stands=False), loan_id)
         before = await work.get(Behaviour, name)
-        if before is None:
-            return
-        after, gone = restated(before, loan_id, frozenset(told.superseded))
-        await work.put(after, name)
-        for one in before.alerts:
-            alert = await work.get(Alert, one.alert_id)
-            withdrawn = alert and withdrawal(alert, gone, event.body.effective_on)
-            if withdrawn:
-                await self._put(work, withdrawn)
+        if before is not None:
+            after = restated(before, loan_id, frozenset(told.superseded))
+            await self._settle(work, before, after, date.fromisoformat(event.body.effective_on))
 
     async def acknowledge(
         self, work: Work, alert_id: str, owner: str, on: date, outcome: AlertOutcome
@@ -196,24 +181,29 @@ class Watch:
     async def _observe(self, work: Work, heard: Heard) -> None:
         name = heard.borrower_ref
         before = await work.get(Behaviour, name) or Behaviour(borrower_ref=name)
-        if heard.name and any(sign.event_id == heard.name for sign in before.signs):
-            return
-        # Nothing was heard before what was heard of its loan ahead of it. What happened to other
-        # loans, also of its borrower, is no measure: loans may be heard in any order.
-        mine = (sign.on for sign in before.signs if sign.loan_id == heard.loan_id)
-        ahead = [heard.learned_on, *mine]
-        heard = msgspec.structs.replace(heard, known_on=max(ahead))
-        after, alerts = observe(before, heard, self.rules)
-        await work.put(after, name)
-        self.known.add(name)
-        for alert in alerts:
-            if await work.get(Alert, alert.alert_id) is not None:
-                continue
-            await self._put(work, alert)
-            if alert.closed_on is None:
-                await self._owe(work, alert)
+        after = observe(before, heard, self.rules)
+        await self._settle(work, before, after, heard.known_on or heard.effective_on)
 
-    async def _owe(self, work: Work, alert: Alert) -> None:
+    async def _settle(self, work: Work, before: Behaviour, after: Behaviour, on: date) -> None:
+        """Store what is known of a borrower, and have its alerts follow."""
+        if after == before:
+            return
+        await work.put(after, after.borrower_ref)
+        for alert_id, now in changed(before, after, self.rules).items():
+            stored = await work.get(Alert, alert_id)
+            alert = settled(stored, now, on)
+            if alert is None or alert == stored:
+                continue
+            if alert.is_open != (stored is not None and stored.is_open):
+                alert = await self._tell(work, alert)
+            await self._put(work, alert)
+
+    async def _tell(self, work: Work, alert: Alert) -> Alert:
+        """Owe the message that an alert is raised, or withdrawn; returns it as told once more."""
         subject, body = self.told(alert)
-        headers = {"ce-type": "lending.risk.v1.AlertRaised", "ce-subject": alert.loan_id}
-        await work.owe(subject, f"risk/{alert.alert_id}", body, headers)
+        headers = {"ce-type": body.DESCRIPTOR.full_name, "ce-subject": alert.loan_id}
+        which = f"/{alert.tellings}" if alert.is_open else f"/{alert.tellings}/withdrawn"
+        first = alert.is_open and not alert.tellings
+        message_id = f"risk/{alert.alert_id}" + ("" if first else which)
+        await work.owe(subject, message_id, body, headers)
+        return msgspec.structs.replace(alert, tellings=alert.tellings + 1)

@@ -7,20 +7,9 @@ from enum import StrEnum
 
 import msgspec
 
-from services.risk.domain.indicators import (
-    SIGN_OF,
-    TEXTS,
-    Heard,
-    Indicator,
-    Sign,
-    WarningRules,
-    clears,
-    seen,
-)
+from services.risk.domain.indicators import TEXTS, Indicator, Seen, WarningRules
+from services.risk.domain.signs import Behaviour, is_stale, warnings
 from shared.kernel.errors import InvalidArgument, Refused
-
-SIGNS_KEPT = 60
-"""Signs remembered per borrower; far more than one window can hold of monthly instalments."""
 
 
 class AlertOutcome(StrEnum):
@@ -41,31 +30,8 @@ class AlertNotYetRaised(InvalidArgument):
     """Nobody takes over what was not yet there."""
 
 
-class Raised(msgspec.Struct, frozen=True):
-    """One alert of a borrower: its name, what it saw, and when."""
-
-    alert_id: str
-    indicator: str
-    on: date
-
-
-class Behaviour(msgspec.Struct, frozen=True, kw_only=True):
-    """
-    What we remember of a borrower: signs in the order heard, and the alerts of late.
-
-    `up` are the indicators that warned and are not clear yet, with the date of their last sign;
-    `raised` is what earlier versions kept: the last date of each indicator.
-    """
-
-    borrower_ref: str
-    signs: tuple[Sign, ...] = ()
-    raised: dict[str, date] = {}
-    alerts: tuple[Raised, ...] = ()
-    up: dict[str, date] = {}
-
-
 class Alert(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody should look at this borrower."""
+    """Somebody should look at this borrower; `tellings` is how often that was published."""
 
     alert_id: str
     borrower_ref: str
@@ -81,6 +47,12 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     outcome: AlertOutcome = AlertOutcome.UNSPECIFIED
     closed_on: date | None = None
     known_on: date | None = None
+    tellings: int = 0
+
+    @property
+    def is_open(self) -> bool:
+        """Say whether somebody should still look at it."""
+        return self.closed_on is None
 
     @property
     def learned_on(self) -> date:
@@ -130,122 +102,66 @@ def acknowledged(alert: Alert, owner: str, on: date, outcome: AlertOutcome) -> A
     )
 
 
-def observe(before: Behaviour, heard: Heard, rules: WarningRules) -> tuple[Behaviour, list[Alert]]:
+def alerts_of(borrower: Behaviour, rules: WarningRules) -> dict[str, Alert]:
     """
-    Add one event to what we know of a borrower.
+    Return the alerts that a borrower's signs raise, by id; of one id, the one that is in time.
 
-    An indicator that warned is up, and warns no more, until it is clear: by an event, or because
-    none of its signs came for the rules' `clear_days`. What is heard too late to warn of anything
-    is an alert that is closed from the start, as STALE.
-
-    Args:
-        before: The borrower so far; the caller passes each event once.
-        heard: The event; its effective date may lie before others heard earlier.
-        rules: Windows, counts and thresholds.
-    Returns:
-        The borrower after it, and the alerts that it raises, at most one per indicator.
+    What is known too late to warn of anything is an alert closed from the start, as STALE.
     """
-    signs, stale = _with(before.signs, heard), heard.is_stale(rules)
-    up = _still_up(before, signs, heard, rules)
-    alerts = []
-    for indicator, evidence in seen(signs, heard, rules):
-        on = heard.effective_on
-        if _is_up(before, up, indicator, on, rules) or _cooling(before, indicator, on, rules):
-            continue
-        alerts.append(_alert(indicator, evidence, heard, rules))
-        if not stale and rules.clear_days:
-            up[indicator] = max(up.get(indicator, on), on)
-    told = [Raised(one.alert_id, str(one.indicator), one.raised_on) for one in alerts]
-    kept = before.alerts if stale else (*before.alerts, *told)[-SIGNS_KEPT:]
-    return msgspec.structs.replace(before, signs=signs, alerts=kept, up=up), alerts
-
-
-def _still_up(
-    before: Behaviour, signs: tuple[Sign, ...], heard: Heard, rules: WarningRules
-) -> dict[str, date]:
-    found: dict[str, date] = {}
-    for name, last in before.up.items():
-        indicator = Indicator(name)
-        if (heard.effective_on - last).days >= rules.clear_days:
-            continue
-        if clears(indicator, signs, heard, rules):
-            continue
-        again = heard.type == SIGN_OF[indicator]
-        found[name] = max(last, heard.effective_on) if again else last
+    found: dict[str, Alert] = {}
+    for indicator, one in warnings(borrower, rules):
+        alert = _alert(borrower.borrower_ref, indicator, one, rules)
+        if alert.alert_id not in found or alert.is_open:
+            found[alert.alert_id] = alert
     return found
 
 
-def _is_up(
-    before: Behaviour, up: dict[str, date], indicator: Indicator, on: date, rules: WarningRules
-) -> bool:
-    """Say whether a date belongs to what is up; what is heard later may lie long before it."""
-    if indicator not in up:
-        return False
-    last = up[indicator]
-    since = [one.on for one in before.alerts if one.indicator == indicator and one.on <= last]
-    return (max(since, default=last) - on).days < rules.clear_days
+def changed(before: Behaviour, after: Behaviour, rules: WarningRules) -> dict[str, Alert | None]:
+    """Return the alerts that come, change, or go, as None, between what is known of a borrower."""
+    was, now = alerts_of(before, rules), alerts_of(after, rules)
+    if before.since != after.since:
+        # What was summed up is settled: it is neither raised again nor taken back.
+        was = {name: one for name, one in was.items() if one.raised_on >= after.since}
+    return {name: now.get(name) for name in sorted(was | now) if was.get(name) != now.get(name)}
 
 
-def _cooling(before: Behaviour, indicator: Indicator, on: date, rules: WarningRules) -> bool:
-    """Say whether any alert of an indicator, heard earlier or later, is too near."""
-    dates = [one.on for one in before.alerts if one.indicator == indicator]
-    dates += [before.raised[indicator]] if indicator in before.raised else []
-    return any(abs((on - one).days) < rules.cool_down_days for one in dates)
-
-
-def restated(
-    before: Behaviour, loan_id: str, superseded: frozenset[int]
-) -> tuple[Behaviour, frozenset[str]]:
+def settled(stored: Alert | None, now: Alert | None, on: date) -> Alert | None:
     """
-    Return a borrower without a loan's signs that no longer hold, and the events they were.
+    Return what becomes of an alert: raised, changed, withdrawn, or raised again.
 
-    What was up because of such signs is not: the next one may warn.
+    Args:
+        stored: As it was kept; None if it is new.
+        now: As the borrower's signs raise it; None if they do not, or no longer.
+        on: When that was heard.
+    Returns:
+        What is to be kept; what an officer has, or ended, stays as it is.
     """
-    gone = [s for s in before.signs if s.loan_id == loan_id and s.log_version in superseded]
-    names = frozenset(sign.event_id for sign in gone)
-    kept = tuple(sign for sign in before.signs if sign.event_id not in names)
-    types = {sign.type for sign in gone}
-    up = {name: on for name, on in before.up.items() if SIGN_OF[Indicator(name)] not in types}
-    return msgspec.structs.replace(before, signs=kept, up=up), names
+    if stored is None:
+        return now
+    if stored.owner or stored.outcome in (AlertOutcome.CONFIRMED, AlertOutcome.FALSE_ALARM):
+        return stored
+    if now is not None:
+        return msgspec.structs.replace(now, tellings=stored.tellings)
+    if stored.outcome is AlertOutcome.WITHDRAWN:
+        return stored
+    closed_on = max(stored.raised_on, on)
+    return msgspec.structs.replace(stored, outcome=AlertOutcome.WITHDRAWN, closed_on=closed_on)
 
 
-def withdrawal(alert: Alert, gone: frozenset[str], on: str) -> Alert | None:
-    """Return an alert withdrawn because what it rests on did not happen; None if it stands."""
-    if alert.owner or alert.closed_on is not None or gone.isdisjoint(alert.evidence):
-        return None
-    closed_on = max(alert.raised_on, date.fromisoformat(on))
-    return msgspec.structs.replace(alert, outcome=AlertOutcome.WITHDRAWN, closed_on=closed_on)
-
-
-def _with(signs: tuple[Sign, ...], heard: Heard) -> tuple[Sign, ...]:
-    if heard.type == "REPAYMENT_REVERSED":
-        # Money taken back was never a repayment: the newest one of that amount is forgotten.
-        for place in range(len(signs) - 1, -1, -1):
-            one = signs[place]
-            paid = one.type == "REPAYMENT_POSTED" and one.loan_id == heard.loan_id
-            if paid and one.amount_minor == heard.amount_minor:
-                return signs[:place] + signs[place + 1 :]
-        return signs
-    on, amount = heard.effective_on, heard.amount_minor
-    return (*signs, Sign(heard.type, heard.loan_id, on, heard.event_id, amount, heard.log_version))[
-        -SIGNS_KEPT:
-    ]
-
-
-def _alert(indicator: Indicator, evidence: list[Sign], heard: Heard, rules: WarningRules) -> Alert:
+def _alert(borrower_ref: str, indicator: Indicator, found: Seen, rules: WarningRules) -> Alert:
     text_en, text_zh = TEXTS[indicator]
-    stale = heard.is_stale(rules)
+    stale, last = is_stale(found, rules), found.evidence[-1]
     return Alert(
-        alert_id=f"{heard.effective_on}.{heard.loan_id}.{indicator}",
-        borrower_ref=heard.borrower_ref,
-        loan_id=heard.loan_id,
+        alert_id=f"{last.on}.{last.loan_id}.{indicator}",
+        borrower_ref=borrower_ref,
+        loan_id=last.loan_id,
         indicator=indicator,
-        raised_on=heard.effective_on,
+        raised_on=last.on,
         text_en=text_en,
         text_zh=text_zh,
-        evidence=tuple(sign.event_id for sign in evidence),
+        evidence=tuple(sign.event_id for sign in found.evidence),
         policy_version=rules.version,
-        known_on=heard.learned_on,
+        known_on=found.known_on,
         outcome=AlertOutcome.STALE if stale else AlertOutcome.UNSPECIFIED,
-        closed_on=heard.learned_on if stale else None,
+        closed_on=found.known_on if stale else None,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 from itertools import pairwise
@@ -97,19 +97,9 @@ class Heard(msgspec.Struct, frozen=True, kw_only=True):
         """Name the event, such as "L-1/7"."""
         return self.name or f"{self.loan_id}/{self.sequence}"
 
-    @property
-    def learned_on(self) -> date:
-        """Return the business date on which it was heard."""
-        return max(self.known_on or self.effective_on, self.effective_on)
 
-    def is_stale(self, rules: WarningRules) -> bool:
-        """Say whether it was heard too late to warn of anything."""
-        late = max((self.learned_on - self.effective_on).days, self.days_behind)
-        return rules.stale_days is not None and late > rules.stale_days
-
-
-class Sign(msgspec.Struct, frozen=True):
-    """One thing that a borrower did or failed to do."""
+class Sign(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One thing that a borrower did or failed to do; `learned_on` is None for its own date."""
 
     type: str
     loan_id: str
@@ -117,59 +107,89 @@ class Sign(msgspec.Struct, frozen=True):
     event_id: str
     amount_minor: int = 0
     log_version: int = 0
+    count: int = 0
+    learned_on: date | None = None
+
+    @property
+    def known_on(self) -> date:
+        """Return the business date on which it was heard."""
+        return self.learned_on or self.on
+
+    @property
+    def sequence(self) -> int:
+        """Return its number in its loan's stream; 0 for what is no event of one."""
+        number = self.event_id.rpartition("/")[2]
+        return int(number) if self.type not in (REPORT, APPLIED) else 0
+
+    @property
+    def place(self) -> tuple[date, str, int, str]:
+        """Order signs by when they count, whenever they were heard."""
+        return self.on, self.loan_id, self.sequence, self.event_id
 
 
-def seen(
-    signs: Sequence[Sign], heard: Heard, rules: WarningRules
-) -> list[tuple[Indicator, list[Sign]]]:
-    """Return the indicators that this event completes, each with its evidence, oldest first."""
-    since = heard.effective_on - timedelta(days=rules.window_days)
-    same = [s for s in signs if s.type == heard.type and since < s.on <= heard.effective_on]
-    if heard.type == REPORT:
-        return _reported(heard, rules, same[-1:])
-    if heard.type == "REPAYMENT_POSTED":
-        last = [s for s in same if s.loan_id == heard.loan_id][-rules.falls_min - 1 :]
-        falling = len(last) > rules.falls_min and _falling(last, rules.fall_share_max)
-        return [(Indicator.REPAYMENTS_FALLING, last)] if falling else []
-    for indicator, least in (
-        (Indicator.GRACE_AGAIN, rules.graces_min),
-        (Indicator.PART_PAYMENT_AGAIN, rules.part_payments_min),
-        (Indicator.APPLIES_AGAIN, rules.applications_min),
-        (Indicator.GRACE_EXPIRED, 1),
-    ):
-        if SIGN_OF[indicator] == heard.type and least is not None and len(same) >= least:
-            return [(indicator, same[-1:] if least == 1 else same)]
-    return []
+class Seen(msgspec.Struct, frozen=True):
+    """The signs that complete an indicator, oldest first, and when enough of them were known."""
+
+    evidence: tuple[Sign, ...]
+    known_on: date
 
 
-def _reported(
-    heard: Heard, rules: WarningRules, evidence: list[Sign]
-) -> list[tuple[Indicator, list[Sign]]]:
-    bounds = (
-        (Indicator.ENQUIRIES_MANY, heard.count, rules.enquiries_30d_min),
-        (Indicator.OVERDUE_ELSEWHERE, heard.amount_minor, rules.overdue_minor_min),
-    )
-    return [(name, evidence) for name, found, least in bounds if least and found >= least]
+INDICATORS_OF = {
+    sign: [indicator for indicator, one in SIGN_OF.items() if one == sign]
+    for sign in set(SIGN_OF.values())
+}
 
 
-def clears(indicator: Indicator, signs: Sequence[Sign], heard: Heard, rules: WarningRules) -> bool:
+def seen(indicator: Indicator, recent: Sequence[Sign], rules: WarningRules) -> Seen | None:
+    """Return what completes an indicator with the last of a window's signs; None if nothing."""
+    last = recent[-1]
+    same = [one for one in recent if one.type == last.type]
+    if indicator is Indicator.ENQUIRIES_MANY:
+        return _seen([last], rules.enquiries_30d_min, last.count)
+    if indicator is Indicator.OVERDUE_ELSEWHERE:
+        return _seen([last], rules.overdue_minor_min, last.amount_minor)
+    if indicator is Indicator.REPAYMENTS_FALLING:
+        paid = [one for one in same if one.loan_id == last.loan_id][-rules.falls_min - 1 :]
+        return _seen(paid, rules.falls_min + 1, len(paid) if _falling(paid, rules) else 0)
+    least = {
+        Indicator.GRACE_AGAIN: rules.graces_min,
+        Indicator.PART_PAYMENT_AGAIN: rules.part_payments_min,
+        Indicator.APPLIES_AGAIN: rules.applications_min,
+        Indicator.GRACE_EXPIRED: 1,
+    }[indicator]
+    return _seen(same[-1:] if least == 1 else same, least, len(same))
+
+
+def _seen(evidence: Sequence[Sign], least: int | None, found: int) -> Seen | None:
+    if not least or found < least:
+        return None
+    # More signs than are needed may be heard later: it was known when there were enough.
+    *others, last = evidence
+    known = sorted(one.known_on for one in others)[: max(0, least - 1)]
+    return Seen(tuple(evidence), max([last.known_on, *known]))
+
+
+def clears(indicator: Indicator, recent: Sequence[Sign], rules: WarningRules) -> bool:
     """
-    Say whether an event ends what an indicator saw, though time has not.
+    Say whether the last of a window's signs ends what an indicator saw, though time has not.
 
     Enquiries are few again, nothing is overdue elsewhere, a repayment is about as large as the
-    one before; what counts signs is ended by time alone.
+    loan's one before; what counts signs is ended by time alone.
     """
-    if heard.type != SIGN_OF[indicator]:
-        return False
+    last = recent[-1]
     if indicator is Indicator.ENQUIRIES_MANY:
-        return heard.count <= rules.enquiries_30d_clear
+        return last.count <= rules.enquiries_30d_clear
     if indicator is Indicator.OVERDUE_ELSEWHERE:
-        return heard.amount_minor == 0
+        return last.amount_minor == 0
     if indicator is Indicator.REPAYMENTS_FALLING:
-        paid = [s for s in signs if s.type == heard.type and s.loan_id == heard.loan_id][-2:]
-        return len(paid) == 2 and not _falling(paid, rules.fall_share_clear)
+        paid = [one for one in recent if one.type == last.type and one.loan_id == last.loan_id]
+        return len(paid) > 1 and not _falls(paid[-2], last, rules.fall_share_clear)
     return False
 
 
-def _falling(paid: Sequence[Sign], share_max: Decimal) -> bool:
-    return all(b.amount_minor <= a.amount_minor * share_max for a, b in pairwise(paid))
+def _falling(paid: Sequence[Sign], rules: WarningRules) -> bool:
+    return all(_falls(a, b, rules.fall_share_max) for a, b in pairwise(paid))
+
+
+def _falls(before: Sign, after: Sign, share_max: Decimal) -> bool:
+    return after.amount_minor <= before.amount_minor * share_max

@@ -18,9 +18,10 @@ from services.risk.domain.behaviour import (
     known,
 )
 from services.risk.domain.discrimination import quality
-from services.risk.domain.early_warning import Alert, Behaviour, observe
+from services.risk.domain.early_warning import Alert, changed
 from services.risk.domain.indicators import Heard, WarningRules
 from services.risk.domain.scorecard import Scorecard, score
+from services.risk.domain.signs import Behaviour, observe
 from services.risk.training.champion import train_scorecard
 from services.risk.training.datasets import Column, Dataset
 
@@ -230,12 +231,15 @@ def try_rules(
     """
     loans: dict[str, list[Fact]] = defaultdict(list)
     borrowers: dict[str, Behaviour] = {}
-    raised: list[Learned] = []
+    told: dict[str, Learned] = {}
     for fact in tape:
         loans[fact.loan_id].append(fact)
         before = borrowers.get(fact.loan_id) or Behaviour(borrower_ref=fact.loan_id)
-        borrowers[fact.loan_id], alerts = observe(before, _heard(fact), rules)
-        raised += [Learned(one, fact.known_on) for one in alerts if one.closed_on is None]
+        after = borrowers[fact.loan_id] = observe(before, _heard(fact), rules)
+        for name, one in changed(before, after, rules).items() if after != before else ():
+            if one is not None and one.is_open:
+                told.setdefault(name, Learned(one, fact.known_on))
+    raised = list(told.values())
     bad_on = {loan_id: first_over_thirty(facts) for loan_id, facts in loans.items()}
     bads = {n for n, on in bad_on.items() if on is not None and first < on <= last}
     names = sorted({str(one.alert.indicator) for one in raised if first < one.on <= last})

@@ -1,13 +1,17 @@
-"""What early warning concludes of a loan does not hang on when other loans were heard."""
+"""What early warning concludes does not hang on when loans were heard, also of one borrower."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from itertools import permutations
 from pathlib import Path
 
 import msgspec
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from lending.ledger.v1.events_pb2 import DelinquencyEvent
+from sqlalchemy import select
 
 from services.risk import wire
 from services.risk.adapters.artefacts import read_toml
@@ -15,10 +19,18 @@ from services.risk.application.exposures import Exposures
 from services.risk.application.watch import Watch
 from services.risk.compose import APPLICATION_ID
 from services.risk.config import RiskSettings
-from services.risk.domain.early_warning import Alert
-from services.risk.domain.indicators import Heard, WarningRules
+from services.risk.domain.early_warning import Alert, AlertOutcome, alerts_of, changed, settled
+from services.risk.domain.indicators import Heard, Sign, WarningRules
+from services.risk.domain.signs import Behaviour, observe, restated
 from shared.runtime.database import open_database
+from shared.runtime.reading import Message
+from shared.runtime.record_tables import OUTBOX
 from shared.runtime.records import Records
+from shared.subscriber.event import Event, Restatement
+
+RULES = msgspec.convert(read_toml(RiskSettings().warning_file), WarningRules)
+MESSAGE = Message("", b"", {}, 1, datetime(2026, 3, 9, tzinfo=UTC))
+TYPES = ("GRACE_ENTERED", "GRACE_EXPIRED", "PARTIALLY_CURED", "REPAYMENT_POSTED")
 
 
 def expired(loan_id: str, borrower_ref: str, on: date, sequence: int = 1) -> Heard:
@@ -31,7 +43,7 @@ def expired(loan_id: str, borrower_ref: str, on: date, sequence: int = 1) -> Hea
     )
 
 
-async def alerts_of(folder: Path, told: Sequence[Heard]) -> list[tuple[str, ...]]:
+async def heard_by(folder: Path, told: Sequence[Heard]) -> list[tuple[str, ...]]:
     """Let an early warning hear events; return its alerts: name, how they ended, when known."""
     folder.mkdir()
     records = Records(open_database(f"sqlite+aiosqlite:///{folder}/risk.db"))
@@ -39,7 +51,7 @@ async def alerts_of(folder: Path, told: Sequence[Heard]) -> list[tuple[str, ...]
     book = Exposures(records)
     await book.create(APPLICATION_ID)
     rules = msgspec.convert(read_toml(RiskSettings().warning_file), WarningRules)
-    watch = Watch(records, rules, book, wire.alert_raised)
+    watch = Watch(records, rules, book, wire.alert_told)
     for one in told:
         async with book.work() as work:
             await watch.hear(one, work)
@@ -61,7 +73,7 @@ async def test_loans_in_any_order(tmp_path: Path) -> None:
         for one in told
     ]
     for number, order in enumerate(permutations(told)):
-        assert await alerts_of(tmp_path / str(number), order) == wanted, order
+        assert await heard_by(tmp_path / str(number), order) == wanted, order
 
 
 async def test_the_past_of_a_loan_is_known_late(tmp_path: Path) -> None:
@@ -70,7 +82,148 @@ async def test_the_past_of_a_loan_is_known_late(tmp_path: Path) -> None:
         expired("L-1", "B-1", date(2026, 4, 9)),
         expired("L-1", "B-1", date(2026, 1, 9), sequence=2),
     ]
-    assert await alerts_of(tmp_path / "risk", told) == [
+    assert await heard_by(tmp_path / "risk", told) == [
         ("2026-01-09.L-1.GRACE_EXPIRED", "STALE", "2026-04-09"),
         ("2026-04-09.L-1.GRACE_EXPIRED", "UNSPECIFIED", "2026-04-09"),
     ]
+
+
+@st.composite
+def streams(draw: st.DrawFn) -> list[list[Heard | frozenset[int]]]:
+    """Draw the streams of one borrower's loans, some facts backdated, reversed or restated."""
+    found = []
+    for number in range(1, draw(st.integers(2, 4)) + 1):
+        day, told = date(2026, 1, 1), list[Heard | frozenset[int]]()
+        for sequence in range(1, draw(st.integers(1, 9)) + 1):
+            day += timedelta(days=draw(st.sampled_from([0, 1, 3, 20, 28, 31, 59, 60, 91])))
+            type_ = draw(st.sampled_from([*TYPES, "REPAYMENT_REVERSED", "RESTATED"]))
+            if type_ == "RESTATED":
+                told.append(frozenset(draw(st.sets(st.integers(1, sequence), max_size=3))))
+                continue
+            told.append(
+                Heard(
+                    loan_id=f"L-{number}",
+                    borrower_ref="B-1",
+                    sequence=sequence,
+                    type=type_,
+                    effective_on=day - timedelta(days=draw(st.sampled_from([0, 0, 0, 7, 40]))),
+                    amount_minor=draw(st.sampled_from([900, 700, 500, 400])),
+                    log_version=sequence,
+                )
+            )
+        found.append(told)
+    return found
+
+
+def interleaved(
+    streams: Sequence[Sequence[Heard | frozenset[int]]], turns: Sequence[int], again: bool
+) -> list[tuple[str, Heard | frozenset[int]]]:
+    """Merge streams, each in its order, `turns` saying whose next; some are heard again."""
+    places, found = [0] * len(streams), []
+    rest = [n for n, one in enumerate(streams) for _ in one]
+    for turn in [*turns, *rest]:
+        loan = turn % len(streams)
+        if places[loan] < len(streams[loan]):
+            found.append((f"L-{loan + 1}", streams[loan][places[loan]]))
+            places[loan] += 1
+        if again and turn % 5 == 0:
+            found += [(f"L-{loan + 1}", streams[loan][at]) for at in range(places[loan])]
+    return found
+
+
+def live(told: Sequence[tuple[str, Heard | frozenset[int]]]) -> tuple[Behaviour, dict[str, Alert]]:
+    """Hear all, alerts stored and withdrawn as they come; return what stands in the end."""
+    borrower, stored = Behaviour(borrower_ref="B-1"), dict[str, Alert]()
+    for loan_id, one in told:
+        before = borrower
+        borrower = (
+            observe(before, one, RULES)
+            if isinstance(one, Heard)
+            else restated(before, loan_id, one)
+        )
+        for name, now in changed(before, borrower, RULES).items():
+            after = settled(stored.get(name), now, date(2026, 1, 1))
+            if after is not None:
+                stored[name] = after
+    standing = {n: a for n, a in stored.items() if a.outcome is not AlertOutcome.WITHDRAWN}
+    return borrower, standing
+
+
+@given(streams(), st.lists(st.integers(0, 19), max_size=40), st.booleans())
+@settings(max_examples=300, deadline=None)
+def test_a_borrowers_loans_in_any_order(
+    loans: list[list[Heard | frozenset[int]]], turns: list[int], again: bool
+) -> None:
+    """However the loans of one borrower are interleaved, and heard again: the same alerts stand."""
+    wanted = live(interleaved(loans, [], again=False))
+
+    assert live(interleaved(loans, turns, again)) == wanted
+    assert wanted[1] == alerts_of(wanted[0], RULES)
+
+
+@given(st.lists(st.tuples(st.integers(1, 40), st.sampled_from(TYPES)), max_size=80))
+@settings(max_examples=100, deadline=None)
+def test_what_is_summed_up_warns_the_same(steps: list[tuple[int, str]]) -> None:
+    """Signs of years ago are dropped, and what comes after warns as if they were all kept."""
+    day, borrower, told = date(2020, 1, 1), Behaviour(borrower_ref="B-1"), dict[str, Alert]()
+    signs = []
+    for number, (days, type_) in enumerate([(1, "GRACE_ENTERED"), *steps], start=1):
+        day += timedelta(days=days)
+        heard = Heard(
+            loan_id="L-1",
+            borrower_ref="B-1",
+            sequence=number,
+            type=type_,
+            effective_on=day,
+            amount_minor=10_000 // number,
+        )
+        before, borrower = borrower, observe(borrower, heard, RULES)
+        found = changed(before, borrower, RULES)
+        assert all(found.values())
+        told |= found
+        signs.append(Sign(type_, "L-1", day, f"L-1/{number}", heard.amount_minor))
+    all_kept = Behaviour(borrower_ref="B-1", signs=tuple(signs))
+
+    assert told == alerts_of(all_kept, RULES)
+    assert all(one.on.year >= day.year - 1 for one in borrower.signs)
+
+
+async def test_what_was_told_and_no_longer_stands_is_told_as_withdrawn(tmp_path: Path) -> None:
+    """An earlier end of grace takes the later alert's place; restated, the later one is back."""
+    records = Records(open_database(f"sqlite+aiosqlite:///{tmp_path}/risk.db"))
+    await records.create(APPLICATION_ID)
+    book = Exposures(records)
+    await book.create(APPLICATION_ID)
+    watch = Watch(records, RULES, book, wire.alert_told)
+    later, earlier = (
+        expired("L-1", "B-1", date(2026, 3, 9)),
+        expired("L-2", "B-1", date(2026, 2, 9)),
+    )
+    earlier = msgspec.structs.replace(earlier, log_version=4)
+    back = DelinquencyEvent(loan_id="L-2", borrower_ref="B-1", effective_on="2026-02-05")
+    for one in (later, later, earlier, earlier):
+        async with book.work() as work:
+            await watch.hear(one, work)
+    told = Event("L-2/2", "TIMELINE_RESTATED", "L-2", 2, "", "", back, MESSAGE)
+    for _ in range(2):
+        async with book.work() as work:
+            restating = Restatement((4,), "2026-02-05", "2026-02-09", 4, 0)
+            await watch.restate(told, restating, work)
+    async with records.work() as work:
+        owed = (
+            (await work.connection.execute(select(OUTBOX.c.message_id).order_by(OUTBOX.c.number)))
+            .scalars()
+            .all()
+        )
+        alerts = [(one.alert_id, str(one.outcome)) async for one in work.every(Alert)]
+    await records.engine.dispose()
+
+    first, second = "2026-03-09.L-1.GRACE_EXPIRED", "2026-02-09.L-2.GRACE_EXPIRED"
+    assert list(owed) == [
+        f"risk/{first}",
+        f"risk/{second}",
+        f"risk/{first}/1/withdrawn",
+        f"risk/{second}/1/withdrawn",
+        f"risk/{first}/2",
+    ]
+    assert alerts == [(second, "WITHDRAWN"), (first, "UNSPECIFIED")]

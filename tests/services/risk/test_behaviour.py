@@ -45,7 +45,7 @@ def day(text: str) -> date:
 def fact(on: str, type_: str, due: str = "", bucket: str = "", loan: str = "L-1") -> Fact:
     return Fact(
         loan_id=loan,
-        sequence=1,
+        sequence=day(on).toordinal(),
         type=type_,
         effective_on=day(on),
         known_on=day(on),

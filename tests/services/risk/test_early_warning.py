@@ -13,19 +13,19 @@ from services.risk.domain.early_warning import (
     Alert,
     AlertNotYetRaised,
     AlertOutcome,
-    Behaviour,
     acknowledged,
-    observe,
-    restated,
-    withdrawal,
+    changed,
+    settled,
 )
+from services.risk.domain.early_warning import alerts_of as alerts_now
 from services.risk.domain.indicators import APPLIED, Heard, WarningRules
+from services.risk.domain.signs import Behaviour, observe, restated
 
 RULES = msgspec.convert(tomllib.loads(RiskSettings().warning_file.read_text("utf-8")), WarningRules)
 
 
 def alerts_of(events: list[tuple[str, str, str, int]]) -> tuple[list[list[str]], list[Alert]]:
-    """Return the indicators raised by each event, and all alerts."""
+    """Return the indicators that each event raises, or takes back with a "-", and all alerts."""
     borrower, said, alerts = Behaviour(borrower_ref="B-1"), [], []
     for number, (on, loan_id, type_, amount) in enumerate(events, start=1):
         heard = Heard(
@@ -36,9 +36,12 @@ def alerts_of(events: list[tuple[str, str, str, int]]) -> tuple[list[list[str]],
             effective_on=date.fromisoformat(on),
             amount_minor=amount,
         )
-        borrower, raised = observe(borrower, heard, RULES)
-        said.append([str(alert.indicator) for alert in raised])
-        alerts += raised
+        before, borrower = borrower, observe(borrower, heard, RULES)
+        told = changed(before, borrower, RULES)
+        said.append(
+            [str(one.indicator) if one else f"-{name.split('.')[-1]}" for name, one in told.items()]
+        )
+        alerts += [one for one in told.values() if one]
     return said, alerts
 
 
@@ -69,6 +72,7 @@ TABLE = [
     (
         "falling is over with a repayment that is not smaller by a twentieth, not with one that is",
         [
+            ("2026-01-02", "L-1", GRACE, 0),
             ("2026-01-05", "L-1", PAID, 10_000),
             ("2026-01-15", "L-1", PAID, 8_000),
             ("2026-01-25", "L-1", PAID, 6_000),
@@ -79,7 +83,31 @@ TABLE = [
             ("2026-03-20", "L-1", PAID, 2_000),
             ("2026-03-25", "L-1", PAID, 1_000),
         ],
-        [[], [], ["REPAYMENTS_FALLING"], [], [], [], [], [], ["REPAYMENTS_FALLING"]],
+        [[], [], [], ["REPAYMENTS_FALLING"], [], [], [], [], [], ["REPAYMENTS_FALLING"]],
+    ),
+    (
+        "a repayment of another loan does not end what falls",
+        [
+            ("2026-01-02", "L-1", GRACE, 0),
+            ("2026-01-02", "L-2", GRACE, 0),
+            ("2026-01-05", "L-1", PAID, 10_000),
+            ("2026-01-15", "L-1", PAID, 8_000),
+            ("2026-01-25", "L-1", PAID, 6_000),
+            ("2026-02-01", "L-2", PAID, 9_000),
+            ("2026-02-02", "L-2", PAID, 9_000),
+            ("2026-02-25", "L-1", PAID, 4_000),
+        ],
+        [[], ["GRACE_AGAIN"], [], [], ["REPAYMENTS_FALLING"], [], [], []],
+    ),
+    (
+        "what a loan that was never late repays is no sign",
+        [
+            ("2026-01-02", "L-2", GRACE, 0),
+            ("2026-01-05", "L-1", PAID, 10_000),
+            ("2026-01-15", "L-1", PAID, 8_000),
+            ("2026-01-25", "L-1", PAID, 6_000),
+        ],
+        [[], [], [], []],
     ),
     (
         "89 days apart is inside the window",
@@ -109,39 +137,46 @@ TABLE = [
     (
         "two falls of at least a fifth",
         [
+            ("2026-01-02", "L-1", GRACE, 0),
             ("2026-01-05", "L-1", PAID, 10_000),
             ("2026-02-05", "L-1", PAID, 8_000),
             ("2026-03-05", "L-1", PAID, 6_400),
         ],
-        [[], [], ["REPAYMENTS_FALLING"]],
+        [[], [], [], ["REPAYMENTS_FALLING"]],
     ),
     (
         "equal principal falls a little each month, as agreed",
         [
+            ("2026-01-02", "L-1", GRACE, 0),
             ("2026-01-05", "L-1", PAID, 10_000),
             ("2026-02-05", "L-1", PAID, 9_900),
             ("2026-03-05", "L-1", PAID, 9_800),
         ],
-        [[], [], []],
+        [[], [], [], []],
     ),
     (
         "repayments of two loans are not one series",
         [
+            ("2026-01-02", "L-1", GRACE, 0),
+            ("2025-06-02", "L-2", GRACE, 0),
             ("2026-01-05", "L-1", PAID, 10_000),
             ("2026-02-05", "L-2", PAID, 5_000),
             ("2026-03-05", "L-1", PAID, 4_000),
         ],
-        [[], [], []],
+        [[], [], [], [], []],
     ),
     (
-        "a repayment that was reversed does not count",
+        "a repayment that was reversed does not count, and takes back what it was seen in",
         [
+            ("2026-01-02", "L-1", GRACE, 0),
             ("2026-01-05", "L-1", PAID, 10_000),
             ("2026-02-05", "L-1", PAID, 8_000),
             ("2026-02-05", "L-1", BACK, 8_000),
             ("2026-03-05", "L-1", PAID, 6_400),
+            ("2026-03-15", "L-1", PAID, 5_000),
+            ("2026-03-16", "L-1", BACK, 5_000),
         ],
-        [[], [], [], []],
+        [[], [], [], [], [], ["REPAYMENTS_FALLING"], ["-REPAYMENTS_FALLING"]],
     ),
     (
         "the third application within 90 days, whichever loan it is seen beside",
@@ -155,9 +190,14 @@ TABLE = [
         [[], [], [], ["APPLIES_AGAIN"], []],
     ),
     (
-        "a backdated sign looks back from its own date",
+        "a sign that is told later, and counts earlier, makes the later one the second",
         [("2026-03-06", "L-1", GRACE, 0), ("2026-02-06", "L-1", GRACE, 0)],
-        [[], []],
+        [[], ["GRACE_AGAIN"]],
+    ),
+    (
+        "what goes on since an earlier date is one warning, of that date",
+        [("2026-03-09", "L-1", EXPIRED, 0), ("2026-02-09", "L-2", EXPIRED, 0)],
+        [["GRACE_EXPIRED"], ["GRACE_EXPIRED", "-GRACE_EXPIRED"]],
     ),
 ]
 
@@ -197,19 +237,22 @@ def test_a_sign_that_did_not_happen_is_forgotten() -> None:
         log_version=7,
     )
     again = msgspec.structs.replace(grace, sequence=5, effective_on=date(2026, 3, 6), log_version=9)
-    once, _ = observe(Behaviour(borrower_ref="B-1"), grace, RULES)
-    twice, (alert,) = observe(once, again, RULES)
-    after, gone = restated(twice, "L-1", frozenset({7}))
-    other, none = restated(twice, "L-2", frozenset({7}))
+    once = observe(Behaviour(borrower_ref="B-1"), grace, RULES)
+    twice = observe(once, again, RULES)
+    after = restated(twice, "L-1", frozenset({7}))
+    ((name, alert),) = alerts_now(twice, RULES).items()
     taken = acknowledged(alert, "officer-7", date(2026, 3, 7), AlertOutcome.UNSPECIFIED)
-    withdrawn = withdrawal(alert, gone, "2026-02-06")
+    withdrawn = settled(alert, None, date(2026, 2, 6))
 
-    assert [sign.event_id for sign in after.signs] == ["L-1/5"] and gone == {"L-1/4"}
-    assert (other, none) == (twice, frozenset())
+    assert [sign.event_id for sign in after.signs] == ["L-1/5"]
+    assert changed(twice, after, RULES) == {name: None}
+    assert restated(twice, "L-2", frozenset({7})) == twice
+    assert observe(after, grace, RULES) == after
     assert withdrawn is not None and withdrawn.outcome is AlertOutcome.WITHDRAWN
     assert withdrawn.closed_on == date(2026, 3, 6)
-    assert withdrawal(taken, gone, "2026-02-06") is None
-    assert withdrawal(alert, none, "2026-02-06") is None
+    assert settled(taken, None, date(2026, 2, 6)) == taken
+    assert settled(withdrawn, None, date(2026, 4, 6)) == withdrawn
+    assert settled(withdrawn, alert, date(2026, 4, 6)) == alert
     with pytest.raises(AlertNotYetRaised):
         acknowledged(alert, "officer-7", date(2026, 3, 5), AlertOutcome.UNSPECIFIED)
 
@@ -225,67 +268,3 @@ def test_an_alert_names_its_evidence() -> None:
         "Late again within a short time",
         "短期内再次逾期",
     )
-
-
-def report(number: int, on: str, enquiries: int, overdue_minor: int = 0) -> Heard:
-    return Heard(
-        loan_id="L-1",
-        borrower_ref="B-1",
-        sequence=0,
-        type="BUREAU_REPORT",
-        effective_on=date.fromisoformat(on),
-        count=enquiries,
-        amount_minor=overdue_minor,
-        name=f"report/pboc/{number}",
-    )
-
-
-def raised(*events: Heard) -> list[list[str]]:
-    borrower, said = Behaviour(borrower_ref="B-1"), []
-    for one in events:
-        borrower, alerts = observe(borrower, one, RULES)
-        said.append([f"{alert.indicator} {alert.outcome}" for alert in alerts])
-    return said
-
-
-def test_enquiries_raise_at_five_and_clear_at_two() -> None:
-    """Between the two thresholds nothing changes: not raised from below, not cleared from above."""
-    found = raised(
-        report(1, "2026-01-05", 4),
-        report(2, "2026-01-10", 5),
-        report(3, "2026-01-20", 3),
-        report(4, "2026-01-30", 9),
-        report(5, "2026-02-05", 2),
-        report(6, "2026-02-10", 6),
-        report(7, "2026-02-15", 1, overdue_minor=1),
-    )
-
-    assert found == [
-        [],
-        ["ENQUIRIES_MANY UNSPECIFIED"],
-        [],
-        [],
-        [],
-        ["ENQUIRIES_MANY UNSPECIFIED"],
-        ["OVERDUE_ELSEWHERE UNSPECIFIED"],
-    ]
-
-
-def test_what_is_heard_too_late_warns_nobody() -> None:
-    """Told after more than 30 days, or read from a stream so far behind: closed at once, STALE."""
-    grace = Heard(
-        loan_id="L-1",
-        borrower_ref="B-1",
-        sequence=1,
-        type=EXPIRED,
-        effective_on=date(2026, 2, 9),
-        known_on=date(2026, 3, 12),
-    )
-    behind = msgspec.structs.replace(grace, known_on=None, days_behind=31)
-    in_time = msgspec.structs.replace(grace, known_on=date(2026, 3, 11), days_behind=30)
-
-    for late in (grace, behind):
-        assert raised(late, in_time) == [["GRACE_EXPIRED STALE"], ["GRACE_EXPIRED UNSPECIFIED"]]
-    _, (alert,) = observe(Behaviour(borrower_ref="B-1"), grace, RULES)
-    assert (alert.raised_on, alert.known_on) == (date(2026, 2, 9), date(2026, 3, 12))
-    assert alert.closed_on == date(2026, 3, 12)

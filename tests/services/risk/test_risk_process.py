@@ -154,10 +154,10 @@ async def alerts(risk: Service, count: int, **which: Any) -> list[dict[str, Any]
     raise AssertionError(f"{count} alerts wanted, found {found}; {risk.log.read_text()[-2000:]}")
 
 
-async def published(nats_url: str, count: int) -> list[str]:
+async def published(nats_url: str, count: int, what: str = "raised") -> list[str]:
     """Return the ids of the alerts published, once as many as wanted have come."""
     bus, found = await Bus.connect(nats_url, "listener"), []
-    reader = Reader(bus.client, STREAM, ["lending.v1.risk.alert_raised.*"])
+    reader = Reader(bus.client, STREAM, [f"lending.v1.risk.alert_{what}.*"])
     while len(found) < count:
         for message in await reader.batch(count, WAIT_SECONDS_MAX):
             found.append(risk_events.AlertRaised.FromString(message.body).alert.alert_id)
@@ -205,6 +205,7 @@ async def test_a_restatement_withdraws_an_alert(risk: Service, nats_url: str) ->
 
     assert before[0]["indicator"] == "ALERT_INDICATOR_GRACE_EXPIRED"
     assert after[0]["outcome"] == "ALERT_OUTCOME_WITHDRAWN"
+    assert await published(nats_url, 1, "withdrawn") == [after[0]["alertId"]]
     assert "alerts" not in risk.call(f"{API}/ListAlerts", openOnly=True)
 
 
