@@ -34,11 +34,16 @@ def message(found: Portfolio) -> pb.Portfolio:
             pb.VintageRow(
                 month=row.month,
                 loans=row.loans,
-                ever_bad=[four_places(cell) for cell in row.ever_bad if cell is not None],
+                ever_bad=_known(row.ever_bad),
+                ever_over_thirty=_known(row.ever_over_thirty),
             )
             for row in found.vintages
         ],
     )
+
+
+def _known(cells: Iterable[Fraction | None]) -> list[str]:
+    return [four_places(cell) for cell in cells if cell is not None]
 
 
 def _parts(parts: Iterable[Part]) -> list[pb.PortfolioPart]:

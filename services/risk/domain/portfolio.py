@@ -23,7 +23,7 @@ from services.risk.domain.roll_rates import RollMatrix, roll_matrix
 from services.risk.domain.staging import MONTHS_OF_STAGE_ONE, LossRules, Scenario, provision
 from services.risk.domain.vintage import LoanLife, Vintage, vintages
 
-VINTAGE_MONTHS, LARGEST, DAYS_OF_MONTH_MAX = 24, 10, 31
+VINTAGE_MONTHS, LARGEST, DAYS_OF_MONTH_MAX, THIRTY_DAYS = 24, 10, 31, 30
 ONE = Decimal(1)
 
 
@@ -155,14 +155,18 @@ def _provisions(rows: Iterable[BookRow], rules: LossRules) -> int:
 
 
 def _lives(history: Sequence[Sequence[BookRow]], dates: Sequence[date]) -> list[LoanLife]:
-    """Return each loan's life; it turned bad at the first month end that saw it so."""
+    """Return each loan's life; it was so late at the first month end that saw it so."""
     disbursed: dict[str, date] = {}
+    late: dict[str, date] = {}
     turned: dict[str, date] = {}
     for book, on in zip(history, dates, strict=True):
         for row in book:
             disbursed.setdefault(row.loan_id, row.disbursed_on)
+            if row.days_that_count > THIRTY_DAYS:
+                late.setdefault(row.loan_id, on)
             if is_bad(row):
                 turned.setdefault(row.loan_id, on)
     return [
-        LoanLife(disbursed_on=on, bad_on=turned.get(loan_id)) for loan_id, on in disbursed.items()
+        LoanLife(disbursed_on=on, bad_on=turned.get(name), over_thirty_on=late.get(name))
+        for name, on in disbursed.items()
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import date
 from fractions import Fraction
 
@@ -11,24 +11,34 @@ import msgspec
 
 
 class LoanLife(msgspec.Struct, frozen=True, kw_only=True):
-    """One loan: when it was paid out, and when it first was as late as asked; None for never."""
+    """
+    One loan: when it was paid out, and when it first was so late; None for never.
+
+    What is bad, more than 90 days late or charged off, was more than 30 days late by then.
+    """
 
     disbursed_on: date
     bad_on: date | None
-    balance_minor: int = 0
+    over_thirty_on: date | None = None
+
+    @property
+    def late_on(self) -> date | None:
+        """Return when it first was more than 30 days late."""
+        return min((on for on in (self.over_thirty_on, self.bad_on) if on), default=None)
 
 
 class Vintage(msgspec.Struct, frozen=True, kw_only=True):
     """
     Loans of one month.
 
-    `ever_bad` has the share of all loans of the month, by count, at 1, 2, 3 … months on book;
-    None where not every loan of the month has been on book that long.
+    `ever_bad` and `ever_over_thirty` have the share of all loans of the month, by count, at 1, 2,
+    3 … months on book; None where not every loan of the month has been on book that long.
     """
 
     month: str
     loans: int
     ever_bad: tuple[Fraction | None, ...]
+    ever_over_thirty: tuple[Fraction | None, ...] = ()
 
 
 def vintages(loans: Iterable[LoanLife], as_of: date, months: int) -> list[Vintage]:
@@ -49,16 +59,20 @@ def vintages(loans: Iterable[LoanLife], as_of: date, months: int) -> list[Vintag
 
 def _vintage(month: str, loans: list[LoanLife], as_of: date, months: int) -> Vintage:
     seen = min(months_between(loan.disbursed_on, as_of) for loan in loans)
-    turned = [
-        months_between(loan.disbursed_on, loan.bad_on)
-        for loan in loans
-        if loan.bad_on is not None and loan.bad_on <= as_of
-    ]
-    cells = [
-        Fraction(sum(at < mob for at in turned), len(loans)) if mob <= seen else None
-        for mob in range(1, months + 1)
-    ]
-    return Vintage(month=month, loans=len(loans), ever_bad=tuple(cells))
+
+    def ever(turned_on: Callable[[LoanLife], date | None]) -> tuple[Fraction | None, ...]:
+        at = [
+            months_between(loan.disbursed_on, on)
+            for loan in loans
+            if (on := turned_on(loan)) is not None and on <= as_of
+        ]
+        return tuple(
+            Fraction(sum(one < mob for one in at), len(loans)) if mob <= seen else None
+            for mob in range(1, months + 1)
+        )
+
+    bad, late = ever(lambda loan: loan.bad_on), ever(lambda loan: loan.late_on)
+    return Vintage(month=month, loans=len(loans), ever_bad=bad, ever_over_thirty=late)
 
 
 def months_between(start: date, end: date) -> int:

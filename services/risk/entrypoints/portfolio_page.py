@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
+from fractions import Fraction
 
 from services.risk.adapters.report_page import Chart, Line, Table
 from services.risk.domain.portfolio import Part, Portfolio
@@ -13,6 +14,7 @@ from shared.kernel.money import format_amount
 
 MONTHS_SHOWN = (3, 6, 9, 12, 15, 18, 21, 24)
 BORROWERS_SHOWN = 5
+Ever = Callable[[Vintage], tuple[Fraction | None, ...]]
 
 
 def summary(found: Portfolio) -> str:
@@ -38,7 +40,8 @@ def tables(found: Portfolio) -> Iterator[Table]:
     stress = [(name, format_amount(loss, found.currency)) for name, loss in found.scenarios]
     yield Table("if a scenario were certain", ("scenario", "allowance"), list(stress))
     yield _rolls(found)
-    yield _vintages(found)
+    yield _vintages("vintage, ever over 30", found, lambda row: row.ever_over_thirty)
+    yield _vintages("vintage, ever over 90", found, lambda row: row.ever_bad)
 
 
 def charts(found: Portfolio, over_time: Mapping[date, Mapping[str, int]]) -> Iterator[Chart]:
@@ -49,18 +52,23 @@ def charts(found: Portfolio, over_time: Mapping[date, Mapping[str, int]]) -> Ite
     labels = [f"{on:%Y-%m}" for on in dates]
     yield Chart("share of the balance that is late, by bucket", labels, lines, percent=True)
     longest = max((len(row.ever_bad) for row in found.vintages), default=0)
-    curves = [Line(row.month, _curve(row, longest)) for row in found.vintages]
     months = [str(mob) for mob in range(1, longest + 1)]
-    title = "share of loans ever more than 90 days late or charged off, by months on book"
-    yield Chart(title, months, curves, percent=True)
+    ways: tuple[tuple[str, Ever], ...] = (
+        ("more than 30 days late", lambda row: row.ever_over_thirty),
+        ("more than 90 days late or charged off", lambda row: row.ever_bad),
+    )
+    for late, ever in ways:
+        curves = [Line(row.month, _curve(ever(row), longest)) for row in found.vintages]
+        title = f"share of loans ever {late}, by months on book"
+        yield Chart(title, months, curves, percent=True)
 
 
 def _share(balances: Mapping[str, int], state: str) -> float:
     return balances.get(state, 0) / max(1, sum(balances.values()))
 
 
-def _curve(row: Vintage, months: int) -> list[float | None]:
-    known = [None if cell is None else float(cell) for cell in row.ever_bad]
+def _curve(cells: Sequence[Fraction | None], months: int) -> list[float | None]:
+    known = [None if cell is None else float(cell) for cell in cells]
     return known + [None] * (months - len(known))
 
 
@@ -87,11 +95,11 @@ def _rolls(found: Portfolio) -> Table:
     return table
 
 
-def _vintages(found: Portfolio) -> Table:
-    head = ("vintage", "loans", *(f"{mob} m" for mob in MONTHS_SHOWN))
-    table = Table("vintage", head)
+def _vintages(title: str, found: Portfolio, ever: Ever) -> Table:
+    head = (title, "loans", *(f"{mob} m" for mob in MONTHS_SHOWN))
+    table = Table(title, head)
     for row in found.vintages:
-        cells = [row.ever_bad[mob - 1] for mob in MONTHS_SHOWN]
+        cells = [ever(row)[mob - 1] for mob in MONTHS_SHOWN]
         texts = ["" if cell is None else f"{float(cell):.1%}" for cell in cells]
         table.rows.append((row.month, str(row.loans), *texts))
     return table

@@ -100,9 +100,11 @@ def test_default_only_grows(moves: list[Move], state: str) -> None:
     assert curve[0] >= -1e-12 and curve[-1] <= 1 + 1e-9
 
 
-def life(on: str, bad: str | None = None) -> LoanLife:
+def life(on: str, bad: str | None = None, late: str | None = None) -> LoanLife:
     return LoanLife(
-        disbursed_on=date.fromisoformat(on), bad_on=date.fromisoformat(bad) if bad else None
+        disbursed_on=date.fromisoformat(on),
+        bad_on=date.fromisoformat(bad) if bad else None,
+        over_thirty_on=date.fromisoformat(late) if late else None,
     )
 
 
@@ -116,11 +118,26 @@ def test_vintages_blank_what_is_not_known_yet() -> None:
     assert found[1].ever_bad == (0, None, None, None)
 
 
+def test_vintages_show_who_was_ever_late_beside_who_is_lost() -> None:
+    """Four loans: one 30 days late and cured, one late and lost, one lost without a month late."""
+    lives = [
+        life("2026-01-05", late="2026-02-28"),
+        life("2026-01-10", late="2026-02-28", bad="2026-04-30"),
+        life("2026-01-15", bad="2026-03-31"),
+        life("2026-01-20"),
+    ]
+    (found,) = vintages(lives, date(2026, 5, 31), 5)
+
+    assert found.ever_over_thirty == (0, Fraction(1, 2), Fraction(3, 4), Fraction(3, 4), None)
+    assert found.ever_bad == (0, 0, Fraction(1, 4), Fraction(1, 2), None)
+
+
 _lives = st.lists(
     st.builds(
         LoanLife,
         disbursed_on=st.dates(date(2024, 1, 1), date(2025, 12, 31)),
         bad_on=st.none() | st.dates(date(2024, 1, 1), date(2026, 12, 31)),
+        over_thirty_on=st.none() | st.dates(date(2024, 1, 1), date(2026, 12, 31)),
     ),
     max_size=40,
 )
@@ -130,18 +147,29 @@ _lives = st.lists(
 def test_ever_bad_never_falls(lives: list[LoanLife], as_of: date) -> None:
     """Shares only rise with months on book, end where knowledge ends, and ignore the future."""
     found = vintages(lives, as_of, 36)
+
+    def known_by(on: date | None) -> date | None:
+        return on if on is not None and on <= as_of else None
+
     blind = [
-        LoanLife(disbursed_on=one.disbursed_on, bad_on=one.bad_on)
-        if one.bad_on is None or one.bad_on <= as_of
-        else LoanLife(disbursed_on=one.disbursed_on, bad_on=None)
+        LoanLife(
+            disbursed_on=one.disbursed_on,
+            bad_on=known_by(one.bad_on),
+            over_thirty_on=known_by(one.over_thirty_on),
+        )
         for one in lives
     ]
 
     assert found == vintages(blind, as_of, 36)
     for row in found:
-        known = [cell for cell in row.ever_bad if cell is not None]
-        assert known == sorted(known)
-        assert row.ever_bad[: len(known)] == tuple(known)
+        for cells in (row.ever_bad, row.ever_over_thirty):
+            known = [cell for cell in cells if cell is not None]
+            assert known == sorted(known)
+            assert cells[: len(known)] == tuple(known)
+        pairs = zip(row.ever_bad, row.ever_over_thirty, strict=True)
+        assert all(
+            late is None if bad is None else late is not None and late >= bad for bad, late in pairs
+        )
 
 
 def test_months_count_from_their_day() -> None:
