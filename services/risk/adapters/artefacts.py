@@ -11,9 +11,11 @@ from services.risk.domain.boosted_trees import BoostedTrees
 from services.risk.domain.decision import Models
 from services.risk.domain.plan_affordability import PlanPolicy
 from services.risk.domain.policy import Policies, Policy
+from services.risk.domain.population import Population
 from services.risk.domain.scorecard import Scorecard
 from services.risk.domain.staging import LossRules
 
+POPULATIONS = "populations"
 _KINDS = (("-woe-", Scorecard), ("-trees-", BoostedTrees))
 
 
@@ -36,6 +38,13 @@ def read_models(folder: Path) -> Models:
         kind = next(kind for part, kind in _KINDS if part in file.name)
         found[kind].append(msgspec.json.decode(file.read_bytes(), type=kind))
     return Models(found[Scorecard], found[BoostedTrees])
+
+
+def read_populations(folder: Path) -> dict[str, Population]:
+    """Return whom cards were trained on that do not say it themselves, by version."""
+    files = sorted((folder / POPULATIONS).glob("*.json"))
+    found = [msgspec.json.decode(file.read_bytes(), type=Population) for file in files]
+    return {one.version: one for one in found}
 
 
 def read_loss_rules(file: Path) -> LossRules:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
 import msgspec
@@ -21,6 +21,7 @@ from services.risk.domain.monitoring import (
     performance,
 )
 from services.risk.domain.outcomes import LoanOutcome, outcomes
+from services.risk.domain.population import Population, with_population
 from services.risk.domain.scorecard import Scorecard, probability_of_default
 
 
@@ -59,6 +60,7 @@ class Monitoring:
     deciding: Deciding
     portfolios: Portfolios
     rules: MonitoringRules
+    populations: Mapping[str, Population] = field(default_factory=dict)
 
     async def figures(self, since: date, as_of: date, currency: str) -> list[CardWatched]:
         """
@@ -80,7 +82,7 @@ class Monitoring:
         versions |= {one.decision.model_version for one, _ in paid}
         return [
             self._card(
-                self.deciding.models.card(version),
+                with_population(self.deciding.models.card(version), self.populations.get(version)),
                 [one for one in applied if one.decision.model_version == version],
                 [(one, how) for one, how in paid if one.decision.model_version == version],
             )

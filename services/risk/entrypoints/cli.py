@@ -116,6 +116,16 @@ def train(
 
 
 @app.command()
+def population(
+    version: Annotated[str, typer.Argument(help="A card, such as german-woe/1.")],
+    data: Annotated[Data, typer.Option(help="The set it was trained on.")] = Data.GERMAN,
+    folder: Annotated[Path, typer.Option(help="Where the card is.")] = MODELS,
+) -> None:
+    """Count whom a card was trained on, so that `monitor` can hold who applies against it."""
+    training_desk.count_population(version, data, folder)
+
+
+@app.command()
 def evaluate(
     data: Annotated[list[Data] | None, typer.Argument(help="Which sets; all if none.")] = None,
 ) -> None:

@@ -10,7 +10,12 @@ import msgspec
 from rich.console import Console
 from rich.table import Table as Printed
 
-from services.risk.adapters.artefacts import read_models, read_policies, read_toml
+from services.risk.adapters.artefacts import (
+    read_models,
+    read_policies,
+    read_populations,
+    read_toml,
+)
 from services.risk.adapters.report_page import Chart, Line, Table, page
 from services.risk.application.deciding import Deciding
 from services.risk.application.exposures import Exposures
@@ -30,7 +35,9 @@ async def show(
     async with portfolios(settings) as kept:
         policies, models = read_policies(settings.policy_folder), read_models(settings.model_folder)
         deciding = Deciding(Exposures(kept.records), policies, models)
-        found = await Monitoring(deciding, kept, rules).figures(since, as_of, currency)
+        trained_on = read_populations(settings.model_folder)
+        watched = Monitoring(deciding, kept, rules, trained_on)
+        found = await watched.figures(since, as_of, currency)
     console = Console(width=110)
     for card in found:
         table = Printed(card.version, *HEAD[1:])

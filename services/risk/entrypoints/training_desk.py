@@ -8,6 +8,8 @@ from pathlib import Path
 import msgspec
 import typer
 
+from services.risk.adapters.artefacts import POPULATIONS, read_models
+from services.risk.domain.population import population_of
 from services.risk.training.challenger import train_trees
 from services.risk.training.champion import train_scorecard
 from services.risk.training.datasets import DATASETS, DataMissing, Dataset
@@ -40,6 +42,16 @@ def train(name: str, folder: Path) -> None:
     card = model_card(data, VERSIONS[name], trials, APPROVED_BELOW[name])
     (folder / f"{name}.md").write_text(card, encoding="utf-8")
     typer.echo(card)
+
+
+def count_population(version: str, name: str, folder: Path) -> None:
+    """Write whom a card was trained on, beside the card, which stays as it is."""
+    data, card = _load(name), read_models(folder).card(version)
+    found = population_of(card, data.origin(), data.applicants())
+    path = folder / POPULATIONS / f"{version.replace('/', '-')}.json"
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=1) + b"\n")
+    typer.echo(f"wrote {path}")
 
 
 def evaluate(names: Sequence[str]) -> int:

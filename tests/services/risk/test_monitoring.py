@@ -8,7 +8,7 @@ from math import exp, log
 import msgspec
 import pytest
 
-from services.risk.adapters.artefacts import read_models, read_toml
+from services.risk.adapters.artefacts import read_models, read_populations, read_toml
 from services.risk.config import RiskSettings
 from services.risk.domain.monitoring import (
     Light,
@@ -18,6 +18,7 @@ from services.risk.domain.monitoring import (
     performance,
     psi_critical,
 )
+from services.risk.domain.population import population_of, with_population
 from services.risk.training.datasets import german
 
 SETTINGS = RiskSettings()
@@ -45,6 +46,23 @@ def test_another_crowd_is_red() -> None:
     """Applicants who all want five years, or say nothing at all, are another population."""
     assert drift(TERM, ["60"] * 500, 1_000, RULES).light is Light.RED
     assert drift(TERM, [""] * 500, 1_000, RULES).light is Light.RED
+
+
+def test_a_card_that_does_not_say_whom_it_was_trained_on_is_watched_all_the_same() -> None:
+    """What is kept beside german-woe/1 is what its data count to; its own file is as it was."""
+    models, data = read_models(SETTINGS.model_folder), german()
+    card, kept = models.card("german-woe/1"), read_populations(SETTINGS.model_folder)
+    watched = with_population(card, kept["german-woe/1"])
+    term = next(item for item in watched.characteristics if item.name == "duration_in_month")
+
+    assert card.origin is None
+    assert population_of(card, data.origin(), data.applicants()) == kept["german-woe/1"]
+    assert with_population(CARD, kept["german-woe/1"]) == CARD
+    assert all(
+        abs(sum(one.share for one in item.bins) - 1) < 0.001 for item in watched.characteristics
+    )
+    assert drift(term, TERMS, 1_000, RULES).figure < 0.001
+    assert drift(term, ["60"] * 500, 1_000, RULES).light is Light.RED
 
 
 def said_and_seen(slope: float, count: int = 4_000) -> tuple[list[float], list[bool]]:
