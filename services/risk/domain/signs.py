@@ -18,7 +18,7 @@ from services.risk.domain.indicators import (
     seen,
 )
 
-YEARS_KEPT = 1
+YEARS_KEPT = 2
 """Of this year and so many before it signs are kept; what came before is summed up."""
 PAID, TAKEN_BACK = "REPAYMENT_POSTED", "REPAYMENT_REVERSED"
 
