@@ -36,10 +36,10 @@ class RiskSettings(ServiceSettings):
         HERE / "models", description="Every trained model that a policy names, one JSON file each."
     )
     loss_file: Path = Field(
-        HERE / "policies" / "expected-loss-2026-01.toml", description="Rules of expected loss."
+        HERE / "policies" / "expected-loss-2026-12.toml", description="Rules of expected loss."
     )
     monitoring_file: Path = Field(
-        HERE / "policies" / "monitoring-2026-11.toml", description="Bounds of model monitoring."
+        HERE / "policies" / "monitoring-2026-12.toml", description="Bounds of model monitoring."
     )
     bureau_url: str = Field("", description="HTTP API of a credit bureau; empty asks none.")
     bureau_folder: Path | None = Field(

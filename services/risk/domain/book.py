@@ -11,6 +11,8 @@ import msgspec
 from services.risk.domain.roll_rates import ABSORBING, DEFAULTED, Move
 
 SETTLED, CHARGED_OFF = "SETTLED", "CHARGED_OFF"
+MONTHS_TO_DEFAULT = 4
+"""Month ends until what fell due today, and is never paid, is more than 90 days late."""
 DAYS_OF_STATE = {"M0": (0, 0), "M1": (1, 30), "M2": (31, 60), "M3": (61, 90)}
 """Least and most days past due of a bucket; those behind have no edge that a stage looks at."""
 
@@ -20,8 +22,9 @@ class BookRow(msgspec.Struct, frozen=True, kw_only=True):
     One loan on one date, minor units.
 
     `remaining_minor` is the principal that will be outstanding through each remaining month if
-    all is paid when due, this month first; at least one entry while something is owed. `eased_on`
-    is when terms were eased last; `creditor_ref` who bought the loan, empty while it is ours.
+    all to come is paid when due, this month first; at least one entry while something is owed.
+    `eased_on` is when terms were eased last; `creditor_ref` who bought the loan, empty while it
+    is ours.
     """
 
     loan_id: str
@@ -88,15 +91,20 @@ def remaining_months(dues: Iterable[tuple[date, int]], as_of: date) -> tuple[int
     """
     Return the principal outstanding through each remaining month.
 
+    What is overdue stays out for `MONTHS_TO_DEFAULT`: it is not paid when due any more, and the
+    months that a loss takes to come are part of the life that it is expected over, also of a loan
+    whose last due date is behind it.
+
     Args:
         dues: Due date and unpaid principal of each instalment, minor units.
-        as_of: The date of the book; what is overdue is outstanding through this month.
+        as_of: The date of the book; what was due before it, and is unpaid, is overdue.
     """
     found: list[int] = []
     left = sum(amount for _, amount in dues)
     by_month: dict[int, int] = {}
     for due_on, amount in dues:
-        months = max(0, (due_on.year - as_of.year) * 12 + due_on.month - as_of.month)
+        months = (due_on.year - as_of.year) * 12 + due_on.month - as_of.month
+        months = MONTHS_TO_DEFAULT - 1 if due_on < as_of else months
         by_month[months] = by_month.get(months, 0) + amount
     month = 0
     while left > 0:

@@ -65,12 +65,14 @@ def stages_of(
     hazards: Hazards,
     watched: frozenset[str],
     as_of: date,
+    cured: frozenset[str] = frozenset(),
 ) -> list[Stage]:
     """
     Return the stage of each loan; `staging.stage_of` decides, once per kind of loan.
 
     What was expected at origination of the remaining life is taken to be the chance of a loan
-    that was never late. Eased terms are watched for the rules' probation.
+    that was never late. Eased terms are watched for the rules' probation, and so are the loans
+    `cured` of a default of late.
     """
     alive = np.cumprod(1 - np.array(hazards.by_state), axis=1)
     reached = {name: 1 - alive[place] for place, name in enumerate(hazards.states)}
@@ -79,7 +81,8 @@ def stages_of(
     for row in rows:
         months = max(1, min(len(row.remaining_minor), hazards.months))
         eased = row.eased_on is not None and (as_of - row.eased_on).days < rules.probation_days
-        kind = row.state, row.days_that_count, months, eased or row.borrower_ref in watched
+        looked_at = eased or row.borrower_ref in watched or row.loan_id in cured
+        kind = row.state, row.days_that_count, months, looked_at
         if kind not in known:
             known[kind] = stage_of(
                 rules,

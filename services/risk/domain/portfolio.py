@@ -78,7 +78,8 @@ def portfolio(
     matrix = roll_matrix(move for a, b in months for move in moves(a, b))
     longest = max((len(row.remaining_minor) for row in rows), default=0)
     hazards = hazards_of(matrix, rules, max(MONTHS_OF_STAGE_ONE, longest))
-    stages = stages_of(rows, rules, hazards, watched, as_of)
+    cured = _in_default_of_late(history, dates, rules.cure_days)
+    stages = stages_of(rows, rules, hazards, watched, as_of, cured)
     arrays = arrays_of(rows, stages, hazards)
     losses = [int(one) for one in allowances(arrays, rules, hazards)]
     check_some(rows, stages, losses, rules, hazards)
@@ -124,6 +125,14 @@ def _months(
     for (first, before), (second, after) in pairwise(ends):
         if (second - first).days <= DAYS_OF_MONTH_MAX:
             yield before, after
+
+
+def _in_default_of_late(
+    history: Sequence[Sequence[BookRow]], dates: Sequence[date], days: int
+) -> frozenset[str]:
+    """Return the loans that a book of the days before the last date saw in default."""
+    late = [book for book, on in zip(history, dates, strict=True) if (dates[-1] - on).days < days]
+    return frozenset(row.loan_id for book in late for row in book if is_bad(row))
 
 
 def _alone(scenario: Scenario) -> Scenario:

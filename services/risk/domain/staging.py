@@ -40,7 +40,9 @@ class LossRules(msgspec.Struct, frozen=True, kw_only=True):
     One version of the rules; days elapsed, probabilities and losses as fractions.
 
     For `probation_days` after terms were eased a loan is not performing again; 365 are the year of
-    the EBA's ITS on forbearance (2013/03, 163 and 176), as recalled.
+    the EBA's ITS on forbearance (2013/03, 163 and 176), as recalled. For `cure_days` after it was
+    in default a loan is not performing either; 90 are the three months of the EBA's guidelines on
+    default (GL/2016/07, 71), as recalled. Versions without it take back a default at once.
     """
 
     version: str
@@ -52,6 +54,7 @@ class LossRules(msgspec.Struct, frozen=True, kw_only=True):
     scenarios: tuple[Scenario, ...]
     provisions: dict[str, dict[str, Decimal]]
     probation_days: int = 365
+    cure_days: int = 0
 
     def check(self) -> None:
         """Raise WeightsDoNotAddUp unless the scenarios' weights add up to one."""

@@ -7,7 +7,7 @@ from datetime import date
 import msgspec
 import pytest
 
-from services.risk.domain.book import BookRow, Eased, moves, with_easing
+from services.risk.domain.book import BookRow, Eased, moves, remaining_months, with_easing
 from services.risk.domain.book_losses import hazards_of, stages_of
 from services.risk.domain.early_warning import AlertOutcome, watched_on
 from services.risk.domain.portfolio import portfolio
@@ -97,6 +97,34 @@ def test_a_long_loan_loses_over_all_its_life() -> None:
         return portfolio([seen[0], book], [JANUARY, FEBRUARY], RULES).by_state[1].allowance_minor
 
     assert loss(240) > loss(60)
+
+
+def test_what_is_overdue_beyond_the_last_due_date_stays_out_until_it_would_be_in_default() -> None:
+    """A loan 25 days late on its last instalment still has the months left that default takes."""
+    owed = remaining_months([(date(2026, 2, 6), 120_000)], date(2026, 3, 3))
+    book = [row(f"L-{n}") for n in range(100, 199)]
+    late = row("L-99", state="M1", days_past_due=25, remaining_minor=owed)
+    before = [*[row(f"L-{n}") for n in range(3)], row("L-3", state="M1"), row("L-4", state="M2")]
+    after = [row("L-0", state="M1"), *[row(f"L-{n}") for n in (1, 2)]]
+    after += [row("L-3", state="M2"), row("L-4", state="M3")]
+    found = portfolio([before, after, [*book, late]], [JANUARY, FEBRUARY, MARCH], RULES)
+    (part,) = [one for one in found.by_state if one.name == "M1"]
+
+    assert owed == (120_000,) * 4
+    assert part.allowance_minor > 0.9 * 0.45 * 120_000
+
+
+def test_a_loan_that_was_in_default_is_not_performing_at_once() -> None:
+    """Paid up again, it stays in stage 2 for the rules' ninety days, and not for longer."""
+    cured = [[row(state="M4", days_past_due=95)], [row()]]
+    dates = [date(2025, 12, 31), date(2026, 1, 31), date(2026, 4, 30)]
+    soon = portfolio(cured, dates[:2], RULES)
+    later = portfolio([*cured, cured[1]], dates, RULES)
+    once = msgspec.structs.replace(RULES, cure_days=0)
+
+    assert [part.name for part in soon.by_stage] == ["stage 2"]
+    assert [part.name for part in later.by_stage] == ["stage 1"]
+    assert [part.name for part in portfolio(cured, dates[:2], once).by_stage] == ["stage 1"]
 
 
 WATCHED = [

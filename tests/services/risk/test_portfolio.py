@@ -156,10 +156,10 @@ def test_a_loan_that_is_new_or_gone_is_no_move() -> None:
 
 
 def test_what_is_left_month_by_month() -> None:
-    """What is overdue is owed through this month; each later month less."""
+    """What is overdue is owed until it would be in default; the rest falls month by month."""
     dues = [(date(2026, 2, 5), 10), (date(2026, 4, 5), 30), (date(2026, 5, 5), 60)]
 
-    assert remaining_months(dues, MARCH) == (100, 90, 60)
+    assert remaining_months(dues, MARCH) == (100, 100, 70, 10)
     assert remaining_months([], MARCH) == ()
 
 
@@ -222,6 +222,6 @@ def test_a_loan_of_the_ledger_as_a_row() -> None:
     found = book_row(loan, MARCH)
 
     assert (found.state, found.tier, found.days_past_due) == ("M2", "SPECIAL_MENTION", 54)
-    assert found.remaining_minor == (90, 50)
+    assert found.remaining_minor == (90, 90, 40, 40)
     loan.status = loan_pb2.LOAN_STATUS_CHARGED_OFF
     assert book_row(loan, MARCH).state == "CHARGED_OFF"

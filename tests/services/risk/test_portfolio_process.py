@@ -38,7 +38,7 @@ async def test_a_running_service_answers_for_the_whole_book(risk: Service, tmp_p
     assert (found["loans"], found["balanceMinor"]) == ("3", "340000")
     assert found["allowanceMinor"] == str(expected.allowance_minor)
     assert [part["name"] for part in found["byStage"]] == [p.name for p in expected.by_stage]
-    assert found["rulesVersion"] == "expected-loss/2026-01"
+    assert found["rulesVersion"] == "expected-loss/2026-12"
     assert [row["month"] for row in found["vintages"]] == ["2026-01", "2026-03"]
     wrong = refused(risk, "GetPortfolio", asOf="2026-03-30", currency="CNY")
     assert wrong == ("not_found", "BOOK_NOT_KEPT")

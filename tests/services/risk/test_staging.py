@@ -22,7 +22,7 @@ from services.risk.domain.staging import (
     stage_of,
 )
 
-RULES = msgspec.convert(read_toml(HERE / "policies" / "expected-loss-2026-01.toml"), LossRules)
+RULES = msgspec.convert(read_toml(HERE / "policies" / "expected-loss-2026-12.toml"), LossRules)
 D = Decimal
 
 EDGES = [
