@@ -122,6 +122,7 @@ class Watch:
             AlertNotFound: there is no such alert.
             AlertIsClosed: it ended before.
         """
+        await work.hold(f"alert/{alert_id}")
         alert = await work.get(Alert, alert_id)
         if alert is None:
             raise AlertNotFound(f"no alert {alert_id}", field="alert_id")
@@ -189,7 +190,10 @@ class Watch:
         if after == before:
             return
         await work.put(after, after.borrower_ref)
-        for alert_id, now in changed(before, after, self.rules).items():
+        moved = changed(before, after, self.rules)
+        # An officer may be taking one of them over, at another process.
+        await work.hold(*(f"alert/{alert_id}" for alert_id in moved))
+        for alert_id, now in moved.items():
             stored = await work.get(Alert, alert_id)
             alert = settled(stored, now, on)
             if alert is None or alert == stored:

@@ -39,7 +39,7 @@ def _quality(name: str, alerts: Sequence[Alert]) -> AlertQuality:
     ends = Counter(alert.outcome for alert in alerts)
     confirmed, wrong = ends[AlertOutcome.CONFIRMED], ends[AlertOutcome.FALSE_ALARM]
     waits = [
-        (alert.acknowledged_on - alert.raised_on).days
+        max(0, (alert.acknowledged_on - alert.learned_on).days)
         for alert in alerts
         if alert.acknowledged_on is not None
     ]

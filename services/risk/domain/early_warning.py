@@ -85,11 +85,12 @@ def acknowledged(alert: Alert, owner: str, on: date, outcome: AlertOutcome) -> A
 
     Raises:
         AlertIsClosed: it ended before.
-        AlertNotYetRaised: it was raised later than that.
+        AlertNotYetRaised: it was raised, or taken over, later than that.
     """
-    if on < alert.raised_on:
+    first = max(alert.raised_on, alert.acknowledged_on or alert.raised_on)
+    if on < first:
         raise AlertNotYetRaised(
-            f"raised on {alert.raised_on}", field="on", expected=f"{alert.raised_on} or later"
+            f"raised on {alert.raised_on}", field="on", expected=f"{first} or later"
         )
     if alert.closed_on is not None:
         raise AlertIsClosed("the alert is closed", field="alert_id", closed_on=alert.closed_on)

@@ -6,9 +6,15 @@ from datetime import date
 from fractions import Fraction
 
 import msgspec
+import pytest
 
 from services.risk.domain.alert_quality import alert_quality, alert_truth, by_officer, per_officer
-from services.risk.domain.early_warning import Alert, AlertOutcome, acknowledged
+from services.risk.domain.early_warning import (
+    Alert,
+    AlertNotYetRaised,
+    AlertOutcome,
+    acknowledged,
+)
 from services.risk.domain.indicators import Indicator
 
 RAISED = date(2026, 2, 6)
@@ -53,6 +59,23 @@ def test_quality_of_a_months_alerts() -> None:
     assert by_officer(alerts) == {"-": 1, "officer-8": 1}
     assert by_officer([]) == {}
     assert per_officer(alerts) == {"officer-7": 3, "officer-8": 1}
+
+
+def test_nobody_is_waited_for_before_an_alert_was_known() -> None:
+    """Told 30 days late and looked at the day after is one day to look."""
+    told_late = msgspec.structs.replace(alert(1), known_on=date(2026, 3, 8))
+    taken = acknowledged(told_late, "officer-7", date(2026, 3, 9), AlertOutcome.UNSPECIFIED)
+
+    assert alert_quality([taken])[0].days_to_look_median == 1
+
+
+def test_no_alert_ends_before_it_was_taken_over() -> None:
+    """Taken over on the tenth, it cannot have been closed on the ninth."""
+    taken = acknowledged(alert(1), "officer-7", date(2026, 2, 10), AlertOutcome.UNSPECIFIED)
+    with pytest.raises(AlertNotYetRaised) as refusal:
+        acknowledged(taken, "officer-7", date(2026, 2, 9), AlertOutcome.CONFIRMED)
+
+    assert refusal.value.expected == "2026-02-10 or later"
 
 
 def test_alerts_are_held_against_what_came() -> None:

@@ -6,25 +6,34 @@ import asyncio
 import shutil
 import tempfile
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
+import msgspec
 import pytest
 from google.protobuf.json_format import ParseDict
+from lending.ledger.v1.events_pb2 import DelinquencyEvent
 from lending.risk.v1 import affordability_service_pb2 as plan_pb
 from lending.risk.v1 import risk_service_pb2 as pb
 
-from services.risk import wire_decisions
+from services.risk import wire, wire_decisions
+from services.risk.adapters.artefacts import read_toml
 from services.risk.application.book import Decided
 from services.risk.application.deciding import Deciding
 from services.risk.application.decision_desk import DecisionDesk
 from services.risk.application.exposures import Exposures
 from services.risk.application.plans import Plans
-from services.risk.config import APPLICATION_ID
+from services.risk.application.watch import Watch
+from services.risk.config import APPLICATION_ID, RiskSettings
+from services.risk.domain.early_warning import Alert, AlertIsClosed, AlertOutcome
+from services.risk.domain.indicators import Heard, WarningRules
 from services.risk.entrypoints.affordability_service import AffordabilityService
 from shared.runtime.database import open_database
 from shared.runtime.postgres_server import start_postgres
 from shared.runtime.records import Records, RequestIdReused
+from shared.subscriber.event import Event, Restatement
 from tests.services.risk.asking import asked
+from tests.services.risk.test_any_order import MESSAGE
 from tests.services.risk.test_decision import MODELS, POLICIES
 from tests.services.risk.test_plan_affordability import POLICIES as PLANS
 from tests.services.risk.test_plan_affordability import asked as planned
@@ -63,6 +72,54 @@ async def test_a_batch_at_two_processes_has_one_effect(url: str) -> None:
 
     assert one == other
     assert sorted(kept) == sorted(form.request_id for form in forms)
+
+
+async def watch_of(url: str) -> Watch:
+    book = (await desk_of(url)).deciding.book
+    rules = msgspec.convert(read_toml(RiskSettings().warning_file), WarningRules)
+    return Watch(book.records, rules, book, wire.alert_told)
+
+
+async def test_an_alert_is_taken_over_or_withdrawn_but_not_both(url: str) -> None:
+    """While one process hears that money came in time, an officer takes the alert at another."""
+    one, other = await watch_of(url), await watch_of(url)
+    loans = [f"L-{number}" for number in range(MANY)]
+
+    def heard(loan_id: str, sequence: int, type_: str, day: int) -> Heard:
+        fields = {"loan_id": loan_id, "borrower_ref": f"B-{loan_id}", "sequence": sequence}
+        on = date(2026, 2, day)
+        return Heard(**fields, type=type_, effective_on=on, log_version=sequence, amount_minor=0)
+
+    for loan_id in loans:
+        async with one.book.work() as work:
+            await one.hear(heard(loan_id, 1, "GRACE_EXPIRED", 9), work)
+
+    async def takes_back(loan_id: str) -> None:
+        body = DelinquencyEvent(borrower_ref=f"B-{loan_id}", effective_on="2026-02-05")
+        told = Event(f"{loan_id}/2", "TIMELINE_RESTATED", loan_id, 2, "", "", body, MESSAGE)
+        async with one.book.work() as work:
+            await one.restate(told, Restatement((1,), "2026-02-05", "2026-02-09", 4, 0), work)
+
+    async def takes_over(loan_id: str) -> str:
+        on, alert_id = date(2026, 2, 10), f"2026-02-09.{loan_id}.GRACE_EXPIRED"
+        async with other.records.work() as work:
+            try:
+                await other.acknowledge(work, alert_id, "officer-7", on, AlertOutcome.UNSPECIFIED)
+            except AlertIsClosed:
+                return ""
+        return alert_id
+
+    taken, _ = await asyncio.gather(
+        asyncio.gather(*map(takes_over, loans)), asyncio.gather(*map(takes_back, loans))
+    )
+    async with one.records.work() as work:
+        stored = {alert.alert_id: alert async for alert in work.every(Alert)}
+    for watch in (one, other):
+        await watch.records.engine.dispose()
+
+    assert len(stored) == MANY
+    assert {name for name, alert in stored.items() if alert.owner} == {n for n in taken if n}
+    assert all(bool(alert.owner) is alert.is_open for alert in stored.values())
 
 
 async def test_a_batch_and_a_single_request_of_one_id_have_one_effect(url: str) -> None:
