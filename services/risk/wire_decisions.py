@@ -29,6 +29,8 @@ from shared.kernel.dates import parse_date
 from shared.kernel.errors import InvalidArgument
 from shared.runtime.requests import FieldMissing, a_number, a_text, an_amount, an_id
 
+ATTRIBUTES_MAX, VALUE_CHARACTERS_MAX = 100, 200
+
 
 class CurrenciesDiffer(InvalidArgument):
     """The amounts of one application are in one currency."""
@@ -60,7 +62,7 @@ def application(request: pb.ScoreApplicationRequest) -> Application:
         other_lenders=a_number(request.other_lenders, "other_lenders", 0, 100),
         enquiries_30d=a_number(request.enquiries_30d, "enquiries_30d", 0, 1000),
         age_years=a_number(request.age_years, "age_years", 0, 130),
-        attributes=dict(request.attributes),
+        attributes=_attributes(request),
         borrower_ref=borrower_ref,
         decided_on=decided_on,
         region=_optional_text(request.region, "region"),
@@ -73,6 +75,16 @@ def application(request: pb.ScoreApplicationRequest) -> Application:
     )
     attributes = {**found.attributes, **own_attributes(found)}
     return msgspec.structs.replace(found, attributes=attributes)
+
+
+def _attributes(request: pb.ScoreApplicationRequest) -> dict[str, str]:
+    """Return the attributes; all are kept with the decision, so they are few and short."""
+    a_number(len(request.attributes), "attributes", 0, ATTRIBUTES_MAX)
+    for name, value in request.attributes.items():
+        a_text(name, "attributes")
+        if value.strip() or len(value) > VALUE_CHARACTERS_MAX:
+            a_text(value, f"attributes.{name}")
+    return dict(request.attributes)
 
 
 def _optional_text(text: str, field: str) -> str:

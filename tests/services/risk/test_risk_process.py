@@ -48,6 +48,9 @@ WRONG = [
     ({"decidedOn": "2026-02-30"}, "DATE_NOT_VALID"),
     ({"product": "gold"}, "PRODUCT_UNKNOWN"),
     ({"region": "r" * 201}, "TEXT_TOO_LONG"),
+    ({"attributes": {"housing": "r" * 201}}, "TEXT_TOO_LONG"),
+    ({"attributes": {" ": "own"}}, "FIELD_MISSING"),
+    ({"attributes": {f"a{n}": "1" for n in range(101)}}, "NUMBER_OUT_OF_RANGE"),
     ({"bureauReport": {"source": "pboc", "reportId": "r"}}, "DATE_NOT_VALID"),
     ({"bureauReport": reported(reportedOn="2026-01-06")}, "FACT_AFTER_DECISION"),
     (
