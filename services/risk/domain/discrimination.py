@@ -15,7 +15,11 @@ class OneOutcomeOnly(InvalidArgument):
 
 
 class Quality(msgspec.Struct, frozen=True, kw_only=True):
-    """Figures of one model on one sample of applications with known outcome."""
+    """
+    Figures of one model on one sample of applications with known outcome.
+
+    `in_the_large` is how much more was said than seen: the mean probability less the share of bads.
+    """
 
     count: int
     bads: int
@@ -23,6 +27,7 @@ class Quality(msgspec.Struct, frozen=True, kw_only=True):
     ks: float
     brier: float
     calibration_error: float
+    in_the_large: float
 
 
 def quality(probabilities: Sequence[float], bad: Sequence[bool], bins: int = 10) -> Quality:
@@ -45,6 +50,7 @@ def quality(probabilities: Sequence[float], bad: Sequence[bool], bins: int = 10)
         ks=distance,
         brier=sum((p - b) ** 2 for p, b in pairs) / len(pairs),
         calibration_error=calibration_error(pairs, bins),
+        in_the_large=sum(p - b for p, b in pairs) / len(pairs),
     )
 
 

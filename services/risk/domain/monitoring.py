@@ -28,7 +28,12 @@ class Light(StrEnum):
 
 
 class MonitoringRules(msgspec.Struct, frozen=True, kw_only=True):
-    """One version of the bounds; from `amber` on a figure is looked at, from `red` on acted on."""
+    """
+    One version of the bounds; from `amber` on a figure is looked at, from `red` on acted on.
+
+    What was said less what was seen is bounded in standard errors of an honest card; None bounds
+    it by nothing.
+    """
 
     version: str
     window_months: int
@@ -40,6 +45,8 @@ class MonitoringRules(msgspec.Struct, frozen=True, kw_only=True):
     slope_gap_red: float
     bads_min: int
     auc_expected: dict[str, float]
+    said_errors_amber: float | None = None
+    said_errors_red: float | None = None
 
 
 class Watched(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,6 +132,7 @@ def performance(
     )
     if few:
         lights, note = (Light.UNJUDGED, Light.UNJUDGED), f"{note}: too few to judge"
+    large = _in_the_large(probabilities, now.in_the_large, few, note, rules)
     judged = (("auc", now.auc, auc_before, lights[0]), ("calibration slope", slope, 1.0, lights[1]))
     others = (("ks", now.ks), ("brier", now.brier), ("calibration intercept", intercept))
     return [
@@ -132,11 +140,26 @@ def performance(
             Watched(name=name, figure=figure, bound=bound, light=light, note=note)
             for name, figure, bound, light in judged
         ),
+        large,
         *(
             Watched(name=name, figure=figure, bound=None, light=Light.UNJUDGED, note=note)
             for name, figure in others
         ),
     ]
+
+
+def _in_the_large(
+    probabilities: Sequence[float], more: float, few: bool, note: str, rules: MonitoringRules
+) -> Watched:
+    """Hold the mean of what was said against the share that came bad, and against chance."""
+    error = sqrt(sum(p * (1 - p) for p in probabilities)) / len(probabilities)
+    amber, red = rules.said_errors_amber, rules.said_errors_red
+    if amber is None or red is None:
+        bound, light = None, Light.UNJUDGED
+    else:
+        bound, light = red * error, _light(abs(more), amber * error, red * error)
+    light = Light.UNJUDGED if few else light
+    return Watched(name="said less seen", figure=more, bound=bound, light=light, note=note)
 
 
 def calibration(probabilities: Sequence[float], bad: Sequence[bool]) -> tuple[float, float]:

@@ -35,8 +35,8 @@ def _age(years: float) -> str:
 
 def figures_table(trials: Sequence[Trial]) -> Iterator[str]:
     """Return the held-out figures of each model, and the second less the first, as Markdown."""
-    yield "| model | AUC | KS | Brier | calibration error |"
-    yield "|---|---|---|---|---|"
+    yield "| model | AUC | KS | Brier | calibration error | said less seen |"
+    yield "|---|---|---|---|---|---|"
     for trial in trials:
         cells = " | ".join(str(trial.interval(figure)) for figure in FIGURES)
         yield f"| {trial.name} | {cells} |"

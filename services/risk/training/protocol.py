@@ -24,7 +24,7 @@ STUDENT_975 = {
     **{18: 2.101, 19: 2.093},
 }
 """97.5 % quantiles of Student's t, by degrees of freedom; 20 folds are the most tried."""
-FIGURES = ("auc", "ks", "brier", "calibration_error")
+FIGURES = ("auc", "ks", "brier", "calibration_error", "in_the_large")
 Model = Callable[[dict[str, str]], float]
 
 

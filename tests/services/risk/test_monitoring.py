@@ -73,6 +73,21 @@ def said_and_seen(slope: float, count: int = 4_000) -> tuple[list[float], list[b
     return said, seen
 
 
+def test_a_card_that_says_too_much_of_everybody_is_red() -> None:
+    """Half as many bads as were said is red; what an honest card says is not."""
+    said, seen = said_and_seen(1.0)
+    half = [was and place % 2 == 0 for place, was in enumerate(seen)]
+    honest, boastful = (
+        next(one for one in performance(said, bads, 0.7, RULES) if one.name == "said less seen")
+        for bads in (seen, half)
+    )
+    before = msgspec.structs.replace(RULES, said_errors_amber=None, said_errors_red=None)
+
+    assert (honest.light, boastful.light) == (Light.GREEN, Light.RED)
+    assert boastful.figure == pytest.approx(sum(said) / len(said) - sum(half) / len(half))
+    assert not [one for one in performance(said, half, 0.7, before) if one.bound == boastful.bound]
+
+
 def test_calibration_finds_the_slope_it_was_given() -> None:
     """Honest probabilities have slope 1 and intercept 0; boastful ones half the slope."""
     honest, boastful = calibration(*said_and_seen(1.0)), calibration(*said_and_seen(0.5))
