@@ -31,6 +31,7 @@ from services.origination.application.offering import sweep
 from services.origination.application.personal import PERSONAL
 from services.origination.application.ports import Payouts
 from services.origination.application.redirecting import Redirecting
+from services.origination.application.resolving import Resolving
 from services.origination.application.securing import Securing
 from services.origination.application.submitting import Submitting
 from services.origination.config import OriginationSettings
@@ -108,15 +109,17 @@ def build(settings: OriginationSettings, records: Records, ledger: Any, risk: An
     payouts: Payouts = FolderPayouts(settings.payout_folder)
     if settings.payout_url:
         payouts = HttpPayouts(settings.payout_url)
+    disbursing = Disbursing(desk, payouts)
     return Rooms(
         desk=desk,
         deciding=deciding,
         disclosing=disclosing,
         contracting=Contracting(desk, disclosing),
-        disbursing=Disbursing(desk, payouts),
+        disbursing=disbursing,
         cancelling=Cancelling(desk),
         securing=Securing(desk, wire_security),
         redirecting=Redirecting(desk, deciding),
+        resolving=Resolving(desk, disbursing),
         submitting=Submitting(desk, wire_draft),
     )
 

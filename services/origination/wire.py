@@ -21,7 +21,9 @@ from services.origination.domain.application import (
 )
 from services.origination.domain.payouts import Payout
 from services.origination.domain.products import Policies, check_fit
+from services.origination.domain.proposals import Proposal
 from services.origination.domain.review import reasons
+from services.origination.domain.state_machine import Step
 from shared.kernel.dates import parse_date
 from shared.kernel.errors import InvalidArgument
 from shared.runtime.requests import (
@@ -187,8 +189,15 @@ def application_message(given: Application) -> pb.Application:
         applied_on=given.applied_on.isoformat(),
         cooling_off_until_on=_day(given.cooling_off_until_on),
         refinances_loan_id=given.refinances,
+        pending=_pending(given.proposal) if given.proposal else None,
         **_history(given),
     )
+
+
+def _pending(given: Proposal) -> pb.Pending:
+    """Return what waits for a second person; of an account only its end."""
+    said = f"…{given.value[-4:]}" if given.what == Step.REDIRECT else given.value
+    return pb.Pending(what=given.what, said=said, by=given.by, at=given.at.isoformat())
 
 
 def _history(given: Application) -> dict[str, list[Any]]:
@@ -240,6 +249,10 @@ def _payout(given: Payout) -> pb.Payout:
         rest_minor=given.rest_minor,
         rest_returned=given.rest_returned,
         rest_refused=given.rest_refused,
+        stopped=given.stopped,
+        payoff_refused=given.payoff_refused,
+        payoff_by_hand=given.payoff_by_hand,
+        rest_by_hand=given.rest_by_hand,
     )
 
 

@@ -11,14 +11,21 @@ from http.client import HTTPException
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
+from urllib.error import HTTPError
 
 import msgspec
 import structlog
 
-from services.origination.application.ports import PayerUnavailable, PayoutAnswer, PayoutOrder
+from services.origination.application.ports import (
+    PayerRefuses,
+    PayerUnavailable,
+    PayoutAnswer,
+    PayoutOrder,
+)
 
 TIMEOUT_SECONDS = 10.0
 CLOSED = "closed_accounts.txt"
+REFUSED_FOR_GOOD = {400, 422}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +100,8 @@ class HttpPayouts:
     Pays by POST of the order as JSON, with `Idempotency-Key: <payout_id>`.
 
     The gateway answers 200 with {"reference": "..."} or {"returned": "why"}, one of them a text
-    that is not empty; the same key again gets the first answer. Anything else, or no answer,
-    leaves it open: it is asked again.
+    that is not empty; the same key again gets the first answer. 400 or 422 say that it will never
+    take this order. Anything else, or no answer, leaves it open: it is asked again.
     """
 
     url: str
@@ -110,6 +117,10 @@ class HttpPayouts:
         try:
             with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as response:
                 said = msgspec.json.decode(response.read(), type=_Said)
+        except HTTPError as failure:
+            if failure.code in REFUSED_FOR_GOOD:
+                raise PayerRefuses(f"the payer answers {failure.code} {failure.reason}") from None
+            raise PayerUnavailable(f"the payer does not answer: {failure}") from None
         except (OSError, HTTPException, msgspec.MsgspecError, UnicodeError) as failure:
             raise PayerUnavailable(f"the payer does not answer: {failure}") from None
         if bool(said.reference) == bool(said.returned):

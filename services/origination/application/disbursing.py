@@ -13,7 +13,12 @@ from services.origination.application import names
 from services.origination.application.dating import dated
 from services.origination.application.desk import SERVICE, Desk, Prepare, Prepared
 from services.origination.application.orders import disbursal, opening, order, rest_order
-from services.origination.application.ports import Payouts
+from services.origination.application.ports import (
+    PayerRefuses,
+    PayoutAnswer,
+    PayoutOrder,
+    Payouts,
+)
 from services.origination.application.refinancing import (
     LoanNotRefinanced,
     pay_off,
@@ -146,8 +151,14 @@ class Disbursing:
         return await self.desk.carry(application_id, self._finish)
 
     async def _finish(self, found: Application) -> Application:
-        if found.status is not Status.DISBURSING:
+        if found.status is not Status.DISBURSING or found.payouts[-1].stopped:
             return found
+        try:
+            return await self._carried(found)
+        except PayerRefuses:
+            return await self.desk.load(found.application_id)
+
+    async def _carried(self, found: Application) -> Application:
         if not found.payouts[-1].sent:
             try:
                 found = await self._today(found)
@@ -157,7 +168,7 @@ class Disbursing:
             found = await self._note(found, "send", sent=True)
         payout = found.payouts[-1]
         if not payout.reference:
-            answer = await self.payouts.pay(order(found, payout))
+            answer = await self._asked(found, order(found, payout))
             if answer.returned:
                 return await self._returned(found, answer.returned)
             paid_on = await self.desk.today(found)
@@ -165,6 +176,19 @@ class Disbursing:
         await self.desk.ledger.DisburseLoan(disbursal(found))
         found = await self._refinanced(found)
         return await self._paid(found, found.payouts[-1])
+
+    async def _asked(self, found: Application, given: PayoutOrder) -> PayoutAnswer:
+        """
+        Have an order paid.
+
+        Raises:
+            PayerRefuses: for good; it is not asked again until people say what becomes of it.
+        """
+        try:
+            return await self.payouts.pay(given)
+        except PayerRefuses as refusal:
+            await self._note(found, "stop", refusal.message, stopped=refusal.message)
+            raise
 
     async def _today(self, found: Application) -> Application:
         """Date an order that nobody has yet today: interest begins when the money goes."""
@@ -181,8 +205,12 @@ class Disbursing:
     async def _refinanced(self, found: Application) -> Application:
         """Pay off the loan that is refinanced; what it does not need by now goes out as well."""
         payout = found.payouts[-1]
-        while payout.payoff_minor:
-            paid = await pay_off(self.desk, found, payout)
+        while payout.payoff_minor and not payout.payoff_by_hand:
+            try:
+                paid = await pay_off(self.desk, found, payout)
+            except (Refused, InvalidArgument) as refusal:
+                await self._refused(found, "payoff", refusal)
+                raise
             if paid.amount_minor == payout.payoff_minor:
                 break
             rest = payout.rest_minor + payout.payoff_minor - paid.amount_minor
@@ -190,7 +218,7 @@ class Disbursing:
             found = await self._note(found, "payoff", f"ledger: {paid.why}", **changes)
             payout = found.payouts[-1]
         if payout.rest_minor and not payout.rest_reference and not payout.rest_returned:
-            answer = await self.payouts.pay(rest_order(found, payout))
+            answer = await self._asked(found, rest_order(found, payout))
             if not answer.returned:
                 return await self._note(found, "rest", rest_reference=answer.reference)
             why = answer.returned
@@ -205,16 +233,20 @@ class Disbursing:
             Refused, InvalidArgument: as the ledger did; the trail and the payout say so.
         """
         payout = found.payouts[-1]
-        if not payout.rest_returned or payout.rest_repaid:
+        if not payout.rest_returned or payout.rest_repaid or payout.rest_by_hand:
             return found
         try:
             await put_back(self.desk, found, payout)
         except (Refused, InvalidArgument) as refusal:
-            if payout.rest_refused != refusal.reason:
-                why = refusal.reason
-                await self._note(found, "rest-refused", f"ledger: {why}", rest_refused=why)
+            await self._refused(found, "rest", refusal)
             raise
         return await self._note(found, "rest-repaid", rest_repaid=True, rest_refused="")
+
+    async def _refused(self, found: Application, what: str, refusal: LendingError) -> None:
+        """Keep why the ledger does not take a repayment; people see it, and may say what to do."""
+        name, why = f"{what}_refused", refusal.reason
+        if getattr(found.payouts[-1], name) != why:
+            await self._note(found, f"{what}-refused", f"ledger: {why}", **{name: why})
 
     async def _open(self, found: Application, payout: Payout) -> None:
         """Open the loan, and ask whether the ledger would take its disbursal."""
@@ -250,7 +282,7 @@ class Disbursing:
     async def _returned(self, found: Application, why: str) -> Application:
         payout = msgspec.structs.replace(found.payouts[-1], returned=why)
         stamp, payouts = self.desk.stamp(SERVICE), (*found.payouts[:-1], payout)
-        status = Status.DISBURSED if paid_before(found.payouts) else Status.PAYOUT_RETURNED
+        status = found.status_once_returned
         after = stepped(found, Step.RETURN, status, stamp, why, payouts=payouts)
         return await self.desk.swap(found, after)
 

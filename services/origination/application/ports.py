@@ -12,11 +12,15 @@ from services.origination.domain.application import Application, Check
 from services.origination.domain.guarantors import Guarantor
 from services.origination.domain.products import Policies
 from services.origination.domain.securities import Guarantee
-from shared.kernel.errors import Unavailable
+from shared.kernel.errors import Refused, Unavailable
 
 
 class PayerUnavailable(Unavailable):
     """Who pays out does not answer: asked again with the same id, it pays at most once."""
+
+
+class PayerRefuses(Refused):
+    """Who pays out refuses the order as it is: asked again it would, so people are to say."""
 
 
 class PayoutOrder(NamedTuple):
@@ -45,6 +49,7 @@ class Payouts(Protocol):
 
         Raises:
             PayerUnavailable: nobody knows whether it was paid; ask again.
+            PayerRefuses: it takes no such order, now or later.
         """
         ...
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from services.origination.domain.payouts import Payout
+from services.origination.domain.payouts import Payout, paid_before
 from services.origination.domain.proposals import Proposal
 from services.origination.domain.securities import Guarantee
 from services.origination.domain.state_machine import Status, Step, follow
@@ -186,6 +186,11 @@ class Application(msgspec.Struct, frozen=True, kw_only=True):
     def lent_minor(self) -> int:
         """What is lent: the principal of the offer chosen, before one what was asked for."""
         return (self.offer.principal_minor if self.offer else 0) or self.amount_minor
+
+    @property
+    def status_once_returned(self) -> Status:
+        """Where it stands when its last order comes back: parts that were paid before stay so."""
+        return Status.DISBURSED if paid_before(self.payouts) else Status.PAYOUT_RETURNED
 
     @property
     def offer(self) -> Offer | None:

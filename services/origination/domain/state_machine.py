@@ -43,6 +43,7 @@ class Step(StrEnum):
     DISBURSE = "disburse"
     PAY = "pay"
     RETURN = "return"
+    RESOLVE = "resolve"
     CANCEL = "cancel"
     SETTLE = "settle"
     REOPEN = "reopen"
@@ -80,6 +81,7 @@ _ALLOWED: Mapping[Status, Mapping[Step, tuple[Status, ...]]] = {
     _S.DISBURSING: {
         Step.PAY: (_S.DISBURSED,),
         Step.RETURN: (_S.PAYOUT_RETURNED, _S.DISBURSED),
+        Step.RESOLVE: (_S.DISBURSING, _S.PAYOUT_RETURNED, _S.DISBURSED),
     },
     _S.PAYOUT_RETURNED: {
         **_OPEN,
@@ -208,12 +210,13 @@ _TOO_EARLY: Mapping[Step, type[StepOutOfOrder]] = {
     Step.DISBURSE: ContractNotAccepted,
     Step.PAY: PayoutNotUnderWay,
     Step.RETURN: PayoutNotUnderWay,
+    Step.RESOLVE: PayoutNotUnderWay,
     Step.CANCEL: LoanNotPaidOut,
     Step.SETTLE: CancellationNotUnderWay,
     Step.REOPEN: CancellationNotUnderWay,
 }
 _ENDED_UNPAID = {_S.WITHDRAWN, _S.EXPIRED}
-_OWN = {Step.PAY, Step.RETURN, Step.SETTLE, Step.REOPEN}
+_OF_MONEY_UNDER_WAY = {Step.PAY, Step.RETURN, Step.RESOLVE, Step.SETTLE, Step.REOPEN}
 _UNDECIDED = {_S.SUBMITTED, _S.REFERRED}
 _UNSIGNED = {_S.OFFERED, _S.DISCLOSED, _S.CONFIRMED}
 
@@ -226,7 +229,7 @@ def refusal(status: Status, step: Step) -> type[StepOutOfOrder]:
         return _IN_THE_WAY[status]
     if step in {Step.DRAFT, Step.SUBMIT}:
         return ApplicationAlreadySubmitted
-    if step in _OWN and ALLOWED[status]:
+    if step in _OF_MONEY_UNDER_WAY and ALLOWED[status]:
         return _TOO_EARLY[step]
     if status in _IN_THE_WAY:
         return _IN_THE_WAY[status]

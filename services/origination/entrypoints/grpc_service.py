@@ -20,6 +20,7 @@ from services.origination.application.disbursing import Disbursing
 from services.origination.application.disclosing import Disclosing
 from services.origination.application.offering import choose, lapse, withdraw
 from services.origination.application.redirecting import Redirecting
+from services.origination.application.resolving import Resolving
 from services.origination.application.securing import Securing
 from services.origination.application.submitting import Submitting
 from services.origination.application.trials import trying
@@ -59,6 +60,7 @@ class Rooms:
     cancelling: Cancelling
     securing: Securing
     redirecting: Redirecting
+    resolving: Resolving
     submitting: Submitting
 
 
@@ -123,6 +125,10 @@ class OriginationService(OriginationServiceServicer):
     async def ReturnPayout(self, request: Any, context: Any) -> pb.Application:
         """Take in that a payout came back."""
         return await self.rooms.cancelling.give_back(request)
+
+    async def ResolvePayout(self, request: Any, context: Any) -> pb.Application:
+        """Take people's word on a payout that hangs."""
+        return await self.rooms.resolving.resolve(request)
 
     async def CancelLoan(self, request: Any, context: Any) -> pb.Application:
         """Take a loan back in its cooling-off days."""

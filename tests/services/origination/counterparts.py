@@ -11,7 +11,7 @@ from typing import Any
 from lending.ledger.v1 import ledger_service_pb2 as ledger_pb
 from lending.ledger.v1 import loan_pb2
 
-from services.origination.application.ports import PayoutAnswer, PayoutOrder
+from services.origination.application.ports import PayerRefuses, PayoutAnswer, PayoutOrder
 from shared.kernel.errors import InvalidArgument, LendingError, NotFound, Refused
 
 TODAY = date(2026, 1, 5)
@@ -53,6 +53,7 @@ class Bank:
     paid: dict[str, int] = field(default_factory=dict)
     orders: dict[str, PayoutOrder] = field(default_factory=dict)
     closed: set[str] = field(default_factory=set)
+    refuses: set[str] = field(default_factory=set)
     asked: Counter[str] = field(default_factory=Counter)
     moves: int = 0
 
@@ -60,6 +61,8 @@ class Bank:
         await asyncio.sleep(0)
         self.asked[order.payout_id] += 1
         assert self.orders.setdefault(order.payout_id, order) == order
+        if order.payout_id in self.refuses:
+            raise PayerRefuses("the payer answers 422 no such branch")
         if order.payout_id in self.closed:
             return PayoutAnswer("", "account closed")
         if order.payout_id not in self.paid:

@@ -14,7 +14,13 @@ from typing import Any
 import pytest
 
 from services.origination.adapters.payouts import FolderPayouts, HttpPayouts
-from services.origination.application.ports import PayerUnavailable, PayoutAnswer, PayoutOrder
+from services.origination.application.ports import (
+    PayerRefuses,
+    PayerUnavailable,
+    PayoutAnswer,
+    PayoutOrder,
+)
+from shared.kernel.errors import LendingError
 
 ORDER = PayoutOrder("P-1", "x", 100, "CNY", date(2026, 1, 5))
 
@@ -76,6 +82,27 @@ async def test_what_a_gateway_says_is_read_strictly(said: bytes, meant: Any) -> 
             await HttpPayouts(url).pay(ORDER)
 
 
+CODES = [
+    # the gateway's code | what it means
+    (400, PayerRefuses),
+    (422, PayerRefuses),
+    (401, PayerUnavailable),
+    (404, PayerUnavailable),
+    (409, PayerUnavailable),
+    (429, PayerUnavailable),
+    (503, PayerUnavailable),
+]
+
+
+@pytest.mark.parametrize(("code", "refusal"), CODES)
+async def test_only_a_refusal_of_the_order_itself_is_for_good(
+    code: int, refusal: type[LendingError]
+) -> None:
+    """A key that expired or a gateway that is busy may pass; a bad order does not."""
+    with answering(b"{}", 2, code) as url, pytest.raises(refusal):
+        await HttpPayouts(url).pay(ORDER)
+
+
 async def test_an_answer_cut_short_leaves_it_open() -> None:
     """A body shorter than it says is no answer."""
     with answering(b'{"reference": "R-1"}', 1000) as url, pytest.raises(PayerUnavailable):
@@ -83,10 +110,10 @@ async def test_an_answer_cut_short_leaves_it_open() -> None:
 
 
 @contextmanager
-def answering(said: bytes, length: int) -> Iterator[str]:
+def answering(said: bytes, length: int, code: int = 200) -> Iterator[str]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            self.send_response(200)
+            self.send_response(code)
             self.send_header("Content-Length", str(length))
             self.end_headers()
             self.wfile.write(said)

@@ -30,6 +30,7 @@ accept     | disclosure_not_confirmed
 disburse   | contract_not_accepted
 pay        | payout_not_under_way
 return     | payout_not_under_way
+resolve    | payout_not_under_way
 cancel     | loan_not_paid_out
 settle     | cancellation_not_under_way
 reopen     | cancellation_not_under_way
@@ -79,7 +80,11 @@ STOPPED = {
     # status: what stands in the way of every step, unless it is one of these
     Status.DISBURSING: (
         "payout_under_way",
-        {Step.PAY: "DISBURSED", Step.RETURN: "PAYOUT_RETURNED DISBURSED"},
+        {
+            Step.PAY: "DISBURSED",
+            Step.RETURN: "PAYOUT_RETURNED DISBURSED",
+            Step.RESOLVE: "DISBURSING PAYOUT_RETURNED DISBURSED",
+        },
     ),
     Status.DISBURSED: (
         "loan_is_paid_out",
@@ -102,6 +107,7 @@ STOPPED = {
 INNER = {
     Step.PAY: "payout_not_under_way",
     Step.RETURN: "payout_not_under_way",
+    Step.RESOLVE: "payout_not_under_way",
     Step.SETTLE: "cancellation_not_under_way",
     Step.REOPEN: "cancellation_not_under_way",
 }
