@@ -64,10 +64,17 @@ def draft(
     )
 
 
-def whole(draft_json: str, request: pb.SubmitApplicationRequest, policies: Policies) -> Application:
+def whole(
+    draft_json: str,
+    request: pb.SubmitApplicationRequest,
+    policies: Policies,
+    business_on: date | None,
+) -> Application:
     """Read an application; what is empty is the draft's, lists are not added to lists."""
     merged = Parse(draft_json or "{}", pb.SubmitApplicationRequest(), ignore_unknown_fields=True)
     if request.co_borrowers:
         merged.ClearField("co_borrowers")
     merged.MergeFrom(request)
+    if draft_json and not merged.applied_on and business_on:
+        merged.applied_on = business_on.isoformat()
     return wire.application(merged, policies)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from base64 import b64decode, urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as NotBase64
@@ -12,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import structlog
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import Column, LargeBinary, MetaData, String, Table, select, update
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from shared.kernel.errors import Refused
 
@@ -36,6 +38,7 @@ SHREDDED = "shredded"
 
 MARK = "sealed/1/"
 NONCE_BYTES, KEY_BYTES = 12, 32
+WIPE_TRIES_MAX, WIPE_PAUSE_SECONDS = 50, 0.1
 Keys = dict[str, AESGCM | None]
 
 
@@ -154,6 +157,11 @@ class Vault:
         done = await connection.execute(update(KEYS).where(here).values(gone))
         return bool(done.rowcount)
 
+    async def shredded(self, connection: AsyncConnection, subjects: set[str]) -> set[str]:
+        """Return those whose key was destroyed: nothing more can be kept of them."""
+        keys = await self._keys(connection, subjects)
+        return {who for who, key in keys.items() if key is None}
+
     async def _keys(self, connection: AsyncConnection, subjects: set[str]) -> Keys:
         """Return the keys there are; None for one that was destroyed. Nothing is kept in memory."""
         query = select(KEYS.c.subject, KEYS.c.wrapped).where(KEYS.c.subject.in_(sorted(subjects)))
@@ -171,6 +179,22 @@ class Vault:
 
     def _unwrapped(self, who: str, wrapped: bytes) -> AESGCM:
         return AESGCM(_decrypted(self.key, wrapped, who))
+
+
+async def wipe(engine: AsyncEngine) -> None:
+    """Have the store let go of the bytes that destroyed keys were: dead rows, SQLite's log."""
+    alone = engine.execution_options(isolation_level="AUTOCOMMIT")
+    async with alone.connect() as connection:
+        if connection.dialect.name != "sqlite":
+            # A plain VACUUM frees the row and leaves its bytes; this writes the table anew.
+            await connection.exec_driver_sql("VACUUM FULL personal_keys")
+            return
+        for _ in range(WIPE_TRIES_MAX):
+            done = await connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+            if not done.scalar():
+                return
+            await asyncio.sleep(WIPE_PAUSE_SECONDS)  # somebody reads: their page is in the log
+        structlog.get_logger().warning("the log still holds a destroyed key until it is emptied")
 
 
 def open_vault(file: Path, personal: Mapping[type[msgspec.Struct], Personal]) -> Vault:
@@ -235,6 +259,9 @@ def _each(tree: Any, rule: Personal, change: Callable[[str, str], str]) -> None:
             here = f"{path}.{name}" if path else name
             if here not in rule.paths:
                 walk(value, here, who)
+            elif isinstance(value, dict):
+                # A path that leads to a map means all its texts.
+                node[name] = {k: change(who, v) if v else v for k, v in value.items()}
             elif isinstance(value, str) and value:
                 node[name] = change(who, value)
 

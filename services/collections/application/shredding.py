@@ -13,7 +13,7 @@ from shared.kernel.dates import add_months
 from shared.kernel.errors import NotFound, Refused
 from shared.runtime.records import Records, Work
 from shared.runtime.requests import a_text
-from shared.runtime.vault import VaultKeyMissing
+from shared.runtime.vault import VaultKeyMissing, wipe
 
 
 class DebtorNotSealed(NotFound):
@@ -52,6 +52,7 @@ async def shred_debtor(
         await _require_over(work, policies, borrower_ref, now)
         if not await records.vault.shred(work.connection, borrower_ref, why, now):
             raise DebtorNotSealed(f"{borrower_ref} has no key", field="borrower_ref")
+    await wipe(records.engine)
 
 
 async def _require_over(work: Work, policies: Policies, borrower_ref: str, now: datetime) -> None:

@@ -38,6 +38,10 @@ class AmountNotOwed(InvalidArgument):
     """What is given back is exactly what is owed."""
 
 
+class NothingIsOwed(Refused):
+    """The borrower has given everything back already: nothing is left to cancel."""
+
+
 @dataclass(slots=True)
 class Cancelling:
     """Carries cancellations to their end, as payouts are: stored first, then repeated safely."""
@@ -71,6 +75,12 @@ class Cancelling:
                 f"the loan could be given back until {until or 'its payout'}", on=today
             )
         owed = await self._owed(found, today)
+        if not owed:
+            raise NothingIsOwed(
+                f"what was repaid of {found.loan_id} is all that is owed, or more",
+                field="application_id",
+                expected="no step; what was paid above it people pay back",
+            )
         amount = an_amount(request.amount, "amount")
         if (amount, request.amount.currency) != (owed, found.currency):
             raise AmountNotOwed(

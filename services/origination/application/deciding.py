@@ -43,7 +43,11 @@ from services.origination.domain.products import GradeNotPriced, Product
 from services.origination.domain.review import reviewed
 from services.origination.domain.state_machine import Status, Step, require
 from shared.kernel.errors import Refused, Unavailable
+from shared.runtime.records import Work
+from shared.runtime.requests import an_id
 
+GONE = {Status.WITHDRAWN, Status.EXPIRED, Status.CANCELLED}
+"""Where an application has ended after its decision: what was decided does not count any more."""
 NO_ANSWER = Check(
     name="",
     outcome="NO_ANSWER",
@@ -80,10 +84,36 @@ class Deciding:
         """
         return await self.desk.carry(application_id, self._decided)
 
+    async def answer(self, request: pb.ApplicationRequest) -> pb.Application:
+        """
+        Have an application decided; with an id, the same request gets the first answer.
+
+        Raises:
+            RequestIdReused: the id was used for something else.
+        """
+        application_id = an_id(request.application_id, "application_id")
+        named = bool(request.request_id) and not is_trial()
+        if named:
+            an_id(request.request_id, "request_id")
+            async with self.desk.records.work() as work:
+                first = await work.answered(request, pb.Application, method="DecideApplication")
+            if first is not None:
+                return first
+        answer = self.desk.message(await self.decide(application_id))
+
+        async def decided(_: Work) -> pb.Application:
+            return answer
+
+        if not named:
+            return answer
+        return await self.desk.answer_once(
+            request, pb.Application, decided, method="DecideApplication"
+        )
+
     async def _decided(self, found: Application) -> Application:
         if found.status is not Status.SUBMITTED:
             self._waits_no_more(found.application_id)
-            if found.decision_json or found.checks:
+            if found.status not in GONE and (found.decision_json or found.checks):
                 return found
         require(found.status, Step.DECIDE)
         try:
@@ -169,9 +199,11 @@ class Deciding:
             await self.desk.swap(found, after)
 
     async def _queue_no_more(self, found: Application, refusal: Refused) -> None:
-        """Ask nobody again by itself about what was refused; the trail says why."""
+        """Ask nobody again by itself about what was refused; the trail says why, once."""
         self._waits_no_more(found.application_id)
-        if found.queued_at is None or is_trial():
+        last = found.trail[-1] if found.trail else None
+        said = last is not None and (last.step, last.note) == ("refuse", refusal.reason)
+        if is_trial() or (said and found.queued_at is None):
             return
         stamp = self.desk.stamp(SERVICE)
         after = noted(found, "refuse", stamp, refusal.reason, queued_at=None)

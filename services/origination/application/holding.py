@@ -29,8 +29,9 @@ async def hold(work: Work, kind: type[Record], record_id: str) -> Held[Record]:
     """
     Wait until nobody else holds a record, read it, and hold it until the transaction ends.
 
-    Requests are held before applications, those before guarantors and insurers in order of name,
-    and those before what is pledged: so nobody waits for somebody who waits for them.
+    Requests are held before borrowers, those before applications, those before guarantors and
+    insurers in order of name, and those before what is pledged: so nobody waits for somebody who
+    waits for them.
     """
     await work.hold(f"{kind.__name__}/{record_id}")
     return Held(work, record_id, await work.get(kind, record_id))

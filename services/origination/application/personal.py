@@ -19,6 +19,18 @@ PERSONAL = {
                 "payouts.account_ref",
                 "proposal.value",
                 "draft_json",
+                "purpose",
+                "attributes",
+                "income.source",
+                "reviews.reason",
+                "trail.note",
+                "payouts.returned",
+                "payouts.rest_returned",
+                "payouts.payoff_by_hand",
+                "payouts.rest_by_hand",
+                "guarantees.collateral.description",
+                "guarantees.collateral.registration_number",
+                "guarantees.insurance.policy_number",
             )
         ),
         otherwise="application_id",
@@ -27,4 +39,7 @@ PERSONAL = {
         subject="borrower_ref", paths=frozenset(("zh", "en")), otherwise="application_id"
     ),
 }
-"""Names, numbers and accounts; and the texts that state them, whose hashes stay."""
+"""
+Names, numbers and accounts, what people and banks wrote, and the texts that state them, whose
+hashes stay. Numbers as such, like age and income, are not sealed: without a name they are nobody's.
+"""

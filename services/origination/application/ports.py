@@ -76,9 +76,14 @@ class Forms(Protocol):
         ...
 
     def whole(
-        self, draft_json: str, request: pb.SubmitApplicationRequest, policies: Policies, /
+        self,
+        draft_json: str,
+        request: pb.SubmitApplicationRequest,
+        policies: Policies,
+        business_on: date | None,
+        /,
     ) -> Application:
-        """Read an application; what is empty is the draft's."""
+        """Read an application; what is empty is the draft's, and its date the business date."""
         ...
 
 

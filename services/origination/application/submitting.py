@@ -13,6 +13,7 @@ from services.origination.application.holding import hold
 from services.origination.application.offering import valid_until
 from services.origination.application.ports import Forms
 from services.origination.application.refinancing import payoff
+from services.origination.application.shredding import refuse_shredded
 from services.origination.application.trials import trying
 from services.origination.domain.application import Application, check_applied_on, noted, stepped
 from services.origination.domain.payouts import net_of
@@ -33,6 +34,7 @@ class Submitting:
 
         Raises:
             ApplicationAlreadySubmitted: it is a draft no more.
+            BorrowerShredded: nothing can be kept of one who was shredded.
         """
         form = self.forms.form(request)
         on = await self.desk.business_on()
@@ -41,6 +43,7 @@ class Submitting:
         stamp = self.desk.stamp()
 
         async def act(work: Work) -> pb.Application:
+            await refuse_shredded(work, application)
             held = await hold(work, Application, application.application_id)
             earlier = held.now
             if earlier is not None:
@@ -61,6 +64,7 @@ class Submitting:
 
         Raises:
             ApplicationDateOutOfRange: it is dated ahead of the business date, or too far back.
+            BorrowerShredded: nothing can be kept of one who was shredded.
         """
         async with self.desk.records.work() as work:
             first = await work.answered(request, pb.Application)
@@ -70,11 +74,13 @@ class Submitting:
         if earlier is not None:
             require(earlier.status, Step.SUBMIT)
         draft_json = earlier.draft_json if earlier else ""
-        read = self.forms.whole(draft_json, request, self.desk.policies)
-        application = await self._checked(read)
+        on = await self.desk.business_on()
+        read = self.forms.whole(draft_json, request, self.desk.policies, on)
+        application = await self._checked(read, on)
         stamp, version = self.desk.stamp(), application.policy_version
 
         async def act(work: Work) -> pb.Application:
+            await refuse_shredded(work, application)
             held = await hold(work, Application, application.application_id)
             if held.now != earlier:
                 raise ApplicationChangedMeanwhile("the draft was saved again; submit that one")
@@ -90,9 +96,8 @@ class Submitting:
         with trying(request.validate_only):
             return await self.desk.answer_once(request, pb.Application, act)
 
-    async def _checked(self, read: Application) -> Application:
+    async def _checked(self, read: Application, on: date | None) -> Application:
         desk = self.desk
-        on: date | None = await desk.business_on()
         check_applied_on(read.applied_on, on, desk.applied_days_back_max)
         net_of(read.amount_minor, await payoff(desk, read, await desk.today(read)))
         return msgspec.structs.replace(

@@ -49,6 +49,14 @@ REASONS = {
     ),
     "DEBTS_TOO_HIGH": Reason("Your debts are too high for your income", "您的负债相对收入过高"),
     "PURPOSE_NOT_FINANCED": Reason("We do not lend for this purpose", "我们不提供该用途的贷款"),
+    "RISK_NOT_PRICED": Reason(
+        "The risk of default is above what the product has a rate for",
+        "违约风险高于该产品可定价的范围",
+    ),
+    "COST_ABOVE_CEILING": Reason(
+        "At our price the loan would cost more than the law allows",
+        "按我们的定价，贷款综合成本将超过法定上限",
+    ),
     "SECURITY_INSUFFICIENT": Reason("The security is not enough", "担保不足"),
 }
 """What reviewers may give as the reason of a decline; after Reg B's sample form C-1."""

@@ -80,9 +80,8 @@ class OriginationService(OriginationServiceServicer):
 
     async def DecideApplication(self, request: Any, context: Any) -> pb.Application:
         """Have an application decided."""
-        application_id = an_id(request.application_id, "application_id")
         with trying(request.validate_only):
-            return wire.application_message(await self.rooms.deciding.decide(application_id))
+            return await self.rooms.deciding.answer(request)
 
     async def ReviewApplication(self, request: Any, context: Any) -> pb.Application:
         """Take a reviewer's word."""

@@ -26,6 +26,7 @@ async def _shred(borrower_ref: str, reason: str) -> None:
     records = open_records(OriginationSettings())
     await records.create(APPLICATION_ID)
     try:
-        await shred_borrower(records, borrower_ref, reason, datetime.now(UTC))
+        for name in await shred_borrower(records, borrower_ref, reason, datetime.now(UTC)):
+            typer.echo(f"still named in the documents of {name}, sealed for its borrower")
     finally:
         await records.engine.dispose()

@@ -16,7 +16,8 @@ from services.origination.config import OriginationSettings
 from shared.kernel.errors import LendingError
 from shared.runtime.grpc_client import open_channel
 
-TO_AGREE = {pb.APPLICATION_STATUS_OFFERED, pb.APPLICATION_STATUS_DISCLOSED}
+TO_READ = {pb.APPLICATION_STATUS_OFFERED, pb.APPLICATION_STATUS_DISCLOSED}
+TO_ACCEPT = {pb.APPLICATION_STATUS_CONFIRMED}
 TO_PAY = {
     pb.APPLICATION_STATUS_CONTRACTED,
     pb.APPLICATION_STATUS_DISBURSING,
@@ -30,7 +31,7 @@ def walk(
     language: Annotated[str, typer.Option(help="zh or en.")] = "zh",
     yes: Annotated[bool, typer.Option("--yes", help="Confirm and accept unasked.")] = False,
 ) -> None:
-    """Submit, decide, show, wait as long as must be read, confirm, accept, pay out."""
+    """Submit, decide, show, wait as long as must be read, confirm, accept, pay out; or go on so."""
     try:
         request = Parse(form.read_text("utf-8"), pb.SubmitApplicationRequest())
     except (OSError, ParseError) as failure:
@@ -54,20 +55,23 @@ async def _walk(
         api: Any = OriginationServiceStub(channel)
         await api.SubmitApplication(request)
         name = request.application_id
-        decided = await api.DecideApplication(_step(name, "decide"))
-        _tell(decided, language)
-        if decided.status in TO_AGREE:
-            await _agree(api, name, language, yes)
-        elif decided.status not in TO_PAY:
+        await api.DecideApplication(_step(name, "decide"))
+        found = await api.GetApplication(pb.GetApplicationRequest(application_id=name))
+        _tell(found, language)
+        if found.status in TO_READ:
+            await _read(api, name, language, yes)
+        if found.status in TO_READ | TO_ACCEPT:
+            await _accept(api, name, language, yes)
+        elif found.status not in TO_PAY:
             return
         _tell(await api.DisburseApplication(_step(name, "disburse")), language)
     finally:
         await channel.close()
 
 
-async def _agree(api: Any, name: str, language: str, yes: bool) -> None:
-    """Show what the loan costs, let it be read, and have it confirmed and accepted."""
-    shown = await api.ShowDisclosure(_step(name, f"show-{time.time_ns()}"))
+async def _read(api: Any, name: str, language: str, yes: bool) -> None:
+    """Show what the loan costs, let it be read, and have it confirmed."""
+    shown = await api.ShowDisclosure(_step(name, "show"))
     typer.echo(shown.text_zh if language == "zh" else shown.text_en)
     typer.echo(f"to be read for {shown.reading_seconds_min} seconds")
     await asyncio.sleep(shown.reading_seconds_min)
@@ -80,6 +84,10 @@ async def _agree(api: Any, name: str, language: str, yes: bool) -> None:
             disclosure_sha256=shown.disclosure_sha256,
         )
     )
+
+
+async def _accept(api: Any, name: str, language: str, yes: bool) -> None:
+    """Show the contract, and have it accepted."""
     asked = pb.GetDocumentRequest(
         application_id=name, kind=pb.DOCUMENT_KIND_CONTRACT, language=language
     )
@@ -90,7 +98,9 @@ async def _agree(api: Any, name: str, language: str, yes: bool) -> None:
 
 
 def _step(name: str, what: str) -> pb.ApplicationRequest:
-    return pb.ApplicationRequest(request_id=f"{name}-{what}", application_id=name)
+    """Return a step of this walk: an earlier walk's answer would not say where it stands now."""
+    request_id = f"{name}-{what}-{time.time_ns()}"
+    return pb.ApplicationRequest(request_id=request_id, application_id=name)
 
 
 def _tell(application: pb.Application, language: str) -> None:

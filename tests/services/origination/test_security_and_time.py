@@ -146,6 +146,10 @@ def test_a_product_over_the_ceiling_is_not_offered(place: Place) -> None:
     assert "0.25" in said
     assert place.get(name)["policyVersion"] == "consumer-2026-daily@2026-01-01"
     assert place.get(name)["status"] == "APPLICATION_STATUS_SUBMITTED"
+    trail = place.get(name)["trail"]
+    assert [(line["step"], line.get("note")) for line in trail][1:] == [
+        ("refuse", "COST_CEILING_EXCEEDED")
+    ]
 
 
 def test_a_secured_loan_needs_cover_of_enough_value(place: Place) -> None:

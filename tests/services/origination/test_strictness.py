@@ -98,3 +98,31 @@ def test_interest_repaid_is_credited_where_none_is_owed(place: Place) -> None:
     back = place.ask("CancelLoan", name, amount=cny(1_180_000))
 
     assert back["status"] == "APPLICATION_STATUS_CANCELLED"
+
+
+def test_what_was_repaid_in_full_is_not_given_back_again(place: Place) -> None:
+    """Settled within the cooling-off days: nothing is left to cancel, and it is said so."""
+    name = "settled-early"
+    place.contract(name, **GRADED)
+    place.ask("DisburseApplication", name)
+    payoff = int(place.suite.call("ledger", "GetLoan", loanId=f"L-{name}")["payoffMinor"])
+    money = {"loanId": f"L-{name}", "requestId": f"repay-{name}", "valueOn": place.today()}
+    place.suite.call("ledger", "PostRepayment", **money, amount=cny(payoff))
+
+    place.refused("NOTHING_IS_OWED", "CancelLoan", name, amount=cny(1))
+
+
+def test_a_decision_is_answered_once_per_request(place: Place) -> None:
+    """The same request gets the first answer; what ended since is refused to another one."""
+    name = "decided-once"
+    first = place.offer(name)
+    place.ask("WithdrawApplication", name)
+
+    again = place.ask("DecideApplication", name)
+    place.refused("APPLICATION_IS_WITHDRAWN", "DecideApplication", name)
+    place.refused(
+        "REQUEST_ID_REUSED", "DecideApplication", "other", requestId=f"{name}-DecideApplication"
+    )
+
+    assert again == first
+    assert first["status"] == "APPLICATION_STATUS_OFFERED"

@@ -61,12 +61,12 @@ def test_a_draft_is_filled_in_and_submitted(place: Place) -> None:
     name = "drafted"
     form = place.form(name)
     part = {key: form[key] for key in ("product", "applicantName", "amount", "attributes")}
-    rest = {key: value for key, value in form.items() if key not in part}
+    rest = {key: form[key] for key in form if key not in (*part, "appliedOn")}
 
     saved = place.ask("SaveDraft", name, product=form["product"], requestId="draft-1")
     again = place.ask("SaveDraft", name, **part, requestId="draft-2")
     place.refused("APPLICATION_NOT_SUBMITTED", "DecideApplication", name)
-    place.refused("DATE_NOT_VALID", "SubmitApplication", name)
+    place.refused("FIELD_MISSING", "SubmitApplication", name)
     asked = {"status": "APPLICATION_STATUS_DRAFT"}
     drafts = place.suite.call("origination", "ListApplications", **asked)["applications"]
     taken = place.ask("SubmitApplication", name, **rest)
@@ -77,5 +77,6 @@ def test_a_draft_is_filled_in_and_submitted(place: Place) -> None:
     assert name in [row["applicationId"] for row in drafts]
     assert "Han Meimei" not in str(again)
     assert taken["status"] == "APPLICATION_STATUS_SUBMITTED"
+    assert taken["appliedOn"] == place.today()
     assert [line["step"] for line in taken["trail"]] == ["draft", "draft", "submit"]
     assert decided["status"] == "APPLICATION_STATUS_OFFERED"

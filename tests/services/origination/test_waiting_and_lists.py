@@ -91,27 +91,27 @@ def test_lists_take_filters_and_pages(place: Place) -> None:
     assert [a["applicationId"] for a in rest["applications"]] == ["list-2"]
 
 
+def walk(place: Place, form: Path, *more: str, says: str = "") -> subprocess.CompletedProcess[str]:
+    """Walk an application at a terminal, where a person says something."""
+    target = f"127.0.0.1:{place.suite.services['origination'].port}"
+    command = [sys.executable, "-m", "services.origination", "walk", str(form), "--target", target]
+    return subprocess.run(
+        [*command, "--language", "en", *more],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        input=says,
+    )
+
+
 def test_a_person_walks_an_application_at_the_terminal(place: Place, tmp_path: Path) -> None:
     """Every text is shown, the reading time is waited for, and the money is paid out."""
     form = tmp_path / "form.json"
     form.write_text(json.dumps(place.form("terminal")), "utf-8")
-    target = f"127.0.0.1:{place.suite.services['origination'].port}"
-    command = [sys.executable, "-m", "services.origination", "walk", str(form)]
 
-    done = subprocess.run(
-        [*command, "--target", target, "--language", "en", "--yes"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    again = subprocess.run(
-        [*command, "--target", target, "--yes"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    done = walk(place, form, "--yes")
+    again = walk(place, form, "--yes")
 
     assert done.returncode == 0, done.stderr
     assert "# What this loan costs" in done.stdout
@@ -119,3 +119,18 @@ def test_a_person_walks_an_application_at_the_terminal(place: Place, tmp_path: P
     assert "terminal: DISBURSED" in done.stdout
     assert again.returncode == 0
     assert "DISBURSED" in again.stdout
+
+
+def test_a_walk_goes_on_where_it_was_left(place: Place, tmp_path: Path) -> None:
+    """Read and confirmed, but no to the contract: the next walk begins at the contract."""
+    form = tmp_path / "form.json"
+    form.write_text(json.dumps(place.form("left")), "utf-8")
+
+    stopped = walk(place, form, says="y\nn\n")
+    between = place.get("left")["status"]
+    gone_on = walk(place, form, says="y\n")
+
+    assert (stopped.returncode, between) == (1, "APPLICATION_STATUS_CONFIRMED")
+    assert gone_on.returncode == 0, gone_on.stderr
+    assert "# What this loan costs" not in gone_on.stdout
+    assert "left: DISBURSED" in gone_on.stdout
