@@ -26,8 +26,10 @@ async def walk(api: Any, applicant: Applicant) -> origination_pb.Application:
     """Return the application after its last step; walked again, it goes on where it stood."""
     name = applicant.application_id
     await api.SubmitApplication(submission(applicant))
-    step = origination_pb.ApplicationRequest(request_id=f"{name}-s", application_id=name)
+    # Without an id it answers where the application stands, however often it is walked.
+    step = origination_pb.ApplicationRequest(application_id=name)
     application = await api.DecideApplication(step)
+    step.request_id = f"{name}-s"
     if application.status == origination_pb.APPLICATION_STATUS_OFFERED:
         await api.ShowDisclosure(step)
         application = await api.GetApplication(
