@@ -93,6 +93,12 @@ laws: setup ## Try the ledger's laws on fifty times as many random loans.
 applications: setup ## Walk the 1,000 real applications to the money or a refusal; counts by state and reason.
 	$(BIN)/python -m deploy.local applications
 
+picture: setup ## Draw the README's disclosure from build/documents (make applications) with pdfium and Debian's type.
+	rm -rf build/picture && mkdir -p build/picture
+	$(BIN)/uv pip install --quiet --target build/picture/lib --no-deps pypdfium2==5.15.2
+	cd build/picture && apt-get download fonts-arphic-uming && dpkg -x fonts-*.deb .
+	PYTHONPATH=build/picture/lib $(BIN)/python deploy/picture.py build/documents build/picture/usr/share/fonts/truetype/arphic services/origination/disclosure.png
+
 disbursals: setup ## Kill a disbursal at every await, and 200 times over at random: one payout, always.
 	DISBURSAL_STEP=1 DISBURSAL_SEEDS=200 $(BIN)/python -m pytest -n 2 tests/services/origination/test_disbursal_kills.py
 

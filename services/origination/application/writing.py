@@ -19,7 +19,7 @@ from services.origination.domain.review import decline_reasons
 from services.origination.domain.securities import Guarantee
 from shared.kernel.money import Rounding, format_amount, round_minor
 
-DISCLOSURE_VERSION = "disclosure/2026-11"
+DISCLOSURE_VERSION = "disclosure/2026-12"
 CONTRACT_VERSION = "contract/2026-12"
 NOTICE_VERSION = "adverse-action/2026-11"
 REASONS_MAX = 4
