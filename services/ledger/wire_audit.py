@@ -16,7 +16,8 @@ from services.ledger.domain.events import Fact
 from services.ledger.domain.explain import FIGURES, explain, figures
 from services.ledger.domain.timeline import Timeline
 from services.ledger.wire_events import delinquency_message
-from services.ledger.wire_loan import allocation_message, explanation_message, past_due_message
+from services.ledger.wire_loan import explanation_message, past_due_message
+from services.ledger.wire_reasons import allocation_message
 from services.ledger.wire_terms import chosen, delinquency_policy, waterfall
 from shared.audit.packing import BLOCKS, MANIFEST, packed, unpacked
 from shared.kernel.dates import DayCount, parse_date

@@ -10,6 +10,7 @@ from services.ledger.application.following import Followed
 from services.ledger.domain import events as ev
 from services.ledger.domain.delinquency import Standing, Transition
 from services.ledger.domain.loan_account import LoanAccount
+from services.ledger.wire_reasons import say_what, say_why
 from shared.runtime.streams import DELINQUENCY, STATE
 from shared.subscriber.chain import Place, event_hash
 
@@ -36,6 +37,8 @@ _TYPES: dict[type[ev.Fact], str] = {
     ev.DisbursementReturned: "DISBURSEMENT_RETURNED",
     ev.DelinquencyPaused: "PAUSED",
     ev.DelinquencyResumed: "RESUMED",
+    ev.ChargeApplied: "CHARGE_APPLIED",
+    ev.ChargeWaived: "CHARGE_WAIVED",
 }
 
 
@@ -60,6 +63,8 @@ def told(event: ev.Fact) -> list[tuple[str, Transition | None]]:
     if isinstance(event, ev.TransitionRecorded):
         return [(str(t.type), t) for t in event.transitions]
     name = _TYPES.get(type(event))
+    if isinstance(event, ev.ChargeApplied | ev.ChargeWaived) and event.told is not True:
+        return []
     return [(name, None)] if name else []
 
 
@@ -83,8 +88,11 @@ def _message(
     if transition is not None:
         body.scheme = transition.scheme
         body.bucket_from, body.bucket_to = transition.bucket_from, transition.bucket_to
+    if transition is not None and isinstance(event, ev.TransitionRecorded):
+        say_why(body, event, transition, row.account.terms.delinquency)
     if isinstance(event, ev.TimelineRestated):
         body.restated.CopyFrom(_restated(event))
+    say_what(body, event)
     # Map entries in the order of their keys: the same fact is the same bytes, so the same hash.
     sent = body.SerializeToString(deterministic=True)
     headers = _headers(row, name, before)

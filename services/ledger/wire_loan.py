@@ -18,7 +18,7 @@ from services.ledger.domain.effects import Effects
 from services.ledger.domain.events import Fact
 from services.ledger.domain.loan_account import LoanAccount
 from services.ledger.domain.status import reason_of, status_on
-from services.ledger.domain.timeline import NO_PENALTY, Allocation, Row, Timeline
+from services.ledger.domain.timeline import NO_PENALTY, Row, Timeline
 from services.ledger.wire_events import delinquency_message, told
 from services.ledger.wire_terms import terms_message
 
@@ -92,15 +92,6 @@ def _fill_balances(message: loan_pb2.Loan, line: Timeline) -> None:
     message.subrogated_minor = line.subrogated
     message.creditor_ref = line.creditor_ref
     message.delinquency.CopyFrom(delinquency_message(standing))
-
-
-def allocation_message(slot: Allocation) -> loan_pb2.Allocation:
-    """Return one slot that money went to as its message."""
-    return loan_pb2.Allocation(
-        instalment=slot.instalment,
-        component=loan_pb2.Component.Value(f"COMPONENT_{slot.component}"),
-        amount_minor=slot.amount_minor,
-    )
 
 
 def effects_message(

@@ -8,6 +8,7 @@ from hashlib import sha256
 from typing import Any, NamedTuple
 
 import msgspec
+from msgspec import UNSET
 
 from services.ledger.application.following import Accrued, Followed, Follower
 from services.ledger.application.rows import (
@@ -27,6 +28,7 @@ from services.ledger.domain.events import (
     TransitionRecorded,
 )
 from services.ledger.domain.loan_account import LoanAccount
+from services.ledger.domain.reasons import instalments_owed
 
 PAGE = 2000
 FLAWS = ("unbalanced", "misallocated", "misposted", "misjudged", "untied")
@@ -93,6 +95,8 @@ class Replayed:
             line = account.timeline(event.effective_on)
             if line is None or standing_of(line) != event.standing:
                 self.misjudged.append(place)
+            elif event.owed is not UNSET and event.owed != instalments_owed(line):
+                self.misjudged.append(f"{place}: its reasons")
 
     def _tie(self, event: Financial, account: LoanAccount, place: str) -> None:
         """Hold the postings of a loan so far against its books, and against what its rows say."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import date
+from functools import partial
 from typing import Any
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from services.ledger.domain import commands as cmd
 from services.ledger.domain import events as ev
@@ -19,6 +21,7 @@ from services.ledger.domain.delinquency import (
 )
 from services.ledger.domain.facts import LoanStatus
 from services.ledger.domain.loan_account import LoanAccount, evolve
+from services.ledger.domain.reasons import instalments_owed
 from services.ledger.domain.timeline import Timeline
 from services.ledger.domain.trail import Trail
 
@@ -50,7 +53,7 @@ def aftermath(
     if restated is not None:
         events.append(restated)
         account = evolve(account, restated)
-    moved = _standing_today(account, new, fact, command)
+    moved = _standing_today(account, new, (after.version, type(fact).__name__), command)
     if moved is not None:
         events.append(moved)
         account = evolve(account, moved)
@@ -98,6 +101,8 @@ def _with_outcome(fact: ev.Fact, old: Timeline | None, new: Timeline) -> ev.Fact
     }
     if isinstance(fact, ev.RepaymentPosted | ev.RecoveryPosted):
         changes["allocations"] = new.allocated(fact.repayment_id)
+    if isinstance(fact, ev.RepaymentReversed):
+        changes["taken_back"] = old.allocated(fact.repayment_id) or ()
     return msgspec.structs.replace(fact, **changes)
 
 
@@ -137,25 +142,32 @@ def _reallocated(old: Timeline, new: Timeline) -> list[str]:
 
 
 def _standing_today(
-    account: LoanAccount, line: Timeline, fact: ev.Fact, command: cmd.Asked
+    account: LoanAccount, line: Timeline, cause: tuple[int, str], command: cmd.Asked
 ) -> ev.TransitionRecorded | None:
-    """Record how late the loan is after the fact, if that or the next change differs."""
+    """Record how late the loan is after a fact, if that or the next change differs."""
     standing, upcoming = standing_of(line), next_transition_on(line)
-    changes = transitions_between(account.standing, standing)
+    changes = transitions_between(account.standing, standing, line.terms.delinquency)
     if not changes and upcoming == account.next_transition_on:
         return None
-    return _recorded(command, line.on, standing, changes, upcoming)
+    return _recorded(command, line, standing, changes, upcoming, cause)
 
 
 def _recorded(
     command: cmd.Asked,
-    on: date,
+    line: Timeline,
     standing: Standing,
     changes: tuple[Transition, ...],
     upcoming: date | None,
+    cause: tuple[int, str] | UnsetType = UNSET,
 ) -> ev.TransitionRecorded:
     return ev.TransitionRecorded(
-        **stamp(command, on), standing=standing, transitions=changes, next_transition_on=upcoming
+        **stamp(command, line.on),
+        standing=standing,
+        transitions=changes,
+        next_transition_on=upcoming,
+        delinquency_policy=line.terms.delinquency.policy,
+        owed=instalments_owed(line) if changes else UNSET,
+        cause=cause if changes else UNSET,
     )
 
 
@@ -168,14 +180,15 @@ def age(account: LoanAccount, command: cmd.AgeLoan) -> list[ev.Fact]:
     events: list[ev.Fact] = []
     while account.next_transition_on is not None and account.next_transition_on <= command.to_on:
         on = account.next_transition_on
-        due, standing, upcoming = account.glance(on, _lateness)
-        changes = due + transitions_between(account.standing, standing)
-        event = _recorded(command, on, standing, changes, upcoming)
+        event = account.glance(on, partial(_aged, command, account.standing))
         events.append(event)
         account = evolve(account, event)
     return events
 
 
-def _lateness(line: Timeline) -> tuple[tuple[Transition, ...], Standing, date | None]:
-    """Return what falls due on the date of a line, how late the loan is, and when that changes."""
-    return instalments_due(line), standing_of(line), next_transition_on(line)
+def _aged(command: cmd.Asked, before: Standing, line: Timeline) -> ev.TransitionRecorded:
+    """Record what falls due on the date of a line, how late the loan is, and when that changes."""
+    standing, upcoming = standing_of(line), next_transition_on(line)
+    changed = transitions_between(before, standing, line.terms.delinquency)
+    changes = instalments_due(line) + changed
+    return _recorded(command, line, standing, changes, upcoming)

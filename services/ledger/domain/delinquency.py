@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import date, timedelta
 from enum import StrEnum
-from itertools import chain, pairwise, takewhile
+from itertools import chain, pairwise
 from typing import NamedTuple
 
 import msgspec
@@ -18,12 +18,14 @@ from services.ledger.domain.timeline import Row, Timeline
 class TransitionType(StrEnum):
     """What changed about how late a loan is."""
 
+    INSTALMENT_DUE_SOON = "INSTALMENT_DUE_SOON"
     INSTALMENT_DUE = "INSTALMENT_DUE"
     DELINQUENCY_STARTED = "DELINQUENCY_STARTED"
     GRACE_ENTERED = "GRACE_ENTERED"
     GRACE_EXPIRED = "GRACE_EXPIRED"
     INSTALMENT_MISSED = "INSTALMENT_MISSED"
     BUCKET_CHANGED = "BUCKET_CHANGED"
+    ROLLED_BACK = "ROLLED_BACK"
     PARTIALLY_CURED = "PARTIALLY_CURED"
     CURED = "CURED"
 
@@ -127,9 +129,12 @@ def past_due_table(line: Timeline) -> list[DueRow]:
     return table
 
 
-def transitions_between(before: Standing, after: Standing) -> tuple[Transition, ...]:
+def transitions_between(
+    before: Standing, after: Standing, policy: DelinquencyPolicy
+) -> tuple[Transition, ...]:
     """Name every change from one standing to the next, in the order in which people tell it."""
     found: list[Transition] = []
+    rolled_back = False
     if after.days_past_due > 0 and before.days_past_due == 0:
         found.append(Transition(TransitionType.DELINQUENCY_STARTED))
     if after.minor and not before.minor:
@@ -142,6 +147,9 @@ def transitions_between(before: Standing, after: Standing) -> tuple[Transition, 
         old = before.buckets.get(scheme, new)
         if old != new:
             found.append(Transition(TransitionType.BUCKET_CHANGED, scheme, old, new))
+            rolled_back |= after.days_past_due > 0 and policy.better(scheme, old, new)
+    if rolled_back:
+        found.append(Transition(TransitionType.ROLLED_BACK))
     if before.days_past_due > 0 and after.days_past_due == 0:
         found.append(Transition(TransitionType.CURED))
     elif 0 < after.arrears_minor < before.arrears_minor:
@@ -150,10 +158,22 @@ def transitions_between(before: Standing, after: Standing) -> tuple[Transition, 
 
 
 def instalments_due(line: Timeline) -> tuple[Transition, ...]:
-    """Say whether an unpaid instalment falls due on the timeline's date."""
-    by_now = takewhile(lambda row: row.due_on <= line.on, line.rows)
-    due = any(row.due_on == line.on and row.unpaid > 0 for row in by_now)
-    return (Transition(TransitionType.INSTALMENT_DUE),) if due else ()
+    """Say whether an unpaid instalment falls due on the timeline's date, or soon."""
+    found, soon_on = [], _soon_on(line)
+    for row in line.rows:
+        if row.due_on > soon_on:
+            break
+        if row.unpaid > 0 and row.due_on == soon_on > line.on:
+            found.append(Transition(TransitionType.INSTALMENT_DUE_SOON))
+            break
+        if row.unpaid > 0 and row.due_on == line.on and not found:
+            found.append(Transition(TransitionType.INSTALMENT_DUE))
+    return tuple(found)
+
+
+def _soon_on(line: Timeline) -> date:
+    """Return the due date that is soon on the timeline's date; that date itself if none is."""
+    return line.on + timedelta(days=line.terms.delinquency.due_soon_days)
 
 
 def next_transition_on(line: Timeline) -> date | None:
@@ -163,8 +183,8 @@ def next_transition_on(line: Timeline) -> date | None:
     Args:
         line: The loan on a date whose transitions are recorded.
     Returns:
-        The earliest later date of: an unpaid instalment falling due or becoming overdue, grace
-        ending, a bucket edge of any scheme; None when nothing is left to come.
+        The earliest later date of: an unpaid instalment falling due soon, falling due or becoming
+        overdue, grace ending, a bucket edge of any scheme; None when nothing is left to come.
     """
     unpaid = (row for row in line.rows if row.unpaid > 0)
     first = next(unpaid, None)
@@ -194,11 +214,14 @@ def _shifted(line: Timeline, oldest: date) -> list[date]:
 
 
 def _coming_due(line: Timeline, unpaid: Iterable[Row]) -> list[date]:
-    """Return the next date on which a row falls due, or the day after, on which it is overdue."""
+    """Return the next dates on which a row is due soon, falls due, or is overdue the day after."""
     found: list[date] = []
+    soon_on, ahead = _soon_on(line), timedelta(days=line.terms.delinquency.due_soon_days)
     for row in unpaid:
+        if row.due_on > soon_on:
+            return [*found, row.due_on - ahead]
         if row.due_on > line.on:
-            return [*found, row.due_on]
-        if row.due_on == line.on:
+            found.append(row.due_on)
+        elif row.due_on == line.on:
             found = [row.due_on + timedelta(days=1)]
     return found

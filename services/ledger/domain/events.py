@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import date, datetime
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from services.ledger.domain.delinquency import Standing, Transition
+from services.ledger.domain.reasons import OwedInstalment
 from services.ledger.domain.terms import Restructuring, Terms
 from services.ledger.domain.timeline import Allocation
 from services.ledger.domain.waterfall import Component, PaymentSource
@@ -70,26 +72,34 @@ class RepaymentPosted(Financial, frozen=True, kw_only=True, gc=False):
 
 
 class RepaymentReversed(Financial, frozen=True, kw_only=True, gc=False):
-    """A repayment is taken back as of its value date."""
+    """A repayment is taken back as of its value date; `taken_back`: where its money had gone."""
 
     repayment_id: str
     amount_minor: int
+    taken_back: tuple[Allocation, ...] | UnsetType = UNSET
 
 
 class ChargeApplied(Financial, frozen=True, kw_only=True, gc=False):
-    """The lender charged an amount; its id is the request's. No due date: due at once."""
+    """
+    The lender charged an amount; its id is the request's. No due date: due at once.
+
+    `told` on the stream; not said by charges that were stored before the stream told any.
+    """
 
     amount_minor: int
     component: Component = Component.FEE
     due_on: date | None = None
+    told: bool | UnsetType = UNSET
 
 
 class ChargeWaived(Financial, frozen=True, kw_only=True, gc=False):
-    """What was unpaid of a charge is owed no more."""
+    """What was unpaid of a charge is owed no more; `told` as in ChargeApplied."""
 
     charge_id: str
     amount_minor: int
     approved_by: str
+    component: Component | UnsetType = UNSET
+    told: bool | UnsetType = UNSET
 
 
 class CreditRefunded(Financial, frozen=True, kw_only=True, gc=False):
@@ -184,12 +194,20 @@ class LoanSettled(Fact, frozen=True, kw_only=True, gc=False):
 
 
 class TransitionRecorded(Fact, frozen=True, kw_only=True, gc=False):
-    """How late the loan is has changed; `standing` is how late it is now."""
+    """
+    How late the loan is has changed; `standing` is how late it is now.
+
+    `owed` are the instalments that make it that late, `cause` is the version and the name of the
+    fact that brought it about, if it was not time. A change without `owed` was stored before the
+    stream told any, and its policy was not said: it is always the default's name.
+    """
 
     standing: Standing
     transitions: tuple[Transition, ...]
     next_transition_on: date | None
     delinquency_policy: str = "cn-consumer/1"
+    owed: tuple[OwedInstalment, ...] | UnsetType = UNSET
+    cause: tuple[int, str] | UnsetType = UNSET
 
 
 class TimelineRestated(Fact, frozen=True, kw_only=True, gc=False):

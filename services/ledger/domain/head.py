@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
 
 from services.ledger.domain.schedule import Instalment, Plan, first_of, schedule_of
 from services.ledger.domain.timeline import Row
@@ -15,7 +15,7 @@ class BeyondHead(Exception):
 
 class Head(list[Row]):
     """
-    The first rows of a loan, as far as they are due and one more.
+    The first rows of a loan, as far as they are due or due soon, and one more.
 
     Whatever holds of all rows is not to be had of them: going through them to the end raises
     BeyondHead.
@@ -33,8 +33,9 @@ def rows_of(plan: Plan) -> list[Row]:
 
 
 def head_of(plan: Plan, upto: date) -> list[Row]:
-    """Return the rows that are due by a date and the next; a Head where others follow."""
-    first, whole = first_of(plan, upto)
+    """Return the rows due by a date, or soon after, and the next; a Head where others follow."""
+    soon = timedelta(days=plan.terms.delinquency.due_soon_days)
+    first, whole = first_of(plan, upto + soon)
     rows = [_unpaid(item) for item in first]
     return rows if whole else Head(rows)
 

@@ -103,6 +103,7 @@ def charged(command: cmd.ApplyCharge, account: LoanAccount) -> ev.Fact:
         amount_minor=command.amount_minor,
         component=command.component,
         due_on=command.due_on,
+        told=True,
     )
 
 
@@ -110,7 +111,8 @@ def waived(command: cmd.WaiveCharge, account: LoanAccount) -> ev.Fact:
     """Let go of what is unpaid of a charge."""
     guard.since_disbursal(command, command.value_on, account)
     line = guard.line_on(command.value_on, account)
-    unpaid = sum(c.due - c.paid for c in line.charges if c.fact_id == command.charge_id)
+    named = [c for c in line.charges if c.fact_id == command.charge_id]
+    unpaid = sum(c.due - c.paid for c in named)
     if unpaid <= 0:
         raise no.ChargeNotFound(
             f"nothing of charge {command.charge_id} is unpaid", field="charge_id"
@@ -120,6 +122,8 @@ def waived(command: cmd.WaiveCharge, account: LoanAccount) -> ev.Fact:
         charge_id=command.charge_id,
         amount_minor=unpaid,
         approved_by=command.approved_by,
+        component=named[0].component,
+        told=True,
     )
 
 

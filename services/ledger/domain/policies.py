@@ -71,7 +71,8 @@ class DelinquencyPolicy(msgspec.Struct, frozen=True, omit_defaults=True, cache_h
 
     `uncounted_days` are taken off before classifying (a reporting convention); the days past due
     themselves never shrink. Arrears classify only above both `materiality_minor` and
-    `materiality_rate` of what is outstanding (Reg. 2018/171: both exceeded).
+    `materiality_rate` of what is outstanding (Reg. 2018/171: both exceeded). `due_soon_days` before
+    an unpaid instalment falls due the stream says so; 0: it does not.
     """
 
     policy: str
@@ -80,6 +81,12 @@ class DelinquencyPolicy(msgspec.Struct, frozen=True, omit_defaults=True, cache_h
     materiality_minor: int = 0
     materiality_rate: Decimal = Decimal(0)
     cures: tuple[Cure, ...] = ()
+    due_soon_days: int = 0
+
+    def better(self, scheme: str, before: str, after: str) -> bool:
+        """Say whether a bucket is less late than another of the same scheme."""
+        rule = next(one for one in self.schemes if one.name == scheme)
+        return rule.first_day(after) < rule.first_day(before)
 
     @property
     def edges(self) -> tuple[int, ...]:
@@ -174,6 +181,9 @@ CN_CONSUMER_3 = DelinquencyPolicy(
 )
 """Out of the bad tiers: all arrears paid, then two instalments or six months, the longer."""
 
+CN_CONSUMER_4 = msgspec.structs.replace(CN_CONSUMER_3, policy="cn-consumer/4", due_soon_days=3)
+"""And three days before an instalment falls due the stream says so; not in force by itself."""
+
 EU_RETAIL_2 = DelinquencyPolicy(
     "eu-retail/2",
     (M, IFRS_9),
@@ -192,6 +202,7 @@ POLICIES = {
         CN_CONSUMER,
         CN_CONSUMER_2,
         CN_CONSUMER_3,
+        CN_CONSUMER_4,
         ALL_SCHEMES,
         EU_RETAIL,
         EU_RETAIL_2,

@@ -7,13 +7,14 @@ from datetime import datetime
 
 from lending.ledger.v1 import ledger_service_pb2 as pb
 
-from services.ledger import wire, wire_loan
+from services.ledger import wire
 from services.ledger.application.asks import Ask, BatchRefused
 from services.ledger.application.posting import Writer
 from services.ledger.application.reading import facts_of
 from services.ledger.domain.book_events import RequestAnswered
 from services.ledger.domain.events import RepaymentPosted
 from services.ledger.domain.timeline import Allocation
+from services.ledger.wire_reasons import allocation_message
 from shared.kernel.errors import InvalidArgument, LendingError
 
 ITEMS_MAX = 20_000
@@ -69,7 +70,7 @@ def _said(
             said.posted += 1
             result.loan_version = outcome.loan_version
             slots = _allocations(writer, one, outcome)
-            result.allocations.extend(wire_loan.allocation_message(slot) for slot in slots)
+            result.allocations.extend(allocation_message(slot) for slot in slots)
         else:
             result.refusal.CopyFrom(_refusal(outcome))
     return said

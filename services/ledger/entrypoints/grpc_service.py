@@ -32,6 +32,7 @@ from services.ledger.domain.loan_account import LoanAccount, fold
 from services.ledger.domain.refusals import BusinessDateNotSet, LoanNotFound
 from services.ledger.entrypoints.batches import post_batch
 from services.ledger.wire_approvals import change_of
+from services.ledger.wire_reasons import allocation_message
 from shared.kernel.dates import parse_date
 from shared.runtime.identity import needs_second_person
 from shared.runtime.requests import a_loan, an_id, an_instant
@@ -122,7 +123,7 @@ class LedgerService(LedgerServiceServicer):
         slots = line.allocated(request.request_id) or ()
         return pb.PostRepaymentResponse(
             repayment_id=request.request_id,
-            allocations=[wire_loan.allocation_message(slot) for slot in slots],
+            allocations=[allocation_message(slot) for slot in slots],
             loan=wire_loan.loan_message(account, first.business_on, request.view),
         )
 

@@ -16,6 +16,7 @@ from services.ledger.domain.policies import (
     ALL_SCHEMES,
     CN_CONSUMER,
     CN_CONSUMER_3,
+    CN_CONSUMER_4,
     EU_RETAIL_2,
     RBI_RETAIL,
 )
@@ -71,7 +72,9 @@ TERMS = st.builds(
     rebate_unearned=st.booleans(),
     penalty_on_interest=st.booleans(),
     penalty_from_grace=st.booleans(),
-    delinquency=st.sampled_from([CN_CONSUMER, ALL_SCHEMES, CN_CONSUMER_3, EU_RETAIL_2, RBI_RETAIL]),
+    delinquency=st.sampled_from(
+        [CN_CONSUMER, ALL_SCHEMES, CN_CONSUMER_3, CN_CONSUMER_4, EU_RETAIL_2, RBI_RETAIL]
+    ),
     posting_policy=st.sampled_from(sorted(POSTING_POLICIES)),
 ).flatmap(
     lambda terms: st.builds(

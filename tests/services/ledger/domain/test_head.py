@@ -51,15 +51,16 @@ def test_a_glance_finds_what_the_whole_loan_says(
 @settings(max_examples=examples(100), deadline=None)
 @given(terms=ANY_TERMS, days=st.integers(0, 400))
 def test_the_first_rows_are_those_of_the_plan(terms: Terms, days: int) -> None:
-    """As far as they are due and one more."""
+    """As far as they are due, or due soon, and one more."""
     upto = STARTS_ON + timedelta(days=days)
+    soon = upto + timedelta(days=terms.delinquency.due_soon_days)
     plan = Plan(terms, STARTS_ON, (Draw(STARTS_ON, terms.principal_minor),))
 
     head, whole = head_of(plan, upto), rows_of(plan)
 
     assert head[:] == whole[: len(head)]
     if isinstance(head, Head):
-        assert [row.due_on > upto for row in head[:]] == [False] * (len(head) - 1) + [True]
+        assert [row.due_on > soon for row in head[:]] == [False] * (len(head) - 1) + [True]
     else:
         assert len(head) == len(whole)
 

@@ -1,0 +1,82 @@
+"""What a published event says of why a loan is that late, and of charges and money taken back."""
+
+from __future__ import annotations
+
+from lending.ledger.v1 import events_pb2, loan_pb2
+from msgspec import UNSET
+
+from services.ledger.domain import events as ev
+from services.ledger.domain.delinquency import Transition
+from services.ledger.domain.policies import DelinquencyPolicy
+from services.ledger.domain.reasons import OwedInstalment
+from services.ledger.domain.timeline import Allocation
+
+
+def say_why(
+    body: events_pb2.DelinquencyEvent,
+    event: ev.TransitionRecorded,
+    transition: Transition,
+    policy: DelinquencyPolicy,
+) -> None:
+    """
+    Add arrears by component, the reason chain and the direction to a message.
+
+    A change that was stored without its reasons is told as it was told then: the same bytes.
+    """
+    if event.owed is UNSET:
+        return
+    overdue = [item for item in event.owed if item.due_on < event.effective_on]
+    body.arrears.CopyFrom(_sum(overdue))
+    chain = body.reason_chain
+    chain.instalments.extend(_owed(item, event) for item in event.owed)
+    chain.delinquency_policy = event.delinquency_policy
+    chain.request_id = event.request_id
+    if event.cause is not UNSET:
+        chain.cause_log_version, chain.cause = event.cause
+    if scheme := next((one for one in policy.schemes if one.name == transition.scheme), None):
+        better = policy.better(scheme.name, transition.bucket_from, transition.bucket_to)
+        body.direction = events_pb2.DIRECTION_BETTER if better else events_pb2.DIRECTION_WORSE
+        first_day = scheme.first_day(transition.bucket_to)
+        chain.bucket_from_days = first_day + policy.uncounted_days if first_day > 0 else 0
+
+
+def say_what(body: events_pb2.DelinquencyEvent, event: ev.Fact) -> None:
+    """Add to a message which charge it is about, or where the money of a repayment had gone."""
+    if isinstance(event, ev.ChargeApplied):
+        body.charge_id = event.request_id
+        body.component = loan_pb2.Component.Value(f"COMPONENT_{event.component}")
+        body.due_on = event.due_on.isoformat() if event.due_on else ""
+    elif isinstance(event, ev.ChargeWaived) and event.component is not UNSET:
+        body.charge_id = event.charge_id
+        body.component = loan_pb2.Component.Value(f"COMPONENT_{event.component}")
+    elif isinstance(event, ev.RepaymentReversed) and event.taken_back is not UNSET:
+        body.repayment_id = event.repayment_id
+        body.taken_back.extend(allocation_message(slot) for slot in event.taken_back)
+
+
+def allocation_message(slot: Allocation) -> loan_pb2.Allocation:
+    """Return one slot that money went to as its message."""
+    return loan_pb2.Allocation(
+        instalment=slot.instalment,
+        component=loan_pb2.Component.Value(f"COMPONENT_{slot.component}"),
+        amount_minor=slot.amount_minor,
+    )
+
+
+def _owed(item: OwedInstalment, event: ev.TransitionRecorded) -> events_pb2.OwedInstalment:
+    return events_pb2.OwedInstalment(
+        number=item.number,
+        due_on=item.due_on.isoformat(),
+        unpaid=_sum([item]),
+        days_past_due=max(0, (event.effective_on - item.due_on).days),
+    )
+
+
+def _sum(items: list[OwedInstalment]) -> events_pb2.Arrears:
+    return events_pb2.Arrears(
+        principal_minor=sum(item.principal_minor for item in items),
+        interest_minor=sum(item.interest_minor for item in items),
+        penalty_minor=sum(item.penalty_minor for item in items),
+        fee_minor=sum(item.fee_minor for item in items),
+        cost_minor=sum(item.cost_minor for item in items),
+    )
