@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from deploy.proto_text import Protos, read_protos
-from shared.runtime.streams import CHECKPOINT, DELINQUENCY, STATE, STATE_STREAM, STREAM
+from shared.runtime.streams import CHECKPOINT, DELINQUENCY, DIGEST, STATE, STATE_STREAM, STREAM
 
 FOLDER = Path(__file__).parents[1] / "protos"
 TARGET, COMPILED = FOLDER / "asyncapi.json", FOLDER.parent / "build" / "protos.binpb"
@@ -32,6 +32,8 @@ number with another previous hash is a fork; a known number with another hash is
 
 To begin without history: note the last sequence of LENDING, read every message of LENDING_STATE,
 then read LENDING from behind that sequence, passing over numbers that a loan's state already holds.
+When a day is closed its digest says how many events of each type came since the digest before, of
+all loans: who counts them in the order of the stream knows whether any is missing, the last too.
 New types and new fields may appear; take the type from ce-type, and keep what you do not know."""
 
 
@@ -47,6 +49,7 @@ def document() -> dict[str, Any]:
     channels["DELINQUENCY_STATE"] = _channel(
         f"{STATE}.{{loanId}}", "DelinquencyState", STATE_STREAM
     )
+    channels["DELINQUENCY_DIGEST"] = _channel(f"{DIGEST}.{{on}}", "DelinquencyDigest", STREAM)
     channels["CHECKPOINT"] = _channel(CHECKPOINT, "Checkpoint", STREAM)
     for subject, message in OTHERS:
         channels[message.rpartition(".")[2]] = _channel(subject, message.rpartition(".")[2], STREAM)
@@ -78,10 +81,9 @@ def _event_channel(name: str, said: str) -> dict[str, Any]:
 
 
 def _channel(address: str, message: str, stream: str) -> dict[str, Any]:
+    parts = {"loanId": "The loan's id.", "on": "The date.", "id": "The id.", "event": "The event."}
     parameters = {
-        part: {"description": "The loan's id." if part == "loanId" else f"The {part}."}
-        for part in ("loanId", "id", "event")
-        if f"{{{part}}}" in address
+        part: {"description": said} for part, said in parts.items() if f"{{{part}}}" in address
     }
     return {
         "address": address,
@@ -92,7 +94,7 @@ def _channel(address: str, message: str, stream: str) -> dict[str, Any]:
 
 
 def _messages(protos: Protos) -> dict[str, Any]:
-    roots = [f"{LEDGER}.DelinquencyEvent", f"{LEDGER}.DelinquencyState"]
+    roots = [f"{LEDGER}.Delinquency{name}" for name in ("Event", "State", "Digest")]
     roots += [message for _, message in OTHERS]
     found = {root.rpartition(".")[2]: _message(protos, root) for root in roots}
     found["DelinquencyEvent"]["headers"] = {"$ref": "#/components/schemas/Headers"}

@@ -12,8 +12,7 @@ from services.ledger.adapters.parquet import recomputed, write_parquet
 from services.ledger.adapters.read_models import ReadModels
 from services.ledger.application.export_tables import tables
 from services.ledger.application.exporting import beancount, entries, hledger
-from services.ledger.application.following import Follower
-from services.ledger.application.posting import BUSINESS_DAY
+from services.ledger.application.following import BUSINESS_DAY, Follower
 from services.ledger.application.verifying import Verdict, replay_log
 from services.ledger.config import LedgerSettings
 from services.ledger.domain.book_events import BusinessDateAdvanced

@@ -136,7 +136,7 @@ class Bus:
         return int(self.client.stats["reconnects"])
 
     async def ensure_streams(self, replicas: int = 1) -> None:
-        """Create the missing streams, mend their subjects; wait while JetStream is away."""
+        """Create missing streams, add missing subjects; wait while JetStream is away."""
         for config in configs(replicas):
             while not await self._ensured(config):
                 await asyncio.sleep(RETRY_SECONDS)
@@ -145,8 +145,10 @@ class Bus:
         manager = self.client.jsm()
         try:
             found = (await manager.stream_info(config.name)).config
-            if set(found.subjects or ()) != set(config.subjects or ()):
-                await manager.update_stream(found, subjects=config.subjects)
+            # Added to only: a service of an older version knows fewer subjects.
+            if missing := set(config.subjects or ()) - set(found.subjects or ()):
+                subjects = [*(found.subjects or ()), *sorted(missing)]
+                await manager.update_stream(found, subjects=subjects)
             return True
         except NotFoundError:
             return await self._created(config)

@@ -13,6 +13,7 @@ STATE_STREAM = "LENDING_STATE"
 PREVIEW_STREAM = "LENDING_PREVIEW"
 DELINQUENCY = "lending.v1.delinquency"
 STATE = "lending.v1.delinquency_state"
+DIGEST = "lending.v1.delinquency_digest"
 CHECKPOINT = "lending.v1.checkpoint"
 PREVIEW = "lending.preview"
 DUPLICATE_SECONDS = 120.0
@@ -39,7 +40,7 @@ def configs(replicas: int = 1) -> tuple[StreamConfig, ...]:
         StreamConfig(
             name=STREAM,
             description="What happened, in order per loan; never shortened.",
-            subjects=[*(f"lending.v1.{name}.>" for name in _SERVICES), CHECKPOINT],
+            subjects=[*(f"lending.v1.{name}.>" for name in _SERVICES), f"{DIGEST}.*", CHECKPOINT],
             storage=StorageType.FILE,
             retention=RetentionPolicy.LIMITS,
             duplicate_window=DUPLICATE_SECONDS,

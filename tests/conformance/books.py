@@ -10,13 +10,14 @@ from msgspec.structs import replace
 
 from services.ledger.adapters.event_mapper import decode
 from services.ledger.adapters.event_store import open_event_store
-from services.ledger.application.following import Follower
+from services.ledger.application.following import BUSINESS_DAY, Follower
 from services.ledger.domain import commands as cmd
 from services.ledger.wire_events import Outgoing, outgoing_of, state_of
 from shared.runtime.bus import Bus
 from shared.runtime.reading import Message, Reader
-from shared.runtime.streams import DELINQUENCY, STREAM
+from shared.runtime.streams import DELINQUENCY, DIGEST, STREAM
 from shared.subscriber.chain import Place
+from shared.subscriber.digests import DayCount, DayHeard
 from shared.subscriber.snapshot import states
 from tests.services.ledger.book import Book, open_book
 from tests.services.ledger.domain.desk import TERMS
@@ -72,9 +73,9 @@ def told_by_the_log(database: Path) -> tuple[dict[str, list[Outgoing]], dict[str
                 last[row.event.loan_id] = state_of(row.account, lane[-1].place).body
 
 
-async def read_all(bus: Bus, subject: str = f"{DELINQUENCY}.>") -> list[Message]:
-    """Return every message of the stream on a subject, as it is stored."""
-    reader, found = Reader(bus.client, STREAM, [subject]), []
+async def read_all(bus: Bus, *subjects: str, stream: str = STREAM) -> list[Message]:
+    """Return every message of the stream on some subjects, or of loans, as it is stored."""
+    reader, found = Reader(bus.client, stream, list(subjects) or [f"{DELINQUENCY}.>"]), []
     while messages := await reader.batch(1_000, 1.0):
         found += messages
         if not messages[-1].pending:
@@ -102,11 +103,30 @@ def wanted(events: dict[str, list[Outgoing]]) -> dict[str, list[tuple[str, bytes
     }
 
 
+def days_closed(database: Path) -> list[str]:
+    """Return every business date that was closed, in order."""
+    store = open_event_store(f"sqlite+aiosqlite:///{database}")
+    days = [day.on.isoformat() for day in store.stream(BUSINESS_DAY)]
+    store.close()
+    return days
+
+
+async def days_heard(bus: Bus) -> list[DayHeard]:
+    """Return each day as its digest tells it, held against the events of the stream."""
+    count = DayCount()
+    messages = await read_all(bus, f"{DELINQUENCY}.>", f"{DIGEST}.>")
+    return [day for one in messages if (day := count.take(one)) is not None]
+
+
 async def differences(bus: Bus, database: Path) -> list[str]:
-    """Name every loan whose events or state in the streams are not those of the log."""
+    """Name every loan whose events or state in the streams are not those of the log, and days."""
     events, last = told_by_the_log(database)
     right, found = wanted(events), by_loan(await read_all(bus))
     wrong = [name for name in {*right, *found} if right.get(name) != found.get(name)]
     told = {one.loan_id: one.SerializeToString(deterministic=True) for one in await states(bus)}
     stale = [f"{name} (state)" for name in {*last, *told} if told.get(name) != last.get(name)]
-    return sorted(wrong) + sorted(stale)
+    heard = await days_heard(bus)
+    lacking = [f"{day.digest.on}: {day.missing}" for day in heard if day.missing]
+    if [day.digest.on for day in heard] != days_closed(database):
+        lacking.append(f"digests of {[day.digest.on for day in heard]}")
+    return sorted(wrong) + sorted(stale) + lacking

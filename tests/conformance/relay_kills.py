@@ -12,7 +12,14 @@ from typing import NamedTuple
 
 from shared.runtime.bus import Bus
 from shared.runtime.nats_server import start_nats
-from tests.conformance.books import differences, make_book, read_all, told_by_the_log
+from shared.runtime.streams import DIGEST
+from tests.conformance.books import (
+    days_closed,
+    differences,
+    make_book,
+    read_all,
+    told_by_the_log,
+)
 from tests.system.processes import ROOT, free_port
 
 SECONDS_MAX, KILL_SECONDS_MAX = 60.0, 30.0
@@ -42,8 +49,10 @@ def _most(point: str) -> int:
 async def complete(bus: Bus, database: Path) -> list[str]:
     """Wait until the stream holds as much as the log tells; return what is wrong with it."""
     wanted = sum(len(lane) for lane in told_by_the_log(database)[0].values())
+    days = len(days_closed(database))
     for _ in range(int(SECONDS_MAX / 0.2)):
-        if len(await read_all(bus)) >= wanted:
+        told = len(await read_all(bus)), len(await read_all(bus, f"{DIGEST}.*"))
+        if told[0] >= wanted and told[1] >= days:
             break
         await asyncio.sleep(0.2)
     return await differences(bus, database)

@@ -211,7 +211,7 @@ async def test_a_stream_rolled_back_under_a_running_relay_is_completed(post: Pos
 
 
 async def test_what_somebody_slipped_in_is_not_followed_silently(post: Post) -> None:
-    """Another first event of a loan is in the stream: the chain behind it shows the fork."""
+    """Another first event of a loan is in the stream: its chain and the day's digest show it."""
     other = chained([event("L-0", "CURED")])
     await publish(post.bus, other)
 
@@ -220,7 +220,8 @@ async def test_what_somebody_slipped_in_is_not_followed_silently(post: Post) -> 
     wrong = await complete(post.bus, post.database)
     events = by_loan(await read_all(post.bus, "lending.v1.delinquency.*.L-0"))["L-0"]
     verdict = judge(other[0].place, 2, events[1][2], events[1][1])
-    assert (wrong, verdict) == (["L-0"], Verdict.FORKED)
+    assert wrong == ["L-0", "2026-03-20: {'INSTALMENT_DUE': 1}"]
+    assert verdict == Verdict.FORKED
     assert not task.done()
     await stop(task)
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from time import monotonic
 
 import structlog
 
+from services.ledger.adapters.digests import day_so_far, mend_digest, tell_digest
 from services.ledger.adapters.lanes import StreamBehind, lane_of, place_in, publish
 from services.ledger.adapters.read_models import ReadModels, Told
 from services.ledger.adapters.told import SAVE_SECONDS, ToldLoans
 from services.ledger.application.following import Followed, Follower
+from services.ledger.wire_digest import DayTold
 from services.ledger.wire_events import told as told_as
 from shared.runtime.bus import Bus, BusDown
 from shared.runtime.streams import (
@@ -57,6 +60,7 @@ class Relay:
     look_seconds: float = LOOK_SECONDS
     save_seconds: float = SAVE_SECONDS
     told: ToldLoans = field(init=False)
+    day: DayTold = field(default_factory=DayTold)
 
     def __post_init__(self) -> None:
         """Know what the tables know."""
@@ -89,6 +93,7 @@ class Relay:
         require_safe(config, self.safety.monitor_url, production=self.safety.production)
         connections = bus.reconnects
         position, looked_at = await self._begin(bus), monotonic()
+        await mend_digest(bus, self.follower, position)
         while not stop.is_set():
             if monotonic() - looked_at > self.look_seconds:
                 looked_at = monotonic()
@@ -141,15 +146,33 @@ class Relay:
         page = await asyncio.to_thread(self.follower.page, position, self.page)
         if page.reached == position:
             return position
-        rows: dict[str, list[Followed]] = {}
-        for row in page.followed:
-            if told_as(row.event):
-                rows.setdefault(row.event.loan_id, []).append(row)
-        known = await self.told.of(rows)
-        lanes = [lane_of(name, lane, known.get(name, Told())) for name, lane in rows.items()]
-        await publish(bus, lanes)
-        await self.told.note({lane.loan_id: lane.told for lane in lanes}, page.reached)
+        if self.day.reached != position:
+            self.day = await asyncio.to_thread(day_so_far, self.follower, position)
+        moved: dict[str, Told] = {}
+        rows = page.followed
+        for closed in page.closed:
+            before = [row for row in rows if row.logged.position < closed.position]
+            rows = rows[len(before) :]
+            moved |= await self._tell(bus, before)
+            await tell_digest(bus, self.day.close(closed))
+            await self.told.note(moved, closed.position)
+        moved |= await self._tell(bus, rows)
+        self.day.reached = page.reached
+        await self.told.note(moved, page.reached)
         return page.reached
+
+    async def _tell(self, bus: Bus, rows: Sequence[Followed]) -> dict[str, Told]:
+        """Publish some facts and count them; return where their loans' messages end."""
+        lanes: dict[str, list[Followed]] = {}
+        for row in rows:
+            if told_as(row.event):
+                lanes.setdefault(row.event.loan_id, []).append(row)
+        known = await self.told.of(lanes)
+        going = [lane_of(name, lane, known.get(name, Told())) for name, lane in lanes.items()]
+        await publish(bus, going)
+        for row in rows:
+            self.day.take(row)
+        return {lane.loan_id: lane.told for lane in going}
 
 
 async def _pause(event: asyncio.Event, seconds: float) -> None:

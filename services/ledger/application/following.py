@@ -9,12 +9,15 @@ from typing import NamedTuple
 import msgspec
 
 from services.ledger.application.ports import Log, Logged
-from services.ledger.domain.book_events import AccrualPosted
+from services.ledger.domain.book_events import AccrualPosted, BusinessDateAdvanced
 from services.ledger.domain.events import Fact, TransitionRecorded
 from services.ledger.domain.loan_account import LoanAccount, evolve, fold, size_of
 from shared.kernel.bounded import Bounded
 
 ACCOUNTS_BYTES_MAX = 128 << 20
+BUSINESS_DAY = "business-day"
+"""The stream of closed days."""
+LOOK_BACK = 5_000
 
 
 class Accrued(NamedTuple):
@@ -22,6 +25,13 @@ class Accrued(NamedTuple):
 
     position: int
     event: AccrualPosted
+
+
+class Closed(NamedTuple):
+    """A day that was closed, at its place in the log."""
+
+    position: int
+    event: BusinessDateAdvanced
 
 
 class Page(NamedTuple):
@@ -36,6 +46,7 @@ class Page(NamedTuple):
     reached: int
     accruals: list[Accrued]
     aged: list[Aged]
+    closed: list[Closed]
 
 
 class Followed(NamedTuple):
@@ -72,7 +83,7 @@ class Follower:
         self, after: int, limit: int = 1000, until: int | None = None, *, aged_apart: bool = False
     ) -> Page:
         """
-        Return the facts of loans and the accruals after a position, and the position reached.
+        Return facts of loans, accruals and closed days after a position, and the position reached.
 
         With `until` none beyond that position. With `aged_apart` accounts that are not in memory
         are not read for loans that have only aged. Other events are passed over; the position
@@ -98,7 +109,26 @@ class Follower:
             if row.originator_id.startswith("accrual/")
             and isinstance(event := self.decode(row.topic, row.state), AccrualPosted)
         ]
-        return Page(found, rows[-1].position if rows else after, accruals, aged)
+        closed = [
+            Closed(row.position, event)
+            for row in rows
+            if row.originator_id == BUSINESS_DAY
+            and isinstance(event := self.decode(row.topic, row.state), BusinessDateAdvanced)
+        ]
+        return Page(found, rows[-1].position if rows else after, accruals, aged, closed)
+
+    def last_closed(self, position: int) -> Closed | None:
+        """Return the day that was closed last up to a position; looked for backwards."""
+        while position > 0:
+            first = max(0, position - LOOK_BACK)
+            for row in reversed(self.log.log(first, position - first)):
+                event = (
+                    self.decode(row.topic, row.state) if row.originator_id == BUSINESS_DAY else 0
+                )
+                if row.position <= position and isinstance(event, BusinessDateAdvanced):
+                    return Closed(row.position, event)
+            position = first
+        return None
 
     def _cold_aged(self, ours: Sequence[tuple[Logged, Fact]]) -> list[Aged]:
         """Return what is said of loans that only aged and whose accounts are not in memory."""

@@ -13,6 +13,7 @@ import structlog
 
 from services.ledger.application.asks import Ask, TooManyWaiting, Weighed, Work
 from services.ledger.application.committing import Commits
+from services.ledger.application.following import BUSINESS_DAY
 from services.ledger.application.ports import LogUnavailable, StreamChanged
 from services.ledger.domain import commands as cmd
 from services.ledger.domain.book_events import BusinessDateAdvanced, RequestAnswered
@@ -23,7 +24,6 @@ BATCH_MAX = 256
 COMMIT_MAX = 5_000
 WAITING_MAX = 20_000
 CLOSING_ATTEMPTS_MAX = 3
-BUSINESS_DAY = "business-day"
 TICK = timedelta(microseconds=1)
 
 
