@@ -6,7 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+from google.protobuf.descriptor_pb2 import EnumValueDescriptorProto
+from lending.common.v1.retirement_pb2 import retired_type
+
 from deploy.proto_text import Protos, read_protos
+from shared.runtime.retirement import HEADERS
 from shared.runtime.streams import CHECKPOINT, DELINQUENCY, DIGEST, STATE, STATE_STREAM, STREAM
 
 FOLDER = Path(__file__).parents[1] / "protos"
@@ -45,7 +49,7 @@ def document() -> dict[str, Any]:
         name = value.name.removeprefix(PREFIX)
         if value.number:
             said = protos.comment(TYPES, number)
-            channels[name] = _event_channel(name, said)
+            channels[name] = _event_channel(name, said) | retirement_of(value)
     channels["DELINQUENCY_STATE"] = _channel(
         f"{STATE}.{{loanId}}", "DelinquencyState", STATE_STREAM
     )
@@ -78,6 +82,15 @@ def document() -> dict[str, Any]:
 def _event_channel(name: str, said: str) -> dict[str, Any]:
     channel = _channel(f"{DELINQUENCY}.{name.lower()}.{{loanId}}", "DelinquencyEvent", STREAM)
     return {**channel, "description": " ".join(said.split())}
+
+
+def retirement_of(value: EnumValueDescriptorProto) -> dict[str, Any]:
+    """Return when a type of event goes, and what takes its place; nothing for most."""
+    if not value.options.HasExtension(retired_type):
+        return {}
+    one = value.options.Extensions[retired_type]
+    dates = {"deprecatedOn": one.deprecated_on, "sunsetOn": one.sunset_on}
+    return {"x-retirement": {**dates, "successor": one.successor}}
 
 
 def _channel(address: str, message: str, stream: str) -> dict[str, Any]:
@@ -129,8 +142,13 @@ def _headers() -> dict[str, Any]:
         "ce-previoushash": "Hash of the loan's event before, 64 hexadecimal digits.",
         "ce-causation": "The fact in the ledger's log: loan@version.",
         "traceparent": "W3C trace that the fact was posted in, where there is one.",
+        "ce-deprecated": "Date from which nobody should begin to rely on this type; field=date of "
+        "a field that is set; by commas. Absent where nothing goes.",
+        "ce-sunset": "Date from which it may be missing, in the same way.",
+        "ce-successor": "What takes its place, in the same way.",
     }
-    required = [name for name in texts if name != "traceparent"]
+    optional = ("traceparent", *HEADERS)
+    required = [name for name in texts if name not in optional]
     properties = {name: {"type": "string", "description": text} for name, text in texts.items()}
     return {"type": "object", "required": required, "properties": properties}
 

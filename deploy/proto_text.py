@@ -9,6 +9,7 @@ from pathlib import Path
 from google.protobuf.descriptor_pb2 import (
     DescriptorProto,
     EnumDescriptorProto,
+    EnumValueDescriptorProto,
     FieldDescriptorProto,
     FileDescriptorSet,
 )
@@ -68,7 +69,7 @@ class Protos:
             else:
                 many = one.label == FieldDescriptorProto.LABEL_REPEATED
                 kind = ("repeated " if many else "") + _type(one)
-            lines.append(f"  {kind} {one.name} = {one.number};")
+            lines.append(f"  {kind} {one.name} = {one.number}{_retired(one)};")
         return "\n".join([*lines, "}"])
 
     def _enum(self, name: str) -> str:
@@ -76,12 +77,16 @@ class Protos:
         lines = [*_said(self.comment(name)), f"enum {enum.name} {{"]
         for number, one in enumerate(enum.value):
             lines += [f"  {line}" for line in _said(self.comment(name, number))]
-            lines.append(f"  {one.name} = {one.number};")
+            lines.append(f"  {one.name} = {one.number}{_retired(one)};")
         return "\n".join([*lines, "}"])
 
 
 def _said(comment: str) -> list[str]:
     return [f"// {line.strip()}" for line in comment.strip().splitlines()]
+
+
+def _retired(one: FieldDescriptorProto | EnumValueDescriptorProto) -> str:
+    return " [deprecated = true]" if one.options.deprecated else ""
 
 
 def _type(one: FieldDescriptorProto) -> str:

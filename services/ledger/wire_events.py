@@ -11,6 +11,7 @@ from services.ledger.domain import events as ev
 from services.ledger.domain.delinquency import Standing, Transition
 from services.ledger.domain.loan_account import LoanAccount
 from services.ledger.wire_reasons import say_what, say_why
+from shared.runtime.retirement import retirement_headers
 from shared.runtime.streams import DELINQUENCY, STATE
 from shared.subscriber.chain import Place, event_hash
 
@@ -25,6 +26,7 @@ class Outgoing(NamedTuple):
     headers: dict[str, str]
 
 
+_TYPE_ENUM = events_pb2.DelinquencyEventType.DESCRIPTOR
 _TYPES: dict[type[ev.Fact], str] = {
     ev.RepaymentPosted: "REPAYMENT_POSTED",
     ev.RepaymentReversed: "REPAYMENT_REVERSED",
@@ -96,6 +98,7 @@ def _message(
     # Map entries in the order of their keys: the same fact is the same bytes, so the same hash.
     sent = body.SerializeToString(deterministic=True)
     headers = _headers(row, name, before)
+    headers |= retirement_headers(_TYPE_ENUM, f"DELINQUENCY_EVENT_TYPE_{name}", body)
     place = Place(sequence, event_hash(before.hash, sent))
     return Outgoing(
         f"{subject}.{name.lower()}.{event.loan_id}", headers["ce-id"], place, sent, headers

@@ -71,6 +71,13 @@ class Event:
         )
 
     @property
+    def sunsets(self) -> dict[str, str]:
+        """Dates from which the type, under "", or fields of it may be missing; mostly none."""
+        parts = self.message.headers.get("ce-sunset", "").split(",")
+        named = (part.rpartition("=") for part in parts)
+        return {name: on for name, _, on in named if on}
+
+    @property
     def recorded_at(self) -> datetime:
         """When the ledger learned it, UTC."""
         return datetime.fromisoformat(self.body.recorded_at)
