@@ -14,7 +14,7 @@ from lending.ledger.v1 import loan_pb2
 from services.ledger.domain import commands as cmd
 from services.ledger.domain.terms import Restructuring
 from services.ledger.domain.waterfall import Component, PaymentSource
-from services.ledger.wire_terms import LoanView, chosen, terms
+from services.ledger.wire_terms import LoanView, chosen, delinquency_policy, terms
 from shared.kernel.dates import parse_date
 from shared.kernel.errors import InvalidArgument
 from shared.kernel.money import AMOUNT_MINOR_MAX, AmountTooLarge, plain_decimal
@@ -229,6 +229,21 @@ def resumption(request: pb.ResumeDelinquencyRequest, now: datetime) -> cmd.Resum
         **asked(request, now),
         on=parse_date(request.on, field="on"),
         reason=a_text(request.reason, "reason"),
+    )
+
+
+def policy_change(
+    request: pb.ChangeDelinquencyPolicyRequest, now: datetime
+) -> cmd.ChangeDelinquencyPolicy:
+    """Read a change of the delinquency policy."""
+    name = a_text(request.delinquency_policy, "delinquency_policy")
+    on = parse_date(request.effective_on, field="effective_on")
+    return cmd.ChangeDelinquencyPolicy(
+        **asked(request, now),
+        effective_on=on,
+        policy=delinquency_policy(name, request.effective_on, "delinquency_policy"),
+        reason=a_text(request.reason, "reason"),
+        approved_by=a_text(request.approved_by, "approved_by"),
     )
 
 

@@ -28,6 +28,7 @@ READERS: Mapping[str, Callable[[Any, datetime], Asked]] = {
     "write_off_loan": wire.write_off,
     "settle_loan": wire.settlement,
     "return_disbursement": wire.disbursement_return,
+    "change_delinquency_policy": wire.policy_change,
 }
 """How each change is read, by the field of ApproveChangeRequest that holds it."""
 

@@ -41,6 +41,7 @@ _TYPES: dict[type[ev.Fact], str] = {
     ev.DelinquencyResumed: "RESUMED",
     ev.ChargeApplied: "CHARGE_APPLIED",
     ev.ChargeWaived: "CHARGE_WAIVED",
+    ev.DelinquencyPolicyChanged: "POLICY_CHANGED",
 }
 
 
@@ -91,7 +92,7 @@ def _message(
         body.scheme = transition.scheme
         body.bucket_from, body.bucket_to = transition.bucket_from, transition.bucket_to
     if transition is not None and isinstance(event, ev.TransitionRecorded):
-        say_why(body, event, transition, row.account.terms.delinquency)
+        say_why(body, event, transition, row.account)
     if isinstance(event, ev.TimelineRestated):
         body.restated.CopyFrom(_restated(event))
     say_what(body, event)

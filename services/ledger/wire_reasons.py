@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from lending.ledger.v1 import events_pb2, loan_pb2
 from msgspec import UNSET
 
 from services.ledger.domain import events as ev
 from services.ledger.domain.delinquency import Transition
+from services.ledger.domain.loan_account import LoanAccount
 from services.ledger.domain.policies import DelinquencyPolicy
 from services.ledger.domain.reasons import OwedInstalment
 from services.ledger.domain.timeline import Allocation
@@ -16,7 +19,7 @@ def say_why(
     body: events_pb2.DelinquencyEvent,
     event: ev.TransitionRecorded,
     transition: Transition,
-    policy: DelinquencyPolicy,
+    account: LoanAccount,
 ) -> None:
     """
     Add arrears by component, the reason chain and the direction to a message.
@@ -33,15 +36,19 @@ def say_why(
     chain.request_id = event.request_id
     if event.cause is not UNSET:
         chain.cause_log_version, chain.cause = event.cause
+    policy = _policy(account, event.effective_on)
     if scheme := next((one for one in policy.schemes if one.name == transition.scheme), None):
-        better = policy.better(scheme.name, transition.bucket_from, transition.bucket_to)
-        body.direction = events_pb2.DIRECTION_BETTER if better else events_pb2.DIRECTION_WORSE
-        first_day = scheme.first_day(transition.bucket_to)
+        before, after = transition.bucket_from, transition.bucket_to
+        if policy.better(scheme.name, before, after):
+            body.direction = events_pb2.DIRECTION_BETTER
+        elif policy.better(scheme.name, after, before):
+            body.direction = events_pb2.DIRECTION_WORSE
+        first_day = scheme.first_day(after)
         chain.bucket_from_days = first_day + policy.uncounted_days if first_day > 0 else 0
 
 
 def say_what(body: events_pb2.DelinquencyEvent, event: ev.Fact) -> None:
-    """Add to a message which charge it is about, or where the money of a repayment had gone."""
+    """Add to a message which charge it is about, which policies, where a repayment had gone."""
     if isinstance(event, ev.ChargeApplied):
         body.charge_id = event.request_id
         body.component = loan_pb2.Component.Value(f"COMPONENT_{event.component}")
@@ -49,9 +56,18 @@ def say_what(body: events_pb2.DelinquencyEvent, event: ev.Fact) -> None:
     elif isinstance(event, ev.ChargeWaived) and event.component is not UNSET:
         body.charge_id = event.charge_id
         body.component = loan_pb2.Component.Value(f"COMPONENT_{event.component}")
+    elif isinstance(event, ev.DelinquencyPolicyChanged):
+        body.delinquency_policy = event.policy.policy
+        body.delinquency_policy_before = event.before
     elif isinstance(event, ev.RepaymentReversed) and event.taken_back is not UNSET:
         body.repayment_id = event.repayment_id
         body.taken_back.extend(allocation_message(slot) for slot in event.taken_back)
+
+
+def _policy(account: LoanAccount, on: date) -> DelinquencyPolicy:
+    """Return the policy that classified a loan on a date."""
+    changed = (fact.policy for fact in reversed(account.counting) if fact.effective_on <= on)
+    return next((one for one in changed if one is not None), account.terms.delinquency)
 
 
 def allocation_message(slot: Allocation) -> loan_pb2.Allocation:

@@ -167,7 +167,9 @@ def waterfall(message: loan_pb2.Terms) -> Waterfall:
     return msgspec.structs.replace(WATERFALLS[name], future=rule)
 
 
-def delinquency_policy(name: str, concluded: str) -> DelinquencyPolicy:
+def delinquency_policy(
+    name: str, concluded: str, field: str = "terms.delinquency_policy"
+) -> DelinquencyPolicy:
     """Read a policy by its version or, without one, the version in force at the contract's date."""
     dated = bool(name) and "/" not in name
     on = parse_date(concluded, field="terms.concluded_on") if concluded or dated else date.min
@@ -177,7 +179,7 @@ def delinquency_policy(name: str, concluded: str) -> DelinquencyPolicy:
     if found is None:
         raise PolicyUnknown(
             f"{name[:40]!r} is not a delinquency policy{f' in force on {on}' if dated else ''}",
-            field="terms.delinquency_policy",
+            field=field,
             expected=", ".join(POLICIES),
         )
     return found

@@ -48,6 +48,11 @@ REQUESTS = [
         {"value_on": TODAY, "amount": Money(amount_minor=1_200_000, currency="CNY"), **WHY, **WHO},
     ),
     (wire.pause, pb.PauseDelinquencyRequest, {"from_on": TODAY, "until_on": SOON, **WHY}),
+    (
+        wire.policy_change,
+        pb.ChangeDelinquencyPolicyRequest,
+        {"effective_on": TODAY, "delinquency_policy": "cn-consumer/4", **WHY, **WHO},
+    ),
     (wire.resumption, pb.ResumeDelinquencyRequest, {"on": TODAY, **WHY}),
     (
         wire.interest_pause,
@@ -81,7 +86,7 @@ TEXTS += ["0" * 18, "0" * 19, "0.123456789012", "0.1234567890123", "CNY", "cny",
 TEXTS += ["2026-02-03", "2026-2-3", "1899-12-31", "1900-01-01", "2199-12-31", "2200-01-01"]
 NUMBERS = [-(2**31), -1, 0, 1, 12, 31, 32, 60, 61, 100, 101, 366, 367, 479, 480, 481, 2**31 - 1]
 LARGE = [-(2**63), -(10**15) - 1, 10**9, 10**9 + 1, 10**13, 10**13 + 1, 10**15 + 1, 2**63 - 1]
-BY_ITSELF = {"version", "validate_only", "terms"}
+BY_ITSELF = {"version", "validate_only", "terms", "delinquency_policy"}
 
 
 def _values(field: Any, message: Any) -> list[Any]:

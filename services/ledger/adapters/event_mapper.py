@@ -18,6 +18,7 @@ _STORED = (
     events.InterestPaused,
     events.DelinquencyPaused,
     events.DelinquencyResumed,
+    events.DelinquencyPolicyChanged,
     events.TermsRestructured,
     events.LoanChargedOff,
     events.RecoveryPosted,

@@ -147,7 +147,8 @@ def _standing_today(
     """Record how late the loan is after a fact, if that or the next change differs."""
     standing, upcoming = standing_of(line), next_transition_on(line)
     changes = transitions_between(account.standing, standing, line.terms.delinquency)
-    if not changes and upcoming == account.next_transition_on:
+    same = account.standing.buckets.keys() == standing.buckets.keys()
+    if not changes and same and upcoming == account.next_transition_on:
         return None
     return _recorded(command, line, standing, changes, upcoming, cause)
 

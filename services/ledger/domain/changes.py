@@ -9,6 +9,7 @@ import msgspec
 
 from services.ledger.domain.allocate import Payment
 from services.ledger.domain.books import book_charge
+from services.ledger.domain.facts import MoneyFact
 from services.ledger.domain.frames import dates_of
 from services.ledger.domain.head import rows_of
 from services.ledger.domain.periods import Draw
@@ -102,6 +103,11 @@ def restructure(line: Timeline, agreed: Terms, drawn_minor: int = 0) -> None:
     line.terms, line.plan = terms, plan
     for charge in loose:
         attach(line, charge)
+
+
+def judge_by(line: Timeline, fact: MoneyFact) -> None:
+    """Classify lateness under another policy from here on; plan and money stay."""
+    line.terms = msgspec.structs.replace(line.terms, delinquency=fact.policy)
 
 
 def forgive_unearned_interest(line: Timeline) -> None:

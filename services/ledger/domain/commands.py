@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import msgspec
 
+from services.ledger.domain.policies import DelinquencyPolicy
 from services.ledger.domain.terms import Restructuring, Terms
 from services.ledger.domain.waterfall import Component, PaymentSource
 
@@ -118,6 +119,15 @@ class ResumeDelinquency(Asked, frozen=True, kw_only=True, gc=False):
 
     on: date
     reason: str
+
+
+class ChangeDelinquencyPolicy(Asked, frozen=True, kw_only=True, gc=False):
+    """From a date on, classify how late the loan is under another policy, or another version."""
+
+    effective_on: date
+    policy: DelinquencyPolicy
+    reason: str
+    approved_by: str
 
 
 class RestructureLoan(Asked, frozen=True, kw_only=True, gc=False):

@@ -190,6 +190,22 @@ def delinquency_resumed(command: cmd.ResumeDelinquency, account: LoanAccount) ->
     return ev.DelinquencyResumed(**stamp(command, command.on, command.reason))
 
 
+def policy_changed(command: cmd.ChangeDelinquencyPolicy, account: LoanAccount) -> ev.Fact:
+    """Classify lateness under another policy from a date on; nothing may count later."""
+    guard.being_repaid(account)
+    guard.since_disbursal(command, command.effective_on, account)
+    guard.nothing_later(command.effective_on, account)
+    before = guard.line_on(command.effective_on, account).terms.delinquency
+    if command.policy == before:
+        raise no.PolicyIsTheSame(f"it is {before.policy} already", field="delinquency_policy")
+    return ev.DelinquencyPolicyChanged(
+        **stamp(command, command.effective_on, command.reason),
+        policy=command.policy,
+        before=before.policy,
+        approved_by=command.approved_by,
+    )
+
+
 def _planned(method: RepaymentMethod) -> RepaymentMethod:
     """Return the method of a new plan: agreed amounts end with the plan that they were for."""
     agreed = method is RepaymentMethod.AGREED

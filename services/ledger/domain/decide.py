@@ -87,6 +87,7 @@ FACTS: dict[type[cmd.Asked], Callable[[Any, LoanAccount], ev.Fact]] = {
     cmd.ApplyCharge: money.charged,
     cmd.WaiveCharge: money.waived,
     cmd.RefundCredit: money.refunded,
+    cmd.ChangeDelinquencyPolicy: contract.policy_changed,
     cmd.RestructureLoan: contract.restructured,
     cmd.TransferLoan: contract.transferred,
     cmd.PauseInterest: contract.interest_paused,

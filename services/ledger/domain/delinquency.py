@@ -132,7 +132,11 @@ def past_due_table(line: Timeline) -> list[DueRow]:
 def transitions_between(
     before: Standing, after: Standing, policy: DelinquencyPolicy
 ) -> tuple[Transition, ...]:
-    """Name every change from one standing to the next, in the order in which people tell it."""
+    """
+    Name every change from one standing to the next, in the order in which people tell it.
+
+    A scheme of the policy that was not in the standing before counts as having been at its best.
+    """
     found: list[Transition] = []
     rolled_back = False
     if after.days_past_due > 0 and before.days_past_due == 0:
@@ -144,7 +148,7 @@ def transitions_between(
     if after.instalments_overdue > before.instalments_overdue > 0:
         found.append(Transition(TransitionType.INSTALMENT_MISSED))
     for scheme, new in after.buckets.items():
-        old = before.buckets.get(scheme, new)
+        old = before.buckets.get(scheme) or policy.best(scheme)
         if old != new:
             found.append(Transition(TransitionType.BUCKET_CHANGED, scheme, old, new))
             rolled_back |= after.days_past_due > 0 and policy.better(scheme, old, new)

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from services.ledger.domain.delinquency import Standing, Transition
+from services.ledger.domain.policies import DelinquencyPolicy
 from services.ledger.domain.reasons import OwedInstalment
 from services.ledger.domain.terms import Restructuring, Terms
 from services.ledger.domain.timeline import Allocation
@@ -125,6 +126,14 @@ class DelinquencyPaused(Financial, frozen=True, kw_only=True, gc=False):
 
 class DelinquencyResumed(Financial, frozen=True, kw_only=True, gc=False):
     """The running pause ends on the effective date."""
+
+
+class DelinquencyPolicyChanged(Financial, frozen=True, kw_only=True, gc=False):
+    """From its date on lateness is classified under `policy`; `before` names the one until then."""
+
+    policy: DelinquencyPolicy
+    before: str
+    approved_by: str
 
 
 class TermsRestructured(Financial, frozen=True, kw_only=True, gc=False):

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 import msgspec
 
+from services.ledger.domain.policies import DelinquencyPolicy
 from services.ledger.domain.terms import Terms
 from services.ledger.domain.waterfall import Component, PaymentSource
 
@@ -35,6 +36,7 @@ class FactKind(StrEnum):
     INTEREST_PAUSE = "INTEREST_PAUSE"
     DELINQUENCY_PAUSE = "DELINQUENCY_PAUSE"
     DELINQUENCY_RESUME = "DELINQUENCY_RESUME"
+    DELINQUENCY_POLICY = "DELINQUENCY_POLICY"
     CHARGE_OFF = "CHARGE_OFF"
     RECOVERY = "RECOVERY"
     WRITE_OFF = "WRITE_OFF"
@@ -61,3 +63,4 @@ class MoneyFact(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     until_on: date | None = None
     source: PaymentSource = PaymentSource.BORROWER
     party_ref: str = ""
+    policy: DelinquencyPolicy | None = None

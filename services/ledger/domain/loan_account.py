@@ -279,6 +279,9 @@ _WORK: dict[type[ev.Fact], Callable[[LoanAccount, Any], None]] = {
     ev.InterestPaused: _pause,
     ev.DelinquencyPaused: _pause,
     ev.DelinquencyResumed: lambda a, e: _count(a, FactKind.DELINQUENCY_RESUME, e),
+    ev.DelinquencyPolicyChanged: lambda a, e: _count(
+        a, FactKind.DELINQUENCY_POLICY, e, policy=e.policy
+    ),
     ev.TermsRestructured: lambda a, e: _count(a, FactKind.RESTRUCTURE, e, terms=e.terms),
     ev.LoanChargedOff: _charge_off,
     ev.RecoveryPosted: _receive,

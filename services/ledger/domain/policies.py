@@ -83,10 +83,15 @@ class DelinquencyPolicy(msgspec.Struct, frozen=True, omit_defaults=True, cache_h
     cures: tuple[Cure, ...] = ()
     due_soon_days: int = 0
 
+    def best(self, scheme: str) -> str:
+        """Return the bucket of a scheme in which nothing is overdue."""
+        return next(one for one in self.schemes if one.name == scheme).edges[0][1]
+
     def better(self, scheme: str, before: str, after: str) -> bool:
-        """Say whether a bucket is less late than another of the same scheme."""
+        """Say whether a bucket is less late than another; not if either is not in the scheme."""
         rule = next(one for one in self.schemes if one.name == scheme)
-        return rule.first_day(after) < rule.first_day(before)
+        known = {name for _, name in rule.edges}
+        return {before, after} <= known and rule.first_day(after) < rule.first_day(before)
 
     @property
     def edges(self) -> tuple[int, ...]:

@@ -77,6 +77,10 @@ class PauseNotRunning(Refused):
     """No pause is running on that date."""
 
 
+class PolicyIsTheSame(Refused):
+    """The loan is classified under that very policy already."""
+
+
 class CurrencyDiffers(InvalidArgument):
     """The amount is not in the loan's currency."""
 

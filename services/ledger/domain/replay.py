@@ -244,6 +244,7 @@ _WORK: dict[FactKind, Callable[[Timeline, MoneyFact], None]] = {
     FactKind.INTEREST_PAUSE: _pause_interest,
     FactKind.DELINQUENCY_PAUSE: _pause_delinquency,
     FactKind.DELINQUENCY_RESUME: _resume_delinquency,
+    FactKind.DELINQUENCY_POLICY: changes.judge_by,
     FactKind.CHARGE_OFF: _charge_off,
     FactKind.WRITE_OFF: _write_off,
     FactKind.SETTLEMENT: _settle,

@@ -229,6 +229,10 @@ class LedgerService(LedgerServiceServicer):
         """End the running pause."""
         return await self._loan(wire.resumption, request)
 
+    async def ChangeDelinquencyPolicy(self, request: Any, context: Any) -> loan_pb2.Loan:
+        """Classify lateness under another policy."""
+        return await self._loan(wire.policy_change, request)
+
     def _date(self, text: str) -> date | None:
         return parse_date(text, field="effective_on") if text else self.writer.business_on
 

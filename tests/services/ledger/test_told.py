@@ -2,51 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date
 
 import msgspec
 from lending.ledger.v1 import loan_pb2
 from lending.ledger.v1.events_pb2 import (
     DIRECTION_BETTER,
     DIRECTION_WORSE,
-    Arrears,
-    DelinquencyEvent,
 )
 
-from services.ledger.adapters.event_mapper import encode, topic_of
-from services.ledger.application.following import Followed
-from services.ledger.application.ports import Logged
 from services.ledger.domain import commands as cmd
 from services.ledger.domain import events as ev
-from services.ledger.domain.loan_account import LoanAccount, evolve
-from services.ledger.domain.policies import CN_CONSUMER_4, EU_RETAIL_2
+from services.ledger.domain.policies import EU_RETAIL_2
 from services.ledger.domain.waterfall import Component
-from services.ledger.wire_events import outgoing_of
-from shared.subscriber.chain import Place
 from tests.services.ledger.domain.desk import TERMS, Desk
-
-
-def told(desk: Desk) -> list[tuple[str, DelinquencyEvent]]:
-    """Return the type and body of each message that a loan's facts are told as."""
-    found, place, account = [], Place(), None
-    for version, event in enumerate(desk.events, 1):
-        account: LoanAccount | None = evolve(account, event)
-        logged = Logged(version, "loan/L-1", version, topic_of(event), encode(event))
-        for message in outgoing_of(Followed(logged, event, account), place):
-            place = message.place
-            name = message.headers["ce-type"].rpartition(".")[2]
-            found.append((name, DelinquencyEvent.FromString(message.body)))
-    return found
-
-
-def of_type(desk: Desk, name: str) -> list[DelinquencyEvent]:
-    """Return the messages of one type."""
-    return [body for type_, body in told(desk) if type_ == name]
-
-
-def total(arrears: Arrears) -> int:
-    """Return the sum of an amount for each component."""
-    return sum(value for _, value in arrears.ListFields())
+from tests.services.ledger.telling import of_type, total
 
 
 def test_a_bucket_change_says_which_debts_made_it() -> None:
@@ -172,80 +142,3 @@ def test_a_reversal_says_what_it_takes_back() -> None:
     worse = of_type(desk, "BUCKET_CHANGED")[-1]
     assert worse.reason_chain.cause == "RepaymentReversed"
     assert worse.reason_chain.cause_log_version == reversed_.log_version
-
-
-SOON = msgspec.structs.replace(TERMS, delinquency=CN_CONSUMER_4)
-
-
-def test_an_instalment_that_is_due_soon_is_told_three_days_before() -> None:
-    """With its amount; one that was paid in advance is not."""
-    desk = Desk(SOON)
-
-    desk.go_to(date(2026, 2, 2))
-    (soon,) = of_type(desk, "INSTALMENT_DUE_SOON")
-    desk.repay("1120.00")
-    desk.repay("1110.00")
-    desk.go_to(date(2026, 4, 3))
-
-    assert (soon.effective_on, soon.delinquency.days_past_due) == ("2026-02-02", 0)
-    (owed,) = soon.reason_chain.instalments
-    assert (owed.number, owed.due_on, owed.days_past_due) == (1, "2026-02-05", 0)
-    assert (total(owed.unpaid), total(soon.arrears)) == (112_000, 0)
-    told_on = [one.effective_on for one in of_type(desk, "INSTALMENT_DUE_SOON")]
-    assert told_on == ["2026-02-02", "2026-04-02"]
-
-
-def test_nothing_is_due_soon_under_a_policy_that_does_not_say_so() -> None:
-    """Contracts keep the policy that they were concluded under."""
-    desk = Desk()
-
-    desk.go_to(date(2026, 8, 1))
-
-    assert of_type(desk, "INSTALMENT_DUE_SOON") == []
-
-
-def test_weekly_instalments_told_ten_days_ahead() -> None:
-    """The days before one reach back beyond the one before it: each is told once, on its day."""
-    policy = msgspec.structs.replace(CN_CONSUMER_4, due_soon_days=10)
-    weekly = {"months_per_instalment": 0, "days_per_instalment": 7, "delinquency": policy}
-    terms = msgspec.structs.replace(TERMS, **weekly)
-    daily, once = Desk(terms), Desk(terms)
-
-    for day in range(90):
-        daily.go_to(date(2026, 1, 6) + timedelta(days=day))
-    once.go_to(daily.on)
-
-    told_on = [one.effective_on for one in of_type(once, "INSTALMENT_DUE_SOON")]
-    first = date(2026, 2, 5) - timedelta(days=10)
-    assert told_on == [(first + timedelta(days=7 * k)).isoformat() for k in range(10)]
-    assert told_on == [one.effective_on for one in of_type(daily, "INSTALMENT_DUE_SOON")]
-
-
-def test_rolled_back_is_better_but_still_overdue() -> None:
-    """Money that clears the oldest of two rolls back; less only cures in part; all of it cures."""
-    desk = Desk()
-    desk.go_to(date(2026, 3, 10))
-
-    desk.repay("100.00")
-    in_part = [name for name, _ in told(desk)][-1:]
-    desk.repay("1040.00")
-    back = of_type(desk, "ROLLED_BACK")
-    desk.repay("1200.00")
-
-    assert in_part == ["PARTIALLY_CURED"]
-    assert [one.reason_chain.cause for one in back] == ["RepaymentPosted"]
-    assert [one.due_on for one in back[0].reason_chain.instalments] == ["2026-03-05"]
-    assert (len(of_type(desk, "ROLLED_BACK")), len(of_type(desk, "CURED"))) == (1, 1)
-
-
-def test_a_correction_rolls_back_too_and_says_what_it_restated() -> None:
-    """Money that was found to have come in February: the loan was never that late."""
-    desk = Desk()
-    desk.go_to(date(2026, 3, 10))
-
-    desk.repay("1120.00", on=date(2026, 2, 5))
-
-    names = [name for name, _ in told(desk)]
-    (back,) = of_type(desk, "ROLLED_BACK")
-    assert names.index("TIMELINE_RESTATED") < names.index("ROLLED_BACK")
-    assert back.reason_chain.cause_log_version == of_type(desk, "REPAYMENT_POSTED")[0].log_version

@@ -85,6 +85,7 @@ TERMS = st.builds(
 )
 WHAT = ["wait", "repay", "repay", "backdate", "reverse", "charge", "dated", "plan", "off"]
 WHAT += ["pause", "resume", "holiday", "waive", "refund", "goodwill", "settle", "sell", "bounce"]
+WHAT += ["judge"]
 ACTS = st.lists(
     st.tuples(st.sampled_from(WHAT), st.integers(1, 45), st.integers(1, 100)),
     min_size=1,
@@ -141,6 +142,7 @@ def _asked(desk: Desk, what: str, share: int) -> list[tuple[type[cmd.Asked], dic
         "pause": [(cmd.PauseDelinquency, {"from_on": back, "until_on": later, "reason": "flood"})],
         "resume": [(cmd.ResumeDelinquency, {"on": on, "reason": "dry again"})],
         **_reversal(desk, share),
+        **_judging(on, share, approved),
     }
     return table.get(what, [])
 
@@ -151,3 +153,12 @@ def _reversal(desk: Desk, share: int) -> dict[str, list[tuple[type[cmd.Asked], d
     chosen = paid[share % len(paid) :][:1] if paid else []
     asked = [{"repayment_id": fact_id, "reason": "returned"} for fact_id in chosen]
     return {"reverse": [(cmd.ReverseRepayment, one) for one in asked]}
+
+
+def _judging(
+    on: date, share: int, approved: dict[str, str]
+) -> dict[str, list[tuple[type[cmd.Asked], dict[str, object]]]]:
+    """Return the command that puts a loan under another policy."""
+    policy = (CN_CONSUMER_4, ALL_SCHEMES, EU_RETAIL_2)[share % 3]
+    asked = {"effective_on": on, "policy": policy, **approved}
+    return {"judge": [(cmd.ChangeDelinquencyPolicy, asked)]}

@@ -14,6 +14,7 @@ from services.ledger.domain import refusals as no
 from services.ledger.domain.ceilings import ceiling_rate
 from services.ledger.domain.decide import decide
 from services.ledger.domain.explain import explain
+from services.ledger.domain.policies import CN_CONSUMER
 from services.ledger.domain.terms import Overpayment, RepaymentMethod
 from shared.kernel.errors import LendingError
 from tests.services.ledger.domain.desk import NOW, TERMS, Desk
@@ -129,6 +130,7 @@ SALE = {
     **APPROVED,
 }
 PAUSE = {"from_on": TODAY, "until_on": date(2026, 2, 1), "reason": "flood"}
+JUDGED = {"effective_on": TODAY, "policy": CN_CONSUMER, **APPROVED}
 REFUSED = [
     # given | asked | with | refused as
     (
@@ -155,6 +157,14 @@ REFUSED = [
     (active, cmd.RefundCredit, {**cny(5), "reason": "x"}, "CreditBelowRefund"),
     (active, cmd.PauseDelinquency, PAUSE, "PauseInvalid"),
     (active, cmd.ResumeDelinquency, {"on": TODAY, "reason": "x"}, "PauseNotRunning"),
+    (active, cmd.ChangeDelinquencyPolicy, JUDGED, "PolicyIsTheSame"),
+    (settled, cmd.ChangeDelinquencyPolicy, JUDGED, "LoanIsSettled"),
+    (
+        active,
+        cmd.ChangeDelinquencyPolicy,
+        {**JUDGED, "effective_on": date(2026, 1, 5)},
+        "DateOutOfOrder",
+    ),
     (
         active,
         cmd.RestructureLoan,
