@@ -95,7 +95,7 @@ class Replayed:
             line = account.timeline(event.effective_on)
             if line is None or standing_of(line) != event.standing:
                 self.misjudged.append(place)
-            elif event.owed is not UNSET and event.owed != instalments_owed(line):
+            elif event.owed not in (UNSET, instalments_owed(line, event.standing.oldest_due_on)):
                 self.misjudged.append(f"{place}: its reasons")
 
     def _tie(self, event: Financial, account: LoanAccount, place: str) -> None:

@@ -147,8 +147,12 @@ def _standing_today(
     """Record how late the loan is after a fact, if that or the next change differs."""
     standing, upcoming = standing_of(line), next_transition_on(line)
     changes = transitions_between(account.standing, standing, line.terms.delinquency)
-    same = account.standing.buckets.keys() == standing.buckets.keys()
-    if not changes and same and upcoming == account.next_transition_on:
+    # Schemes of another policy are said although no bucket has changed.
+    if (
+        not changes
+        and upcoming == account.next_transition_on
+        and account.standing.buckets.keys() == standing.buckets.keys()
+    ):
         return None
     return _recorded(command, line, standing, changes, upcoming, cause)
 
@@ -167,7 +171,7 @@ def _recorded(
         transitions=changes,
         next_transition_on=upcoming,
         delinquency_policy=line.terms.delinquency.policy,
-        owed=instalments_owed(line) if changes else UNSET,
+        owed=instalments_owed(line, standing.oldest_due_on) if changes else UNSET,
         cause=cause if changes else UNSET,
     )
 

@@ -165,6 +165,8 @@ def instalments_due(line: Timeline) -> tuple[Transition, ...]:
     """Say whether an unpaid instalment falls due on the timeline's date, or soon."""
     found, soon_on = [], _soon_on(line)
     for row in line.rows:
+        if row.due_on < line.on:
+            continue
         if row.due_on > soon_on:
             break
         if row.unpaid > 0 and row.due_on == soon_on > line.on:
@@ -177,7 +179,8 @@ def instalments_due(line: Timeline) -> tuple[Transition, ...]:
 
 def _soon_on(line: Timeline) -> date:
     """Return the due date that is soon on the timeline's date; that date itself if none is."""
-    return line.on + timedelta(days=line.terms.delinquency.due_soon_days)
+    ahead = line.terms.delinquency.due_soon_days
+    return line.on + timedelta(days=ahead) if ahead else line.on
 
 
 def next_transition_on(line: Timeline) -> date | None:
@@ -220,10 +223,10 @@ def _shifted(line: Timeline, oldest: date) -> list[date]:
 def _coming_due(line: Timeline, unpaid: Iterable[Row]) -> list[date]:
     """Return the next dates on which a row is due soon, falls due, or is overdue the day after."""
     found: list[date] = []
-    soon_on, ahead = _soon_on(line), timedelta(days=line.terms.delinquency.due_soon_days)
+    soon_on = _soon_on(line)
     for row in unpaid:
         if row.due_on > soon_on:
-            return [*found, row.due_on - ahead]
+            return [*found, row.due_on - (soon_on - line.on)]
         if row.due_on > line.on:
             found.append(row.due_on)
         elif row.due_on == line.on:

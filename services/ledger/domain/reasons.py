@@ -22,13 +22,20 @@ class OwedInstalment(msgspec.Struct, frozen=True, array_like=True, gc=False):
     cost_minor: int = 0
 
 
-def instalments_owed(line: Timeline) -> tuple[OwedInstalment, ...]:
-    """Return what is unpaid of the instalments that are due on a line's date or soon after."""
+def instalments_owed(line: Timeline, oldest_due_on: date | None) -> tuple[OwedInstalment, ...]:
+    """
+    Return what is unpaid of the instalments that are due on a line's date or soon after.
+
+    Args:
+        line: The loan on that date; its head is enough.
+        oldest_due_on: Due date of the first that is overdue; None if none is.
+    """
     owed, until = [], line.on + timedelta(days=line.terms.delinquency.due_soon_days)
+    since = oldest_due_on or line.on
     for row in line.rows:
         if row.due_on > until:
             break
-        if row.unpaid > 0:
+        if row.due_on >= since and row.unpaid > 0:
             owed.append(_owed(line, row))
     return tuple(owed)
 
