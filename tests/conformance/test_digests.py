@@ -89,6 +89,19 @@ async def test_a_digest_that_was_lost_is_told_again(post: Post) -> None:
     await stop(relaying)
 
 
+async def test_a_stream_of_another_version_keeps_its_subjects(post: Post) -> None:
+    """An older one gets the digest's; what a newer one has is not taken away."""
+    jetstream = post.bus.client.jsm()
+    found = (await post.bus.info()).config
+    others = [one for one in found.subjects or () if one != f"{DIGEST}.*"]
+    await jetstream.update_stream(found, subjects=[*others, "lending.v1.later.>"])
+
+    await post.bus.ensure_streams()
+
+    subjects = (await post.bus.info()).config.subjects or []
+    assert set(subjects) == {*others, f"{DIGEST}.*", "lending.v1.later.>"}
+
+
 async def test_a_relay_that_begins_counts_the_day_so_far(tmp_path: Path) -> None:
     """Wherever it begins, the digest is the one of a relay that never stopped."""
     await make_book(tmp_path, 2)
