@@ -34,6 +34,7 @@ from services.collections.application.deciding import Deciding
 from services.collections.application.desk import Desk
 from services.collections.application.escalating import Escalating
 from services.collections.application.orders import Orders
+from services.collections.application.pausing import Pausing
 from services.collections.application.personal import PERSONAL
 from services.collections.application.placing import Placing
 from services.collections.application.planning import Planning
@@ -147,9 +148,9 @@ def build(settings: CollectionsSettings, records: Records, ledger: Ledger, risk:
     claiming = Claiming(desk, orders, ledger)
     orders.settle["claim"] = claiming.settle
     escalating = Escalating(desk, claiming, ledger, wire.case_evidence)
-    placing, relief = Placing(desk, escalating), Relief(desk, orders)
+    placing, relief = Placing(desk, escalating), Relief(desk, Pausing(orders))
     orders.settle["relief"] = relief.settle
-    debtors, watching = Debtors(desk, contacting), Watching(desk, orders, ledger)
+    debtors, watching = Debtors(desk, contacting), Watching(desk, orders, ledger, relief)
     return House(desk, debtors, planning, watching, relief, claiming, escalating, placing)
 
 

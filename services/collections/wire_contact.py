@@ -13,7 +13,7 @@ from lending.collections.v1 import contact_service_pb2 as contact_pb
 
 from services.collections import wire
 from services.collections.application.desk import View
-from services.collections.application.relief import Relieved, shown
+from services.collections.application.relief import Relieved
 from services.collections.application.trail import Entry
 from services.collections.domain.case import Case
 from services.collections.domain.contact_rules import (
@@ -167,12 +167,14 @@ def relief_message(found: Relieved) -> contact_pb.DisasterRelief:
         note=one.note,
         declared_by=one.declared_by,
         ended_by=one.ended_by,
-        debtors=len(found.debtors),
-        cases=len(found.cases),
-        messages_waiting=len(found.waiting),
+        debtors=found.debtors,
+        cases=found.cases,
+        messages_waiting=found.waiting,
         arrears_minor=found.arrears,
         pauses=found.pauses,
-        borrower_refs=shown(found.debtors),
+        borrower_refs=found.shown,
+        state=found.state,
+        debtors_done=found.done,
     )
 
 

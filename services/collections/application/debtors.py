@@ -12,7 +12,8 @@ from services.collections.application import trail
 from services.collections.application.contacting import Contacting
 from services.collections.application.deciding import moved
 from services.collections.application.desk import Desk, View
-from services.collections.application.placements import is_out, recall
+from services.collections.application.pausing import disasters_on, let_follow
+from services.collections.application.shielding import take_back
 from services.collections.application.tasks import open_task
 from services.collections.application.trail import AttemptNotFound
 from services.collections.domain.case import Case
@@ -127,7 +128,19 @@ class Debtors:
         )
         await work.put(changed, changed.borrower_ref)
         await self._note(work, changed, trail.noon(today), "PREFERENCES", said)
+        if changed.region != debtor.region:
+            await self._moved(work, changed, today)
         return changed
+
+    async def _moved(self, work: Work, debtor: Debtor, today: date) -> None:
+        """Let a disaster where the debtor lives now do what it did for who lived there before."""
+        on = [one for one in await disasters_on(work) if one.covers(debtor)]
+        for loan_id in sorted(debtor.loans):
+            case = await work.get(Case, loan_id)
+            if case is not None and case.open:
+                await let_follow(work, case, debtor)
+            if any(one.from_on <= today <= one.last_on for one in on):
+                await take_back(self.desk, work, loan_id, today)
 
     async def finish(self, work: Work, attempt_id: str, outcome: Outcome) -> Attempt:
         """Say how a person's attempt ended; those of messages end by themselves."""
@@ -155,11 +168,8 @@ class Debtors:
 
     async def _recall(self, work: Work, debtor: Debtor, one: Protection) -> None:
         """Take back from agencies who is shielded now; the reason of the shield stays here."""
-        for view in await self.views(work, debtor):
-            if await is_out(work, view.case.loan_id):
-                out = await recall(work, view.case, one.from_on, "collections", "shielded")
-                about = f"recall.{out.placed_on}"
-                await self.desk.keep(work, view.case, ["agency_recalled"], about)
+        for loan_id in sorted(debtor.loans):
+            await take_back(self.desk, work, loan_id, one.from_on)
 
     async def unprotect(
         self, work: Work, borrower_ref: str, protection_id: str, last_on: date

@@ -14,6 +14,7 @@ from google.protobuf.message import Message as Proto
 from services.collections.application import trail
 from services.collections.application.contacting import Contacting
 from services.collections.application.deciding import MessageOvertaken, moved, plan
+from services.collections.application.pausing import let_follow
 from services.collections.application.placements import is_out, recall
 from services.collections.application.sending import Sending
 from services.collections.application.tasks import cancel_tasks, open_task
@@ -80,6 +81,8 @@ class Desk:
         for event in happened:
             if event in FAILED_PROMISES and case.open:
                 await open_task(work, case, event.upper(), on, 2)
+        if "case_opened" in happened:
+            await let_follow(work, case, debtor)
         if "case_closed" in happened:
             await cancel_tasks(work, case.loan_id)
             if await is_out(work, case.loan_id):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,18 +45,20 @@ class Orders:
 
     async def place(self, work: Work, subject: str, subject_id: str, request: Proto) -> str:
         """Write an order down in the caller's transaction; return its id."""
-        method = type(request).__name__.removesuffix("Request")
-        assert method in REQUESTS
-        order_id = str(request.request_id)  # type: ignore[attr-defined]
-        body = request.SerializeToString()
-        order = Order(
-            order_id=order_id, subject=subject, subject_id=subject_id, method=method, body=body
-        )
-        known = await work.get(Order, order_id)
-        assert known is None or known.body == body, f"order {order_id} says something else"
-        if known is None:
-            await work.put(order, order_id, order.state)
-        return order_id
+        await self.place_all(work, subject, [(subject_id, request)])
+        return str(request.request_id)  # type: ignore[attr-defined]
+
+    async def place_all(self, work: Work, subject: str, asked: Sequence[tuple[str, Proto]]) -> None:
+        """Write orders down in the caller's transaction; one that is there already is the same."""
+        orders = [_order(subject, subject_id, request) for subject_id, request in asked]
+        known = await work.get_all(Order, [order.order_id for order in orders])
+        new: dict[str, tuple[Order, str]] = {}
+        for order in orders:
+            same = known.get(order.order_id, order)
+            assert same.body == order.body, f"order {order.order_id} says something else"
+            if order.order_id not in known:
+                new[order.order_id] = (order, order.state)
+        await work.put_all(Order, new)
 
     async def carry_out_due(self) -> None:
         """Carry out what is due, oldest id first."""
@@ -90,3 +92,15 @@ class Orders:
             if not await work.move(done, order_id, ("DUE", state)):
                 return
             await self.settle[order.subject](work, order.subject_id, refusal)
+
+
+def _order(subject: str, subject_id: str, request: Any) -> Order:
+    method = type(request).__name__.removesuffix("Request")
+    assert method in REQUESTS
+    return Order(
+        order_id=str(request.request_id),
+        subject=subject,
+        subject_id=subject_id,
+        method=method,
+        body=request.SerializeToString(),
+    )

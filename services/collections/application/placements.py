@@ -11,15 +11,26 @@ from services.collections.domain.agency import Placement
 from services.collections.domain.case import Case
 from shared.runtime.records import Work
 
+OURS = "collections"
+"""Who recalls what nobody recalled by hand."""
+
 
 async def recall(work: Work, case: Case, on: date, by: str, why: str) -> Placement:
-    """Take a loan back within the caller's transaction; raise what stands in the way."""
+    """
+    Take a loan back within the caller's transaction; raise what stands in the way.
+
+    By itself it comes back on the day it went out, if its reason is older.
+    """
     known = await work.get(Placement, case.loan_id)
+    if known is not None and by == OURS:
+        on = max(on, known.placed_on)
     placement = domain.recalled(known, on, by, why)
     await work.put(placement, case.loan_id, "RECALLED")
     loan = (case.borrower_ref, case.loan_id)
     await trail.decided(work, loan, on, "AGENCY_RECALLED", by, f"{placement.agency_ref}: {why}")
-    await open_task(work, case, AGENCY_DELETION, on, domain.DELETION_DAYS)
+    name = f"{case.loan_id}.agency_deletion.{placement.number}"
+    note = f"{placement.agency_ref} deletes what it was given"
+    await open_task(work, case, AGENCY_DELETION, on, domain.DELETION_DAYS, name, note)
     return placement
 
 

@@ -38,6 +38,7 @@ class Placing:
         self, work: Work, loan_id: str, agency_ref: str, on: date, by: str
     ) -> tuple[Placement, str]:
         """Give a loan to an agency; return the placement and what the agency is given, as JSON."""
+        self.desk.sending.clock.has_been(on, "on")
         case = require_open(await self.desk.case(work, loan_id), loan_id)
         debtor = await self.desk.contacting.debtor_of(work, case)
         await self._require_free(work, debtor, on)
@@ -56,7 +57,7 @@ class Placing:
         await work.put(placement, loan_id, "OUT")
         said = f"{agency_ref} was given {placement.package_sha256}"
         await trail.decided(work, (case.borrower_ref, loan_id), on, "AGENCY_PLACED", by, said)
-        await self.desk.keep(work, case, ["agency_placed"], f"agency.{on}")
+        await self.desk.keep(work, case, ["agency_placed"], f"agency.{placement.number}")
         return placement, text.decode()
 
     async def _require_free(self, work: Work, debtor: Debtor, on: date) -> None:
@@ -70,9 +71,10 @@ class Placing:
 
     async def recall(self, work: Work, loan_id: str, on: date, by: str, why: str) -> Placement:
         """Take a loan back; somebody sees to it that the agency deletes what it was given."""
+        self.desk.sending.clock.has_been(on, "on")
         case = await self.desk.case(work, loan_id)
         if case is None:
             raise PlacementNotFound("the loan was never with an agency", field="loan_id")
         placement = await recall(work, case, on, by, why)
-        await self.desk.keep(work, case, ["agency_recalled"], f"recall.{placement.placed_on}")
+        await self.desk.keep(work, case, ["agency_recalled"], f"recall.{placement.number}")
         return placement

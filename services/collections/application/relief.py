@@ -3,26 +3,63 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from typing import NamedTuple
 
-from lending.ledger.v1 import ledger_service_pb2 as ledger_pb
+import msgspec
 
 from services.collections.application import trail
 from services.collections.application.deciding import MessageOvertaken, moved
 from services.collections.application.desk import Desk, messages_of
-from services.collections.application.orders import Order, Orders
-from services.collections.application.placements import is_out, recall
+from services.collections.application.orders import Order
+from services.collections.application.pausing import (
+    PAUSES,
+    Follow,
+    Loan,
+    Pausing,
+    disasters_on,
+    seen,
+)
+from services.collections.application.shielding import take_back
 from services.collections.domain import disaster as domain
 from services.collections.domain.case import Case
 from services.collections.domain.debtor import Debtor
 from services.collections.domain.disaster import Disaster, DisasterNotFound
 from services.collections.domain.message import Message, MessageState
+from services.collections.domain.pauses import LoanPauses
 from shared.runtime.records import Work
 
-SHOWN_MAX = 200
+SHOWN_MAX, PART = 200, 100
+WAITING = (MessageState.PLANNED, MessageState.READY)
+RUNNING, DONE = "RUNNING", "DONE"
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True):
+    """One declaration or end, carried out part by part: `cursor` is the last debtor done."""
+
+    run_id: str
+    disaster_id: str
+    ends: bool
+    by: str
+    on: date
+    cursor: str = ""
+    debtors: int = 0
+    cases: int = 0
+
+
+class Touched(NamedTuple):
+    """A debtor in the region, or once paused for living there, with all loans."""
+
+    debtor: Debtor
+    loans: list[Loan]
+
+    @property
+    def late(self) -> list[Case]:
+        """The open cases."""
+        return [loan.case for loan in self.loans if loan.case.open]
 
 
 @dataclass(slots=True)
@@ -30,19 +67,22 @@ class Relieved:
     """Whom a disaster concerns; arrears in minor units by currency, pauses by state."""
 
     disaster: Disaster
-    debtors: list[Debtor] = field(default_factory=list)
-    cases: list[Case] = field(default_factory=list)
-    waiting: list[Message] = field(default_factory=list)
+    debtors: int = 0
+    cases: int = 0
+    waiting: int = 0
+    shown: list[str] = field(default_factory=list)
     arrears: Counter[str] = field(default_factory=Counter)
     pauses: Counter[str] = field(default_factory=Counter)
+    state: str = ""
+    done: int = 0
 
 
 @dataclass(slots=True)
 class Relief:
-    """Disasters by id."""
+    """Disasters by id; each run of one goes on where it was, whoever was killed in it."""
 
     desk: Desk
-    orders: Orders
+    pausing: Pausing
 
     async def disaster(self, work: Work, disaster_id: str) -> Disaster:
         """Return a disaster; raise DisasterNotFound."""
@@ -51,129 +91,177 @@ class Relief:
             raise DisasterNotFound(f"no disaster {disaster_id[:64]!r}", field="disaster_id")
         return found
 
-    async def concerned(self, work: Work, disaster: Disaster) -> Relieved:
-        """Say whom a disaster concerns, declared or not; nothing is changed."""
-        found = Relieved(disaster)
-        async for debtor in work.every(Debtor):
-            if disaster.covers(debtor):
-                await self._add(work, found, debtor)
-        key = trail.key_of(disaster.disaster_id)
-        for kind in ("pause", "resume"):
-            prefix = f"relief-{kind}-{key}-"
-            async for order in work.every(Order, after=prefix, before=f"{prefix}~"):
-                found.pauses[f"{kind} {order.state.lower()}"] += 1
+    async def concerned(self, disaster: Disaster) -> Relieved:
+        """Say whom a disaster concerns, declared or not, part by part; nothing is changed."""
+        found, cursor, more = Relieved(disaster), "", True
+        while more:
+            async with self.desk.records.work() as work:
+                cursor, more, touched = await self._part(work, disaster, cursor)
+                others = await disasters_on(work)
+                on = [*(d for d in others if d.disaster_id != disaster.disaster_id), disaster]
+                for one in touched:
+                    found.debtors += 1
+                    found.shown = [*found.shown, one.debtor.borrower_ref][:SHOWN_MAX]
+                    for case in one.late:
+                        found.cases += 1
+                        found.arrears[case.currency] += case.last.arrears_minor
+                        found.waiting += len(await _waiting(work, case))
+                    for loan in one.loans:
+                        found.pauses += Counter(seen(loan, on))
         return found
 
-    async def _add(self, work: Work, found: Relieved, debtor: Debtor) -> None:
-        found.debtors.append(debtor)
-        cases = await work.get_all(Case, debtor.loans)
-        for _, case in sorted(cases.items()):
-            if case.open:
-                found.cases.append(case)
-                found.arrears[case.currency] += case.last.arrears_minor
-                states = (MessageState.PLANNED, MessageState.READY)
-                planned = await messages_of(work, case.loan_id)
-                found.waiting += [one for one in planned if one.state in states]
+    async def _part(
+        self, work: Work, disaster: Disaster, cursor: str
+    ) -> tuple[str, bool, list[Touched]]:
+        """Return the next debtors in the region, where that ends, and whether there are more."""
+        page = await work.find(Debtor, after=cursor, limit=PART)
+        names = [loan_id for one in page for loan_id in one.loans]
+        known = await work.get_all(LoanPauses, names)
+        paused = {name for name, one in known.items() if disaster.disaster_id in one.disasters}
+        ours = [one for one in page if disaster.covers(one) or paused & set(one.loans)]
+        cases = await work.get_all(Case, [loan_id for one in ours for loan_id in one.loans])
+        touched = []
+        for one in ours:
+            names = [name for name in sorted(one.loans) if name in cases]
+            none = {name: LoanPauses(loan_id=name) for name in names}
+            loans = [Loan(cases[name], one, {**none, **known}[name]) for name in names]
+            touched.append(Touched(one, loans))
+        return page[-1].borrower_ref if page else cursor, len(page) == PART, touched
 
-    async def declare(self, work: Work, disaster: Disaster) -> Relieved:
-        """Shield a region; with pauses, the ledger is told of every open case."""
+    async def progress(self, disaster_id: str) -> Relieved:
+        """Say whom a disaster concerns now, how far it is, and what the ledger did for it."""
+        async with self.desk.records.work() as work:
+            disaster = await self.disaster(work, disaster_id)
+            runs = [run async for run in self._runs(work, disaster_id)]
+            waits = [run async for run in self._runs(work, disaster_id, RUNNING)]
+        found = await self.concerned(disaster)
+        found.state, found.done = RUNNING if waits else DONE, runs[-1].debtors if runs else 0
+        found.pauses = Counter()
+        async with self.desk.records.work() as work:
+            for kind in ("pause", "resume"):
+                prefix = f"relief-{kind}-{trail.key_of(disaster_id)}-"
+                async for order in work.every(Order, after=prefix, before=f"{prefix}~"):
+                    found.pauses[f"{kind} {order.state.lower()}"] += 1
+        return found
+
+    def _runs(self, work: Work, disaster_id: str, state: str = "") -> AsyncIterator[Run]:
+        return work.every(Run, state=state, after=f"{disaster_id}/", before=f"{disaster_id}0")
+
+    async def declare(self, work: Work, disaster: Disaster) -> None:
+        """Shield a region from now on; what follows from it is carried out part by part."""
         await work.put(disaster, disaster.disaster_id, "ON")
-        found = await self.concerned(work, disaster)
-        await self._note(work, found, "PROTECTED", disaster.from_on, disaster.declared_by)
-        for case in found.cases:
-            await self._recall(work, case, disaster)
-        if disaster.pauses:
-            await self._order(work, found, [case.loan_id for case in found.cases], "pause")
-        return found
+        run = Run(
+            run_id=f"{disaster.disaster_id}/0000",
+            disaster_id=disaster.disaster_id,
+            ends=False,
+            by=disaster.declared_by,
+            on=disaster.from_on,
+        )
+        await work.put(run, run.run_id, RUNNING)
 
-    async def _recall(self, work: Work, case: Case, disaster: Disaster) -> None:
-        """Take a loan back from an agency, which would call on into the flood."""
-        if not await is_out(work, case.loan_id):
-            return
-        await work.hold(case.borrower_ref)
-        held = await work.get(Case, case.loan_id)
-        assert held is not None
-        on = max(disaster.from_on, self.desk.sending.clock.today())
-        await recall(work, held, on, "collections", "shielded")
-        await self.desk.keep(work, held, ["agency_recalled"], f"recall.{disaster.disaster_id}")
-
-    async def end(self, work: Work, disaster_id: str, last_on: date, by: str) -> Relieved:
-        """End a disaster or undo it: what waits is asked about again, pauses end."""
+    async def end(self, work: Work, disaster_id: str, last_on: date, by: str) -> Disaster:
+        """End a disaster or undo it; what follows from it is carried out part by part."""
+        await work.hold(f"disaster/{disaster_id}")
         disaster = domain.ended(await self.disaster(work, disaster_id), last_on, by)
         over = disaster.last_on < disaster.from_on
         await work.put(disaster, disaster_id, "UNDONE" if over else "ON")
-        found = await self.concerned(work, disaster)
-        await self._note(work, found, "PROTECTION_ENDED", disaster.last_on, by)
-        prefix = f"relief-pause-{trail.key_of(disaster_id)}-"
-        paused = [one async for one in work.every(Order, after=prefix, before=f"{prefix}~")]
-        loans = [one.subject_id.partition("/")[2] for one in paused if one.state != "REFUSED"]
-        await self._order(work, found, loans, "resume")
-        over_on = disaster.last_on + timedelta(days=1)
-        for message in found.waiting:
-            # Not before its own reason, nor before today: what was put off is not back-dated.
-            again = trail.noon(max(over_on, message.because_on, self.desk.sending.clock.today()))
-            if message.state is MessageState.PLANNED and message.planned_at > again:
-                with suppress(MessageOvertaken):
-                    await moved(work, message, planned_at=again)
-        return found
+        number = len([run async for run in self._runs(work, disaster_id)])
+        run = Run(
+            run_id=f"{disaster_id}/{number:04}",
+            disaster_id=disaster_id,
+            ends=True,
+            by=by,
+            on=disaster.last_on,
+        )
+        await work.put(run, run.run_id, RUNNING)
+        return disaster
 
-    async def _order(self, work: Work, found: Relieved, loans: Iterable[str], kind: str) -> None:
-        """Order from the ledger, loan by loan; the next look at what is due carries it out."""
-        for loan_id in loans:
-            asked = (
-                _pause(found.disaster, loan_id)
-                if kind == "pause"
-                else _resume(found.disaster, loan_id)
+    async def carry_on(
+        self, disaster_id: str = "", until: Callable[[], bool] | None = None
+    ) -> None:
+        """Carry on with every run that is not over, or those of one disaster, until it is time."""
+        async with self.desk.records.work() as work:
+            runs = [run async for run in work.every(Run, state=RUNNING)]
+            late = [one async for one in work.every(Follow, state="DUE")]
+        for run in runs:
+            if disaster_id in ("", run.disaster_id):
+                while await self._carry_on(run.run_id):
+                    if until is not None and until():
+                        return
+        for one in late:
+            await self.pausing.follow_due(self.desk.records, one.loan_id)
+
+    async def _carry_on(self, run_id: str) -> bool:
+        """Carry out the next part of a run; False: it is over."""
+        async with self.desk.records.work() as work:
+            run = await work.get(Run, run_id)
+            assert run is not None
+            disaster = await self.disaster(work, run.disaster_id)
+            _, _, touched = await self._part(work, disaster, run.cursor)
+        # What is of one borrower is done first, each in a transaction of its own: done again
+        # after a kill, it changes nothing.
+        for one in touched:
+            await (self._ask_again(disaster, one) if run.ends else self._recall(disaster, one))
+        async with self.desk.records.work() as work:
+            await work.hold(PAUSES)
+            now = await work.get(Run, run_id)
+            assert now is not None
+            if now.cursor != run.cursor:
+                return True
+            end, more, touched = await self._part(work, disaster, run.cursor)
+            await self._note(work, run, disaster, touched)
+            await self._pause(work, run, disaster, touched)
+            done = msgspec.structs.replace(
+                run,
+                cursor=end,
+                debtors=run.debtors + len(touched),
+                cases=run.cases + sum(len(one.late) for one in touched),
             )
-            await self.orders.place(work, "relief", f"{kind}/{loan_id}", asked)
-            found.pauses[f"{kind} due"] += 1
+            await work.move(done, run_id, (RUNNING, RUNNING if more else DONE))
+        return more
+
+    async def _recall(self, disaster: Disaster, one: Touched) -> None:
+        """Take loans back from agencies, which would call on into the flood."""
+        if disaster.last_on < disaster.from_on:
+            return
+        on = max(disaster.from_on, self.desk.sending.clock.today())
+        for case in one.late:
+            async with self.desk.records.work() as work:
+                await take_back(self.desk, work, case.loan_id, on)
+
+    async def _ask_again(self, disaster: Disaster, one: Touched) -> None:
+        """Let what waits be asked about again: not before its own reason, nor before today."""
+        over_on = disaster.last_on + timedelta(days=1)
+        for case in one.late:
+            async with self.desk.records.work() as work:
+                for message in await _waiting(work, case):
+                    today = self.desk.sending.clock.today()
+                    again = trail.noon(max(over_on, message.because_on, today))
+                    if message.state is MessageState.PLANNED and message.planned_at > again:
+                        with suppress(MessageOvertaken):
+                            await moved(work, message, planned_at=again)
+
+    async def _note(
+        self, work: Work, run: Run, disaster: Disaster, touched: Sequence[Touched]
+    ) -> None:
+        what, said = "PROTECTION_ENDED" if run.ends else "PROTECTED", f"DISASTER {disaster.said()}"
+        about = [(one.debtor.borrower_ref, next(iter(one.debtor.loans), "")) for one in touched]
+        await trail.decided_all(work, about, run.on, what, run.by, said)
+
+    async def _pause(
+        self, work: Work, run: Run, disaster: Disaster, touched: Sequence[Touched]
+    ) -> None:
+        """Let pauses follow; of an undone one there is nothing to begin, only to end."""
+        if disaster.pauses:
+            loans = [loan for one in touched for loan in one.loans if run.ends or loan.case.open]
+            await self.pausing.follow(work, loans, await disasters_on(work))
 
     async def settle(self, work: Work, subject_id: str, refusal: str) -> None:
         """Write down what the ledger did with a pause or its end."""
-        kind, _, loan_id = subject_id.partition("/")
-        case = await work.get(Case, loan_id)
-        if case is not None:
-            said = (
-                f"{kind} refused by the ledger: {refusal}" if refusal else f"{kind} in the ledger"
-            )
-            loan, on = (case.borrower_ref, loan_id), self.desk.sending.clock.today()
-            await trail.decided(work, loan, on, "RELIEF", "collections", said)
-
-    async def _note(self, work: Work, found: Relieved, what: str, on: date, by: str) -> None:
-        said = f"DISASTER {_said(found.disaster)}"
-        for debtor in found.debtors:
-            loan = (debtor.borrower_ref, debtor.loans[0] if debtor.loans else "")
-            await trail.decided(work, loan, on, what, by, said)
+        today = self.desk.sending.clock.today()
+        await self.pausing.settle(work, subject_id, refusal, today)
 
 
-def _pause(disaster: Disaster, loan_id: str) -> ledger_pb.PauseDelinquencyRequest:
-    return ledger_pb.PauseDelinquencyRequest(
-        request_id=_order_id("pause", disaster, loan_id),
-        loan_id=loan_id,
-        from_on=disaster.from_on.isoformat(),
-        until_on=disaster.until_on.isoformat(),
-        reason=_said(disaster),
-    )
-
-
-def _resume(disaster: Disaster, loan_id: str) -> ledger_pb.ResumeDelinquencyRequest:
-    """Return the order that ends a pause; its first day stays, a pause has at least one."""
-    return ledger_pb.ResumeDelinquencyRequest(
-        request_id=_order_id("resume", disaster, loan_id),
-        loan_id=loan_id,
-        on=max(disaster.last_on, disaster.from_on).isoformat(),
-        reason=f"ended: {_said(disaster)}"[:200],
-    )
-
-
-def _order_id(kind: str, disaster: Disaster, loan_id: str) -> str:
-    return f"relief-{kind}-{trail.key_of(disaster.disaster_id)}-{trail.key_of(loan_id)}"
-
-
-def _said(disaster: Disaster) -> str:
-    return f"{disaster.disaster_id} in {disaster.region}: {disaster.note}"[:190]
-
-
-def shown(debtors: Iterable[Debtor]) -> list[str]:
-    """Return the first references, in order."""
-    return sorted(one.borrower_ref for one in debtors)[:SHOWN_MAX]
+async def _waiting(work: Work, case: Case) -> list[Message]:
+    """Return the messages of a case that have not left."""
+    return [one for one in await messages_of(work, case.loan_id) if one.state in WAITING]

@@ -17,14 +17,14 @@ STAYING = (AGENCY_DELETION, "ANSWER_COMPLAINT", "ANSWER_DISPUTE")
 
 
 async def open_task(
-    work: Work, case: Case, kind: str, on: date, sla_days: int, task_id: str = ""
+    work: Work, case: Case, kind: str, on: date, sla_days: int, task_id: str = "", note: str = ""
 ) -> None:
-    """Open a task, unless one of its name was opened before."""
+    """Open a task, unless one of its name was opened before; one with a note is of its own."""
     task_id = task_id or f"{case.loan_id}.{kind.lower()}.{on}"
     queue = case.episodes[-1].stage
     for one in await tasks_of(work, case.loan_id):
         same = (one.kind, one.queue, one.created_on) == (kind, queue, on)
-        if same or one.task_id == task_id:
+        if (same and not note) or one.task_id == task_id:
             return
     task = Task(
         task_id=task_id,
@@ -34,6 +34,7 @@ async def open_task(
         loan_id=case.loan_id,
         created_on=on,
         due_on=on + timedelta(days=sla_days),
+        note=note[:200],
     )
     await work.put(task, task_id, task.state)
 

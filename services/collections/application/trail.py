@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, time, timedelta
 
 import msgspec
@@ -44,8 +45,12 @@ def key_of(text: str, at: datetime | None = None, name: str = "") -> str:
 
 async def write(work: Work, entry: Entry) -> None:
     """Add a line; the same line again is the same line."""
+    await work.put(entry, _key(entry), "")
+
+
+def _key(entry: Entry) -> str:
     name = f"{entry.loan_id}/{entry.what}/{entry.name}/{entry.said}"
-    await work.put(entry, key_of(entry.borrower_ref, entry.at, name), "")
+    return key_of(entry.borrower_ref, entry.at, name)
 
 
 async def read(work: Work, borrower_ref: str, loan_id: str = "") -> list[Entry]:
@@ -113,15 +118,25 @@ async def decided(
     work: Work, loan: tuple[str, str], on: date, what: str, by: str, said: str, policy: str = ""
 ) -> None:
     """Write a decision about a loan, given as borrower and loan, into the trail."""
-    borrower_ref, loan_id = loan
-    entry = Entry(
+    await write(work, _decision(loan, on, what, by, said, policy))
+
+
+async def decided_all(
+    work: Work, loans: Iterable[tuple[str, str]], on: date, what: str, by: str, said: str
+) -> None:
+    """Write the same decision about many loans into the trail."""
+    entries = [_decision(loan, on, what, by, said, "") for loan in loans]
+    await work.put_all(Entry, {_key(one): (one, "") for one in entries})
+
+
+def _decision(loan: tuple[str, str], on: date, what: str, by: str, said: str, policy: str) -> Entry:
+    return Entry(
         at=noon(on),
-        borrower_ref=borrower_ref,
-        loan_id=loan_id,
+        borrower_ref=loan[0],
+        loan_id=loan[1],
         what=what,
         by=by,
         policy=policy,
         said=said[:200],
         name=said[:200],
     )
-    await write(work, entry)

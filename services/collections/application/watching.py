@@ -1,4 +1,4 @@
-"""Until told to stop: follow the business date, carry out orders."""
+"""Until told to stop: follow the business date, carry on with relief, carry out orders."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from lending.ledger.v1 import ledger_service_pb2 as ledger_pb
 from services.collections.application.desk import Desk
 from services.collections.application.orders import Orders
 from services.collections.application.ports import Ledger
+from services.collections.application.relief import Relief
 from shared.kernel.errors import LendingError
 from shared.subscriber.passing import is_passing
 
@@ -25,6 +26,7 @@ class Watching:
     desk: Desk
     orders: Orders
     ledger: Ledger
+    relief: Relief
     seen_on: date | None = None
 
     async def watch(self, stop: asyncio.Event) -> None:
@@ -52,4 +54,5 @@ class Watching:
         if on is not None and on != self.seen_on:
             await self.desk.see(on)
             self.seen_on = on
+        await self.relief.carry_on()
         await self.orders.carry_out_due()

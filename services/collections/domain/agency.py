@@ -11,7 +11,7 @@ from services.collections.domain.case import Case
 from services.collections.domain.contact_rules import Outcome, ProtectionKind
 from services.collections.domain.debtor import Attempt, Debtor
 from services.collections.domain.matter import Matter, Step
-from shared.kernel.errors import NotFound, Refused
+from shared.kernel.errors import InvalidArgument, NotFound, Refused
 
 LOOK_BACK_DAYS, DELETION_DAYS = 30, 30
 
@@ -30,6 +30,10 @@ class PlacementNotFound(NotFound):
 
 class LoanNotPlaced(Refused):
     """The loan was recalled already."""
+
+
+class RecallTooEarly(InvalidArgument):
+    """A loan comes back on the day it went out, or later."""
 
 
 class Package(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,7 +58,12 @@ class Package(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Placement(msgspec.Struct, frozen=True, kw_only=True):
-    """One placement of a loan; what was given is kept as its SHA-256 only."""
+    """
+    One placement of a loan; what was given is kept as its SHA-256 only.
+
+    `number` counts the loan's placements, `approvals` what was approved in its matter by then: one
+    approval is for one placement.
+    """
 
     loan_id: str
     agency_ref: str
@@ -64,6 +73,8 @@ class Placement(msgspec.Struct, frozen=True, kw_only=True):
     recalled_on: date | None = None
     recalled_by: str = ""
     why: str = ""
+    number: int = 1
+    approvals: int = 0
 
     @property
     def is_out(self) -> bool:
@@ -115,13 +126,22 @@ def placed(before: Placement | None, matter: Matter, new: Placement) -> Placemen
     if taken is None or new.placed_on < taken.on:
         expected = "an approved step" if taken is None else f"from {taken.on}"
         raise AgencyNotApproved("not approved for then", field="loan_id", expected=expected)
-    return new
+    approvals = sum(1 for one in matter.steps if one.step is Step.AGENCY and one.approved_by)
+    if before is None:
+        return msgspec.structs.replace(new, approvals=approvals)
+    again = matter.due_on < before.placed_on
+    if again and approvals <= before.approvals:
+        expected = "a step approved after the recall"
+        raise AgencyNotApproved("approved for the placement before", expected=expected)
+    return msgspec.structs.replace(new, number=before.number + 1, approvals=approvals)
 
 
 def recalled(placement: Placement | None, on: date, by: str, why: str) -> Placement:
-    """Recall a loan; raise PlacementNotFound or LoanNotPlaced."""
+    """Recall a loan; raise PlacementNotFound, LoanNotPlaced or RecallTooEarly."""
     if placement is None:
         raise PlacementNotFound("the loan was never with an agency", field="loan_id")
     if not placement.is_out:
         raise LoanNotPlaced(f"recalled on {placement.recalled_on}", field="loan_id")
+    if on < placement.placed_on:
+        raise RecallTooEarly(f"{on}", field="on", expected=f"from {placement.placed_on}")
     return msgspec.structs.replace(placement, recalled_on=on, recalled_by=by, why=why)

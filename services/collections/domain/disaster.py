@@ -16,7 +16,7 @@ class DisasterNotFound(NotFound):
 
 
 class DisasterHasEnded(Refused):
-    """The disaster was ended already."""
+    """The disaster was ended already, on that day or before: only earlier can it end again."""
 
 
 class Disaster(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,6 +46,10 @@ class Disaster(msgspec.Struct, frozen=True, kw_only=True):
         """Say whether a debtor lives in its region."""
         return debtor.region == self.region or debtor.region.startswith(f"{self.region}-")
 
+    def said(self) -> str:
+        """Return it in words."""
+        return f"{self.disaster_id} in {self.region}: {self.note}"[:190]
+
     def shield(self, debtor: Debtor) -> Debtor:
         """Return a debtor with what the disaster shields, if it concerns them."""
         if not self.covers(debtor) or self.last_on < self.from_on:
@@ -61,8 +65,9 @@ class Disaster(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def ended(disaster: Disaster, last_on: date, by: str) -> Disaster:
-    """End a disaster after a day, or undo it with a day before its first; once."""
-    if disaster.ended_on is not None:
-        raise DisasterHasEnded(f"ended on {disaster.ended_on}", field="disaster_id")
+    """End a disaster after a day, or undo it with a day before its first; again only earlier."""
     before = max(last_on, disaster.from_on - timedelta(days=1))
+    if disaster.ended_on is not None and before >= disaster.last_on:
+        said = f"before {disaster.last_on}"
+        raise DisasterHasEnded(f"ended on {disaster.ended_on}", field="last_on", expected=said)
     return msgspec.structs.replace(disaster, ended_on=before, ended_by=by)

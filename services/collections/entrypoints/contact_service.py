@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import monotonic
 from typing import Any
 
 from lending.collections.v1 import collections_service_pb2 as pb
@@ -13,9 +14,13 @@ from services.collections.application import trail
 from services.collections.application.debtors import Debtors
 from services.collections.application.desk import messages_of
 from services.collections.application.relief import Relief
+from services.collections.domain.disaster import ended
 from shared.kernel.dates import parse_date
 from shared.runtime.records import Work
 from shared.runtime.requests import a_text, an_id, an_instant
+
+CARRIED_SECONDS = 2.0
+"""How long a call carries relief out itself, before it says how far it is."""
 
 
 class ContactService(ContactServiceServicer):
@@ -109,28 +114,39 @@ class ContactService(ContactServiceServicer):
         """Shield a region, or say whom that would concern."""
         disaster = wire_contact.disaster(request)
         if request.validate_only:
-            async with self.records.work() as work:
-                return wire_contact.relief_message(await self.relief.concerned(work, disaster))
+            return wire_contact.relief_message(await self.relief.concerned(disaster))
 
         async def act(work: Work) -> contact_pb.DisasterRelief:
-            return wire_contact.relief_message(await self.relief.declare(work, disaster))
+            await self.relief.declare(work, disaster)
+            return contact_pb.DisasterRelief(disaster_id=disaster.disaster_id)
 
-        return await self.records.answer_once(request, contact_pb.DisasterRelief, act)
+        await self.records.answer_once(request, contact_pb.DisasterRelief, act)
+        return await self._carried_out(disaster.disaster_id)
 
     async def EndDisaster(self, request: Any, context: Any) -> contact_pb.DisasterRelief:
-        """End a disaster, or undo it."""
+        """End a disaster, or undo it, or say whom that would concern."""
         an_id(request.request_id, "request_id")
         last_on = parse_date(request.last_on, field="last_on")
         by = a_text(request.ended_by, "ended_by").strip()
+        if request.validate_only:
+            async with self.records.work() as work:
+                known = await self.relief.disaster(work, request.disaster_id)
+            seen = await self.relief.concerned(ended(known, last_on, by))
+            return wire_contact.relief_message(seen)
 
         async def act(work: Work) -> contact_pb.DisasterRelief:
-            found = await self.relief.end(work, request.disaster_id, last_on, by)
-            return wire_contact.relief_message(found)
+            await self.relief.end(work, request.disaster_id, last_on, by)
+            return contact_pb.DisasterRelief(disaster_id=request.disaster_id)
 
-        return await self.records.answer_once(request, contact_pb.DisasterRelief, act)
+        await self.records.answer_once(request, contact_pb.DisasterRelief, act)
+        return await self._carried_out(request.disaster_id)
+
+    async def _carried_out(self, disaster_id: str) -> contact_pb.DisasterRelief:
+        """Carry out what fits into the call, and say how far it is; the rest follows by itself."""
+        ends_at = monotonic() + CARRIED_SECONDS
+        await self.relief.carry_on(disaster_id, lambda: monotonic() > ends_at)
+        return wire_contact.relief_message(await self.relief.progress(disaster_id))
 
     async def GetDisaster(self, request: Any, context: Any) -> contact_pb.DisasterRelief:
-        """Say whom a disaster concerns now."""
-        async with self.records.work() as work:
-            disaster = await self.relief.disaster(work, request.disaster_id)
-            return wire_contact.relief_message(await self.relief.concerned(work, disaster))
+        """Say whom a disaster concerns now, and how far it is carried out."""
+        return wire_contact.relief_message(await self.relief.progress(request.disaster_id))

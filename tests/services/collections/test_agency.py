@@ -21,7 +21,7 @@ from services.collections.domain.matter import Matter, Step, Taken
 from services.collections.domain.task import Task
 from shared.runtime.record_tables import OUTBOX
 from tests.services.collections.house import a_house, event, hear
-from tests.services.collections.test_relief import FLOOD
+from tests.services.collections.test_relief import declare, end
 from tests.services.collections.test_sending import protect, shield
 
 GIVEN = {
@@ -123,8 +123,8 @@ async def test_a_flood_takes_the_loan_back(tmp_path: Path) -> None:
         await ready(house)
         await approve(house)
         await place(house)
+        await declare(house)
         async with house.desk.records.work() as work:
-            await house.relief.declare(work, FLOOD)
             placement = await house.placing.placement(work, "L-1")
             told = (await work.connection.execute(select(OUTBOX.c.message_id))).scalars().all()
 
@@ -137,12 +137,10 @@ async def test_who_is_shielded_before_is_not_placed(tmp_path: Path) -> None:
     async with a_house(tmp_path) as house:
         await ready(house)
         await approve(house)
-        async with house.desk.records.work() as work:
-            await house.relief.declare(work, FLOOD)
+        await declare(house)
         with pytest.raises(LegalPersonProtected):
             await place(house)
-        async with house.desk.records.work() as work:
-            await house.relief.end(work, "flood-1", date(2026, 2, 4), "lead")
+        await end(house, date(2026, 2, 4))
         await protect(house, shield("DISPUTE", protection_id="p-9"))
         with pytest.raises(LegalPersonProtected):
             await place(house)

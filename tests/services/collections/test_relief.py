@@ -14,7 +14,7 @@ from services.collections.compose import House
 from services.collections.domain.contact_gate import ContactInDisaster
 from services.collections.domain.contact_rules import Channel
 from services.collections.domain.debtor import Attempt
-from services.collections.domain.disaster import Disaster, DisasterHasEnded
+from services.collections.domain.disaster import Disaster, DisasterHasEnded, ended
 from tests.services.collections.house import LedgerByHand, a_house, event, hear
 
 FLOOD = Disaster(
@@ -69,6 +69,18 @@ async def asked(house: House, what: Any) -> Any:
         return await what(work)
 
 
+async def declare(house: House, disaster: Disaster = FLOOD) -> None:
+    """Declare a disaster, and carry it out."""
+    await asked(house, lambda work: house.relief.declare(work, disaster))
+    await house.relief.carry_on()
+
+
+async def end(house: House, last_on: date, name: str = "flood-1") -> None:
+    """End a disaster, and carry that out."""
+    await asked(house, lambda work: house.relief.end(work, name, last_on, "lead-2"))
+    await house.relief.carry_on()
+
+
 async def test_previewed_declared_and_undone(tmp_path: Path) -> None:
     """Two of four live there: shielded in one stroke, with pauses; undone, all of it ends."""
     ledger = LedgerByHand()
@@ -76,27 +88,50 @@ async def test_previewed_declared_and_undone(tmp_path: Path) -> None:
         await settle_in(house)
         relief = house.relief
 
-        seen = await asked(house, lambda work: relief.concerned(work, FLOOD))
-        assert [one.borrower_ref for one in seen.debtors] == ["B-1", "B-2"]
-        assert (len(seen.cases), seen.arrears["CNY"], dict(seen.pauses)) == (2, 213_238, {})
+        plan = await relief.concerned(FLOOD)
+        assert (plan.debtors, plan.shown, plan.state) == (2, ["B-1", "B-2"], "")
+        assert (plan.cases, plan.arrears["CNY"], dict(plan.pauses)) == (2, 213_238, {"pause": 2})
         assert await reached(house) == list(HOMES)
 
-        done = await asked(house, lambda work: relief.declare(work, FLOOD))
-        assert dict(done.pauses) == {"pause due": 2}
+        await declare(house)
+        done = await relief.progress("flood-1")
+        assert (dict(done.pauses), done.state, done.done) == ({"pause due": 2}, "DONE", 2)
         assert await reached(house) == ["B-3", "B-4"]
         await house.watching.look()
         assert [type(one).__name__ for one in ledger.given] == ["PauseDelinquencyRequest"] * 2
 
-        undone = await asked(
-            house, lambda work: relief.end(work, "flood-1", date(2026, 2, 4), "lead-2")
-        )
+        await end(house, date(2026, 2, 4))
         await house.watching.look()
-        now = await asked(house, lambda work: relief.concerned(work, undone.disaster))
+        now = await relief.progress("flood-1")
         assert await reached(house) == list(HOMES)
         assert dict(now.pauses) == {"pause done": 2, "resume done": 2}
         assert {one.on for one in ledger.given[2:]} == {"2026-02-05"}
         with pytest.raises(DisasterHasEnded):
-            await asked(house, lambda work: relief.end(work, "flood-1", date(2026, 2, 4), "x"))
+            await end(house, date(2026, 2, 4))
+
+
+async def test_a_wrong_end_is_mended_by_an_earlier_one(tmp_path: Path) -> None:
+    """Ended on the 20th, it was over on the 12th: the pauses are shortened again, never longer."""
+    ledger = LedgerByHand()
+    async with a_house(tmp_path, ledger) as house:
+        await settle_in(house)
+        await declare(house)
+        await house.watching.look()
+        for day in (date(2026, 2, 20), date(2026, 2, 12)):
+            plan = await house.relief.concerned(ended(await known(house), day, "lead-2"))
+            assert dict(plan.pauses) == {"resume": 2}
+            await end(house, day)
+            await house.watching.look()
+        with pytest.raises(DisasterHasEnded):
+            await end(house, date(2026, 2, 14))
+
+        assert [one.on for one in ledger.given[2:]] == ["2026-02-20"] * 2 + ["2026-02-12"] * 2
+
+
+async def known(house: House) -> Disaster:
+    found = await asked(house, lambda work: house.relief.disaster(work, "flood-1"))
+    assert isinstance(found, Disaster)
+    return found
 
 
 async def test_who_moves_there_is_shielded_and_waiting_letters_leave_after_it(
@@ -105,7 +140,7 @@ async def test_who_moves_there_is_shielded_and_waiting_letters_leave_after_it(
     """A reminder of the flood's days waits for its end; ended early, it is asked about earlier."""
     async with a_house(tmp_path) as house:
         await settle_in(house)
-        await asked(house, lambda work: house.relief.declare(work, FLOOD))
+        await declare(house)
         moved = pb.RegisterDebtorRequest(borrower_ref="B-4", region="CN-51-20")
         await asked(house, lambda work: house.debtors.register(work, moved))
         late = event(2, "GRACE_EXPIRED", "2026-02-09", 4, loan="L-4", borrower="B-4")
@@ -119,9 +154,7 @@ async def test_who_moves_there_is_shielded_and_waiting_letters_leave_after_it(
         assert (first.state, first.why) == ("PLANNED", "house-disaster")
         assert first.planned_at.date() == date(2026, 3, 6)
 
-        await asked(
-            house, lambda work: house.relief.end(work, "flood-1", date(2026, 2, 11), "lead-1")
-        )
+        await end(house, date(2026, 2, 11))
         await house.desk.see(date(2026, 2, 13))
         await house.desk.sending.send_due()
         second = await waiting()

@@ -27,7 +27,7 @@ from services.collections.domain.task import Task
 from shared.runtime.record_tables import OUTBOX
 from tests.services.collections.house import LedgerByHand, a_house, event, hear
 from tests.services.collections.people import HOME, attempt, debtor, rules, shielded
-from tests.services.collections.test_relief import FLOOD, asked
+from tests.services.collections.test_relief import FLOOD, asked, declare, end
 from tests.services.collections.test_sending import protect, shield
 
 LATE = event(1, "BUCKET_CHANGED", "2026-02-06", 35)
@@ -189,10 +189,10 @@ async def test_undone_relief_does_not_backdate(tmp_path: Path) -> None:
         async with house.desk.records.work() as work:
             known = pb.RegisterDebtorRequest(borrower_ref="B-1", region="CN-51")
             await house.debtors.register(work, known)
-        await asked(house, lambda work: house.relief.declare(work, FLOOD))
+        await declare(house)
         await hear(house, event(1, "BUCKET_CHANGED", "2026-02-20", 35))
         before = FLOOD.from_on - timedelta(days=1)
-        await asked(house, lambda work: house.relief.end(work, "flood-1", before, "lead-2"))
+        await end(house, before)
         await house.desk.sending.send_due()
 
         (letter,) = await asked(house, lambda work: messages_of(work, "L-1"))

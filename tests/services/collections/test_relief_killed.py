@@ -1,0 +1,79 @@
+"""Relief of a whole region: killed wherever it is, it goes on; nothing twice, nothing left out."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import subprocess
+import sys
+from collections import Counter
+from datetime import date
+from pathlib import Path
+
+from services.collections.application.orders import Order
+from services.collections.application.relief import PART, Run
+from services.collections.application.trail import Entry
+from services.collections.compose import House
+from tests.bench.relief import settle_in
+from tests.services.collections.house import LedgerByHand, a_house
+from tests.services.collections.test_relief import FLOOD, asked
+
+DEBTORS = 5 * PART + 7
+
+
+def killed_once(folder: Path, seconds: float) -> int:
+    """Carry on in another process, and kill it so long after it began; 0: it was over before."""
+    command = [sys.executable, "-m", "tests.services.collections.relieving", str(folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        try:
+            return process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            return process.wait()
+
+
+async def cursors(house: House) -> list[str]:
+    async with house.desk.records.work() as work:
+        return [one.cursor async for one in work.every(Run, state="RUNNING")]
+
+
+async def carried_out(folder: Path, dice: random.Random) -> int:
+    """Carry on, killed again and again; return how many kills lay between first part and last."""
+    kills, code = 0, 1
+    while code:
+        code = await asyncio.to_thread(killed_once, folder, dice.uniform(0.1, 0.7))
+        async with a_house(folder) as house:
+            kills += bool([one for one in await cursors(house) if one])
+    return kills
+
+
+async def test_killed_again_and_again_it_is_done_once(tmp_path: Path) -> None:
+    """kill -9 between and within parts: one pause and one note a debtor, then each undone once."""
+    dice, ledger = random.Random(9), LedgerByHand()
+    async with a_house(tmp_path) as house:
+        await settle_in(house, DEBTORS)
+        await asked(house, lambda work: house.relief.declare(work, FLOOD))
+    kills = await carried_out(tmp_path, dice)
+    async with a_house(tmp_path) as house:
+        seen = await house.relief.progress("flood-1")
+        assert (seen.state, seen.done, dict(seen.pauses)) == (
+            "DONE",
+            DEBTORS,
+            {"pause due": DEBTORS},
+        )
+        over = date(2026, 2, 4)
+        await asked(house, lambda work: house.relief.end(work, "flood-1", over, "lead-2"))
+    kills += await carried_out(tmp_path, dice)
+
+    async with a_house(tmp_path, ledger) as house:
+        await house.planning.orders.carry_out_due()
+        async with house.desk.records.work() as work:
+            orders = [order async for order in work.every(Order)]
+            notes = Counter([(one.borrower_ref, one.what) async for one in work.every(Entry)])
+    assert kills > 0
+    told = Counter((type(one).__name__, one.loan_id) for one in ledger.given)
+    assert len(orders) == len(told) == 2 * DEBTORS and set(told.values()) == {1}
+    protected = {name: count for name, count in notes.items() if name[1].startswith("PROTECT")}
+    assert len(protected) == 2 * DEBTORS and set(protected.values()) == {1}
