@@ -85,11 +85,12 @@ def shares(book: Book, span: Span) -> list[Share]:
     right_party: calls and visits that reached the debtor, of those by people.
     promise_kept: promises kept, of those that came due (part kept counts as not kept; void ones,
         where nothing was owed any more, do not count).
-    cure: episodes that ended by money or a plan, of those that began.
-    self_cure: episodes cured in grace, of those that began.
+    cure: episodes that ended by money or a plan, of those that began; as all of episodes, without
+        those that a backdated fact ended: they were not late by then.
+    self_cure: episodes cured in grace before anybody was reached for, of those that began.
     roll_<stage>: episodes that went beyond a stage, of those that entered it.
     delivered: messages known to have arrived, of those with a receipt.
-    complaint: debtors who complained, of all with a case.
+    complaint: debtors who complained, of all who were late in the span.
     """
     counted: dict[str, list[tuple[str, bool]]] = {}
     arms = {case.borrower_ref: case.arm for case in book.cases}
@@ -97,15 +98,19 @@ def shares(book: Book, span: Span) -> list[Share]:
         counted.setdefault(figure, []).append((arm, did))
     found = []
     for figure in sorted(counted):
-        for arm in ["", *sorted({arm for arm, _ in counted[figure]})]:
+        for arm in ["", *sorted({arm for arm, _ in counted[figure] if arm})]:
             rows = [did for one, did in counted[figure] if arm in ("", one)]
             found.append(Share(figure, arm, sum(rows), len(rows)))
     return found
 
 
 def _events(book: Book, span: Span, arms: dict[str, str]) -> Iterator[tuple[str, str, bool]]:
+    days: dict[str, list[date]] = {}
+    for attempt in book.attempts:
+        if attempt.outcome is not Outcome.NOT_SENT:
+            days.setdefault(attempt.loan_id, []).append(attempt.at.date())
     for case in book.cases:
-        yield from _of_case(case, span)
+        yield from _of_case(case, span, days.get(case.loan_id, []))
     for attempt in book.attempts:
         if _is_spoken(attempt) and span.holds(attempt.at.date()):
             arm = arms.get(attempt.borrower_ref, "")
@@ -115,8 +120,9 @@ def _events(book: Book, span: Span, arms: dict[str, str]) -> Iterator[tuple[str,
         known = (MessageState.DELIVERED, MessageState.BOUNCED)
         if message.state in known and span.holds(message.because_on):
             yield "delivered", message.arm, message.state is MessageState.DELIVERED
+    late = {case.borrower_ref for case in book.cases if _was_late(case, span)}
     for debtor in book.debtors:
-        if debtor.borrower_ref not in arms:
+        if debtor.borrower_ref not in late:
             continue
         complained = [p for p in debtor.protections if p.kind is ProtectionKind.COMPLAINT]
         did = any(span.holds(p.from_on) for p in complained)
@@ -129,14 +135,23 @@ def _is_spoken(attempt: Attempt) -> bool:
     return made and attempt.channel in (Channel.CALL, Channel.VISIT)
 
 
-def _of_case(case: Case, span: Span) -> Iterator[tuple[str, str, bool]]:
+def _was_late(case: Case, span: Span) -> bool:
+    return any(
+        one.opened_on <= span.until_on and (one.closed_on or span.until_on) >= span.from_on
+        for one in case.episodes
+    )
+
+
+def _of_case(case: Case, span: Span, reached: Sequence[date]) -> Iterator[tuple[str, str, bool]]:
     cured = (Ending.CURED, Ending.RESTRUCTURED, Ending.SETTLED)
     for episode in case.episodes:
-        if not span.holds(episode.opened_on):
+        if not span.holds(episode.opened_on) or episode.ending is Ending.RESTATED:
             continue
         good = episode.ending in cured and not episode.charged_off
+        last = episode.closed_on or date.max
+        alone = not any(episode.opened_on <= day <= last for day in reached)
         yield "cure", case.arm, good
-        yield "self_cure", case.arm, good and episode.stage == "GRACE"
+        yield "self_cure", case.arm, good and alone and episode.stage == "GRACE"
         for stage in ROLLS:
             if any(entered == stage for entered, _ in episode.stages):
                 beyond = stage_rank(episode.stage) > stage_rank(stage)

@@ -106,3 +106,38 @@ def test_only_the_debtor_is_the_right_party(
 
     whole = [(one.part, one.whole) for one in found if (one.figure, one.arm) == ("right_party", "")]
     assert whole == counted
+
+
+def test_who_was_reached_for_did_not_cure_alone() -> None:
+    """Cured in grace without a word is self-cure; after a reminder it is not."""
+
+    def graced(loan: str) -> Case:
+        found: Case | None = None
+        for row in (
+            (1, "GRACE_ENTERED", "2026-02-06", 1, "M1"),
+            (2, "CURED", "2026-02-11", 0, "M0"),
+        ):
+            minor = row[3] > 0
+            one = msgspec.structs.replace(heard(*row), loan_id=loan, minor=minor)
+            found, _ = follow(found, one)
+        assert found is not None
+        return msgspec.structs.replace(found, arm="")
+
+    book = Book([graced("L-1"), graced("L-2")], [made("EMAIL", "SENT", by="collections")], [], [])
+    found = [one for one in shares(book, YEAR) if one.figure == "self_cure"]
+
+    assert [(one.arm, one.part, one.whole) for one in found] == [("", 1, 2)]
+
+
+def test_a_time_that_never_was_is_not_counted() -> None:
+    """A backdated repayment shows that nothing was overdue: no failed cure, no roll."""
+    found: Case | None = None
+    for row in (
+        (1, "BUCKET_CHANGED", "2026-02-06", 35, "M2"),
+        (2, "TIMELINE_RESTATED", "2026-02-06", 35, "M2"),
+        (3, "CURED", "2026-02-10", 0, "M0"),
+    ):
+        found, _ = follow(found, heard(*row))
+    assert found is not None
+
+    assert shares(Book([found], [], [], []), YEAR) == []
