@@ -23,7 +23,7 @@ from services.collections.domain.contact_rules import (
     ProtectionKind,
     Purpose,
 )
-from services.collections.domain.debtor import Attempt, Debtor, Protection, a_region
+from services.collections.domain.debtor import Attempt, Debtor, Protection, a_region, not_reserved
 from services.collections.domain.disaster import Disaster
 from services.collections.domain.message import Message
 from shared.kernel.dates import parse_date
@@ -85,6 +85,7 @@ def attempt(request: pb.RecordContactRequest, case: Case) -> Attempt:
         purpose=named(Purpose, request.purpose, "purpose", Purpose.COLLECT),
         staff=a_number(request.staff or 1, "staff", 1, 10),
         specialist=request.specialist,
+        address=request.address[:254],
         by=request.made_by[:64] if request.made_by != "collections" else "collections.",
     )
 
@@ -102,7 +103,7 @@ def protection(request: contact_pb.AddProtectionRequest) -> Protection:
     if kind == "OPT_OUT":
         channel = named(Channel, request.channel, "channel")
     return Protection(
-        protection_id=an_id(request.request_id, "request_id"),
+        protection_id=not_reserved(an_id(request.request_id, "request_id")),
         kind=ProtectionKind(kind),
         from_on=from_on,
         until_on=until_on,
@@ -146,7 +147,7 @@ def disaster(request: contact_pb.DeclareDisasterRequest) -> Disaster:
     if until_on < from_on:
         raise wire.DateOutOfOrder("ends before it begins", field="until_on")
     return Disaster(
-        disaster_id=an_id(request.request_id, "request_id"),
+        disaster_id=not_reserved(an_id(request.request_id, "request_id")),
         region=a_region(a_text(request.region, "region")),
         from_on=from_on,
         until_on=until_on,

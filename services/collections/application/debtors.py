@@ -19,6 +19,7 @@ from services.collections.application.trail import AttemptNotFound
 from services.collections.domain.case import Case
 from services.collections.domain.contact_rules import Outcome, ProtectionKind, rules_in_force
 from services.collections.domain.debtor import (
+    ASKED,
     Attempt,
     Debtor,
     Protection,
@@ -34,7 +35,6 @@ from shared.kernel.calendars import WEEKENDS, BusinessDayRule
 from shared.kernel.errors import InvalidArgument, NotFound, Refused
 from shared.runtime.records import Work
 
-ASKED = "asked-not-to-be-contacted"
 NOT_GONE = (MessageState.PLANNED, MessageState.READY, MessageState.CANCELLED)
 WANTS_ANSWER = (ProtectionKind.DISPUTE, ProtectionKind.COMPLAINT)
 

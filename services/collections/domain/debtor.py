@@ -34,6 +34,10 @@ class DebtorNotFound(NotFound):
     """No case has ever named this borrower."""
 
 
+class ProtectionIdReserved(InvalidArgument):
+    """The id names the wish not to be contacted: another shield under it would lift that."""
+
+
 class ProtectionNotFound(NotFound):
     """The debtor has no such protection in force."""
 
@@ -181,6 +185,17 @@ def a_time_zone(name: str) -> ZoneInfo:
         raise TimeZoneUnknown(
             f"{name[:40]!r} is unknown", field="time_zone", expected="such as Asia/Shanghai"
         ) from None
+
+
+ASKED = "asked-not-to-be-contacted"
+"""Names the wish not to be contacted."""
+
+
+def not_reserved(protection_id: str) -> str:
+    """Return an id under which somebody may be shielded, or raise ProtectionIdReserved."""
+    if protection_id == ASKED:
+        raise ProtectionIdReserved("reserved", field="request_id", expected="another id")
+    return protection_id
 
 
 def with_protection(debtor: Debtor, protection: Protection) -> Debtor:
