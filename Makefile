@@ -75,6 +75,9 @@ demo: setup ## The same, and exit after the summary.
 replay: setup ## Replay the whole book and compare it with the read models, row by row.
 	$(BIN)/python -m deploy.local replay
 
+recompute: setup ## Let DuckDB, beancount and hledger recompute the whole book; a cent apart is red. For every night.
+	$(BIN)/python -m tests.recompute
+
 rebuild: setup ## Build the read models again beside the live ones, compare every row, and switch.
 	$(BIN)/python -m deploy.local rebuild
 

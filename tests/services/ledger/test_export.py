@@ -19,6 +19,7 @@ from services.ledger.application.verifying import Verdict
 from services.ledger.compose_export import export_book
 from services.ledger.domain.chart import CHART
 from tests.oracles import MISSING, hledger
+from tests.recompute import recompute
 from tests.tamper.vault import Vault, copied, new_vault
 
 SUM = "SELECT account, sum(amount_minor) FROM journal_lines GROUP BY account"
@@ -96,6 +97,19 @@ def test_sql_recomputes_the_book(vault: Vault, tmp_path: Path) -> None:
 
     red = exported(a_cent_off(vault, tmp_path / "cent"), tmp_path / "red", parquet=True)
     assert [v.name for v in red if v.different] == ["balances of accounts"]
+
+
+def test_all_three_at_night(vault: Vault, tmp_path: Path) -> None:
+    """What `make recompute` asks: all agree; with a cent off, all that are here differ."""
+    red = a_cent_off(vault, tmp_path / "cent")
+
+    agree = recompute(vault.settings, tmp_path / "out")
+    differ = recompute(red.settings, tmp_path / "red")
+
+    assert [one.program for one in agree] == ["DuckDB", "beancount", "hledger"]
+    assert False not in [one.agrees for one in agree], agree
+    assert True not in [one.agrees for one in differ], differ
+    assert all(one.agrees is False for one in differ[:2])
 
 
 def test_sql_sees_an_event_that_was_changed(vault: Vault, tmp_path: Path) -> None:
