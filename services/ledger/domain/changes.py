@@ -37,10 +37,23 @@ def replan(line: Timeline, plan: Plan) -> None:
         if row is None:
             line.rows.append(fresh)
             continue
-        row.principal_due, row.interest_due = fresh.principal_due, fresh.interest_due
-        row.period = fresh.period
-        row.reopen()
+        row.principal_due = fresh.principal_due
+        row.interest_due = fresh.interest_due + row.shifted
+        row.carried, row.period = max(0, row.shifted), fresh.period
     line.rows.sort(key=lambda row: (row.due_on, row.number))
+    _set_off(line.rows)
+    for row in line.rows:
+        row.reopen()
+
+
+def _set_off(rows: list[Row]) -> None:
+    """Let interest that was paid and is not due any more pay that of the rows after it."""
+    over = 0
+    for row in rows:
+        used = min(over, row.interest_due - row.interest_paid)
+        row.interest_due -= used
+        row.carried = min(row.carried, row.interest_due)
+        over -= used
 
 
 def attach(line: Timeline, charge: Charge) -> None:
@@ -97,7 +110,7 @@ def restructure(line: Timeline, agreed: Terms, drawn_minor: int = 0) -> None:
     for row in fresh:
         shift = max(-row.interest_due, carried)
         row.interest_due += shift
-        row.carried = max(0, shift)
+        row.shifted, row.carried = shift, max(0, shift)
         carried -= shift
     line.rows = sorted([*kept, *fresh], key=lambda row: (row.due_on, row.number))
     line.terms, line.plan = terms, plan

@@ -46,7 +46,8 @@ class Row(msgspec.Struct, gc=False):
 
     `penalty_runs`: overdue principal and for how many days, as penalty interest was earned on it.
     `carried`: of the interest, what is earned whatever the date: under an earlier plan, or before
-    the rest was forgiven.
+    the rest was forgiven. `shifted`: of the interest, what it owes for earlier plans, or below zero
+    what was paid under them and not earned.
     """
 
     number: int
@@ -65,6 +66,7 @@ class Row(msgspec.Struct, gc=False):
     paid_in_advance: int = 0
     paid_late: int = 0
     carried: int = 0
+    shifted: int = 0
 
     @property
     def principal_unpaid(self) -> int:

@@ -89,3 +89,35 @@ def test_a_paid_row_of_an_earlier_plan_is_no_instalment_to_come() -> None:
     assert done[0].instalments == 12
     unpaid = [row.due_on for row in desk.account.timeline(desk.on).rows if row.unpaid]
     assert (unpaid[0], unpaid[-1], len(unpaid)) == (date(2026, 2, 5), date(2027, 1, 5), 12)
+
+
+def test_interest_paid_for_days_that_are_paused_pays_the_next() -> None:
+    """120.00 paid ahead, then 26 of 30 days earn nothing: 104.00 of it are for March's interest."""
+    desk = Desk()
+    desk.repay("1120.00")
+    desk.go_to(date(2026, 1, 10))
+
+    desk.ask(cmd.PauseInterest, from_on=desk.on, until_on=date(2026, 2, 5), **APPROVED)
+
+    line = desk.account.timeline(date(2026, 3, 5))
+    assert [row.unpaid for row in line.rows[:3]] == [0, 110_000 - 10_400 + 1_000, 110_000]
+    assert line.payoff == 1_100_000 + 11_000 - 10_400
+
+
+@pytest.mark.parametrize("later", ["a pause", "a further part"])
+def test_interest_of_an_earlier_plan_outlives_the_next_change(later: str) -> None:
+    """60.00 were earned when the rate was halved: a pause of two days takes 2.00, and not those."""
+    desk = Desk(part="6000.00", parts=2) if later == "a further part" else Desk()
+    desk.go_to(date(2026, 1, 20))
+    desk.ask(cmd.RestructureLoan, effective_on=desk.on, rate_annual=Decimal("0.06"), **APPROVED)
+    earned = desk.account.timeline(desk.on).interest_owed
+
+    if later == "a pause":
+        desk.ask(cmd.PauseInterest, from_on=desk.on, until_on=date(2026, 1, 21), **APPROVED)
+    else:
+        desk.ask(cmd.DisburseLoan, value_on=desk.on, amount_minor=600_000, currency="CNY")
+
+    first = desk.account.timeline(desk.on).rows[0]
+    assert desk.account.timeline(desk.on).interest_owed == earned
+    # Fifteen days at the new rate on 12,000.00, of which the pause takes one night.
+    assert first.interest_due == earned + (2_800 if later == "a pause" else 3_000)
