@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -86,6 +87,16 @@ class Writer(Commits):
         self.open[id(work)] = min(ask.command.recorded_at for ask in asks)
         self.queue.put_nowait(work)
         await work.done
+
+    @contextmanager
+    def recording(self, at: datetime) -> Iterator[None]:
+        """Hold an instant open while what will be recorded as of it is on its way to the queue."""
+        way = object()
+        self.open[way] = at
+        try:
+            yield
+        finally:
+            del self.open[way]
 
     def settled_at(self, now: datetime) -> datetime:
         """Return the latest instant at which nothing can be recorded any more."""

@@ -36,13 +36,14 @@ async def post_batch(
         raise BatchSizeInvalid(
             f"{len(request.requests)} items", field="requests", expected=f"1 to {ITEMS_MAX}"
         )
-    read = await asyncio.to_thread(_read, request, now)
-    asks = [item for item in read if isinstance(item, Ask)]
-    if request.atomic and len(asks) < len(read):
-        for ask in asks:
-            ask.outcome = BatchRefused("another item cannot be read")
-    elif asks:
-        await writer.ask_all(asks, atomic=request.atomic)
+    with writer.recording(now):
+        read = await asyncio.to_thread(_read, request, now)
+        asks = [item for item in read if isinstance(item, Ask)]
+        if request.atomic and len(asks) < len(read):
+            for ask in asks:
+                ask.outcome = BatchRefused("another item cannot be read")
+        elif asks:
+            await writer.ask_all(asks, atomic=request.atomic)
     return await asyncio.to_thread(_said, writer, request, read)
 
 

@@ -58,10 +58,11 @@ class LedgerService(LedgerServiceServicer):
 
     async def _post(self, read: Callable[[Any, datetime], Asked], request: Any) -> RequestAnswered:
         command = read(request, self.now())
-        if needs_second_person():
-            change = change_of(command, request)
-            await self.approvals.require(change, command.actor, command.recorded_at)
-        return await self.writer.ask(command, wire.body_sha256(request))
+        with self.writer.recording(command.recorded_at):
+            if needs_second_person():
+                change = change_of(command, request)
+                await self.approvals.require(change, command.actor, command.recorded_at)
+            return await self.writer.ask(command, wire.body_sha256(request))
 
     async def _loan(self, read: Callable[[Any, datetime], Asked], request: Any) -> loan_pb2.Loan:
         if request.validate_only:

@@ -110,6 +110,25 @@ async def ten_thousand(folder: Path) -> tuple[list[pb.BatchPostRepaymentsRespons
         return said, [received(book, f"L-{k}") for k in range(1000)]
 
 
+def test_what_is_still_being_read_is_not_settled(tmp_path: Path) -> None:
+    """A list that is asked for while a batch is read does not show the book as of after it."""
+    arrived = datetime(2026, 1, 5, 9, tzinfo=UTC)
+
+    async def run() -> tuple[datetime, datetime]:
+        async with open_book(tmp_path) as book:
+            await book.go_to(date(2026, 1, 5))
+            await book.lend("L-1")
+            asked = asyncio.create_task(post_batch(book.writer, batch(ITEMS[:1]), arrived))
+            await asyncio.sleep(0)
+            meanwhile = book.writer.settled_at(datetime.now(UTC))
+            await asked
+            return meanwhile, book.writer.settled_at(datetime.now(UTC))
+
+    meanwhile, after = asyncio.run(run())
+
+    assert meanwhile < arrived < after
+
+
 def test_ten_thousand_in_one_call(tmp_path: Path) -> None:
     """All are posted; sent again after a crash, none is posted twice."""
     (first, again), money = asyncio.run(ten_thousand(tmp_path))
