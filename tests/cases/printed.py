@@ -36,6 +36,7 @@ def as_printed(servicer: Servicer, periods: list[Case]) -> Timeline:
         agreed=tuple((minor(p["principal_due"]), minor(p["interest_due"])) for p in owed),
         **PLANNED_AGAIN,
         due_day=0,
+        disbursements_max=1,
     )
     again.ask(cmd.OpenLoan, borrower_ref="b", product="case", terms=terms)
     again.ask(
