@@ -61,7 +61,8 @@ def _book(folder: Path, loans: int, console: Console) -> None:
     table = Table("figure", f"{changes:,} loans", f"{loans:,} loans", "ratio")
     for name, value in large.items():
         if name not in ("loans", "changes"):
-            figures = (f"{small[name]:,.4g}", f"{value:,.4g}", f"{value / small[name]:,.3g}")
+            ratio = f"{value / small[name]:,.3g}" if small[name] else "-"
+            figures = (f"{small[name]:,.4g}", f"{value:,.4g}", ratio)
             table.add_row(name.replace("_", " "), *figures)
     console.print(table)
     _write("book.json", [small, large], console)

@@ -10,7 +10,7 @@ import subprocess
 import sys
 from datetime import UTC, date, datetime
 from pathlib import Path
-from time import perf_counter, process_time
+from time import perf_counter, process_time, thread_time
 from typing import Annotated, Any
 
 import msgspec
@@ -48,6 +48,39 @@ class Progress:
         left = (self.of - done) / rate if rate else 0.0
         line = f"{self.what}: {done:,} of {self.of:,}, {rate:,.0f}/s, {left:,.0f} s left"
         print(line, file=sys.stderr, flush=True)
+
+
+class LogCost:
+    """The seconds of CPU that a log takes for reading loans and for storing events."""
+
+    def __init__(self, log: Any) -> None:
+        self.spent = {"read": 0.0, "store": 0.0}
+        self._time(log.recorder, "select_streams", "read")
+        self._time(log.recorder, "insert_events", "store")
+
+    def _time(self, recorder: Any, name: str, kind: str) -> None:
+        call = getattr(recorder, name)
+
+        def timed(*given: Any, **named: Any) -> Any:
+            started = thread_time()
+            try:
+                return call(*given, **named)
+            finally:
+                self.spent[kind] += thread_time() - started
+
+        setattr(recorder, name, timed)
+
+
+def _files() -> dict[str, int]:
+    """Return what this process read and wrote so far: bytes, and by how many calls."""
+    lines = Path("/proc/self/io").read_text().splitlines()
+    found = {name: int(value) for name, value in (line.split(": ") for line in lines)}
+    return {
+        "read_bytes": found["rchar"],
+        "read_calls": found["syscr"],
+        "written_bytes": found["wchar"],
+        "written_calls": found["syscw"],
+    }
 
 
 def measure_book(folder: Path, loans: int, changes: int) -> dict[str, Any]:
@@ -144,10 +177,14 @@ async def _measure(folder: Path, loans: int, changes: int) -> dict[str, Any]:
         found["load_seconds"] = perf_counter() - started
         await _followed(book)
         found["load_and_follow_seconds"] = perf_counter() - started
-        started, spent = perf_counter(), process_time()
+        log = LogCost(book.writer.log)
+        started, spent, before = perf_counter(), process_time(), _files()
         closed = await book.ageing.advance(DUE_ON, "day-2", datetime.now(UTC))
         found["ageing_seconds"] = perf_counter() - started
         found["ageing_cpu_seconds"] = process_time() - spent
+        await _followed(book)
+        found |= {f"ageing_{name}": _files()[name] - before[name] for name in before}
+        found |= {f"ageing_log_{name}_cpu_seconds": spent for name, spent in log.spent.items()}
         assert closed.loans_changed == changes
         found["posts_per_second"] = await _post(book, loans)
         found["read_seconds"] = _read(book, loans)

@@ -166,24 +166,32 @@ def books(
     return [ageing, posting, memory]
 
 
+def _of_books(largest: int, quick: bool, folder: Path, console: Console) -> list[Curve]:
+    """Return what callers, audits and, unless it is to be quick, whole books cost."""
+    console.log("repayments by callers")
+    counts = (1, 4, 16, 64, 256)
+    curves = [asyncio.run(callers(counts, folder / "callers", 1.0 if quick else 4.0))]
+    logs = (10, 100, 1_000) if quick else (10, 100, 1_000, 10_000)
+    curves.append(replaying(logs, folder / "logs", console.log))
+    sizes = (1_000, 3_000, 10_000, 30_000, 100_000, 300_000, 1_000_000)
+    if not quick:
+        few = [n for n in sizes if n <= largest]
+        curves += books(few, 100, folder / "books", console.log)
+    return curves
+
+
 def main(
     largest: Annotated[int, typer.Option(help="Loans of the largest book.")] = 100_000,
     quick: Annotated[bool, typer.Option(help="Without the books.")] = False,
+    one_loan: Annotated[bool, typer.Option(help="Only what one loan costs: CPU alone.")] = False,
 ) -> None:
     """Write one CSV and one SVG per curve, and print them."""
     console = Console(width=120)
     folder = Path(tempfile.mkdtemp(prefix="duebook-curves-"))
     curves = [repayments(), instalments(), backdating(), reading(), *long_loans()]
     try:
-        console.log("repayments by callers")
-        counts = (1, 4, 16, 64, 256)
-        curves.append(asyncio.run(callers(counts, folder / "callers", 1.0 if quick else 4.0)))
-        logs = (10, 100, 1_000) if quick else (10, 100, 1_000, 10_000)
-        curves.append(replaying(logs, folder / "logs", console.log))
-        sizes = (1_000, 3_000, 10_000, 30_000, 100_000, 300_000, 1_000_000)
-        if not quick:
-            few = [n for n in sizes if n <= largest]
-            curves += books(few, 100, folder / "books", console.log)
+        if not one_loan:
+            curves += _of_books(largest, quick, folder, console)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     FIGURES.mkdir(exist_ok=True)
