@@ -17,11 +17,17 @@ from nats.js.errors import NotFoundError
 from shared.runtime.acks import Ack, Acks, Letter
 from shared.runtime.nats_address import nats_address
 from shared.runtime.nats_client import SecuredClient, WritingClient
+from shared.runtime.stopping import unless
 from shared.runtime.streams import STREAM, configs
 from shared.runtime.telemetry import MESSAGES
 
-RETRY_SECONDS = 0.5
-ACK_SECONDS = 5.0
+RETRY_SECONDS = 0.2
+ACK_SECONDS = 4.5
+"""Longest silence while acknowledgements are owed: less than an election, more than a busy disk."""
+
+PING_SECONDS, PINGS_MAX = 2, 2
+"""A server that hangs breaks no connection: it is left when it has missed three pings."""
+
 WRONG_LAST_SEQUENCE = 10071
 ACKED, FAILED = MESSAGES.labels("out", "acked"), MESSAGES.labels("out", "failed")
 _SUBJECT = re.compile(r"[^\s.*>]+(\.[^\s.*>]+)*")
@@ -106,6 +112,8 @@ class Bus:
                     reconnect_time_wait=0.2,
                     max_reconnect_attempts=-1,
                     connect_timeout=2,
+                    ping_interval=PING_SECONDS,
+                    max_outstanding_pings=PINGS_MAX,
                     error_cb=_quietly,
                 )
                 return cls(client)
@@ -115,14 +123,7 @@ class Bus:
     @classmethod
     async def connect_unless(cls, stop: asyncio.Event, url: str, name: str) -> Bus | None:
         """Connect, or return None when told to stop before NATS answered."""
-        connecting = asyncio.ensure_future(cls.connect(url, name))
-        stopping = asyncio.ensure_future(stop.wait())
-        await asyncio.wait({connecting, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        stopping.cancel()
-        if not connecting.done():
-            connecting.cancel()
-            return None
-        return connecting.result()
+        return await unless(stop, cls.connect(url, name))
 
     @property
     def server_version(self) -> tuple[int, int]:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from time import monotonic
+from uuid import uuid4
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
@@ -39,7 +40,8 @@ class Reader:
     """
     An ordered reader: acknowledges nothing, because its caller stores how far it has come.
 
-    `next` is the stream sequence from which it reads on; a broken consumer is made again there.
+    `next` is the stream sequence from which it reads on; a broken consumer is made again there,
+    and `opened` counts them.
     """
 
     client: Client
@@ -54,6 +56,7 @@ class Reader:
     wanted: int = 0
     pending: int = 0
     heard_at: float = 0.0
+    opened: int = 0
 
     async def batch(self, limit: int, timeout_seconds: float) -> list[Message]:
         """
@@ -65,7 +68,8 @@ class Reader:
         until = monotonic() + timeout_seconds
         found: list[Message] = []
         while not found and (left := until - monotonic()) > 0:
-            if monotonic() - self.heard_at > SILENT_SECONDS_MAX:
+            # What waits in the queue was said while the caller was busy.
+            if self.queue.empty() and monotonic() - self.heard_at > SILENT_SECONDS_MAX:
                 await self.close()
             await self._ask()
             try:
@@ -141,6 +145,7 @@ class Reader:
         timed = self.since is not None and self.next == 1
         start = {"opt_start_time": self.since} if timed else {"opt_start_seq": self.next}
         config = ConsumerConfig(
+            name=f"reader-{uuid4().hex}",
             deliver_policy=(
                 DeliverPolicy.BY_START_TIME if timed else DeliverPolicy.BY_START_SEQUENCE
             ),
@@ -154,6 +159,7 @@ class Reader:
         made = await self.client.jsm().add_consumer(self.stream, config)
         self.consumer, self.delivered, self.wanted = made.name, 0, 0
         self.pending = made.num_pending or 0
+        self.opened += 1
         self.heard_at = monotonic()
         self.queue = asyncio.Queue()
         self.subscription = await self.client.subscribe(self.client.new_inbox(), cb=self.queue.put)
@@ -165,6 +171,8 @@ class Reader:
             return
         try:
             await subscription.unsubscribe()
-            await self.client.jsm().delete_consumer(self.stream, self.consumer)
+            # Nobody waits for it: where the consumer is gone with its server, nobody answers.
+            subject = f"$JS.API.CONSUMER.DELETE.{self.stream}.{self.consumer}"
+            await self.client.publish(subject, reply=self.client.new_inbox())
         except (NatsError, TimeoutError):
             return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -21,6 +21,7 @@ from shared.runtime.bus import Bus
 from shared.runtime.database import create_tables
 from shared.runtime.outbox import Owed, send_page
 from shared.runtime.record_tables import METADATA, OUTBOX, RECORDS, REQUESTS, grow
+from shared.runtime.stopping import unless
 from shared.runtime.telemetry import current_traceparent
 from shared.runtime.vault import METADATA as VAULT_TABLES
 from shared.runtime.vault import Vault
@@ -275,14 +276,12 @@ class Records:
         bus = await Bus.connect_unless(stop, nats_url, name)
         if bus is None:
             return
-        await bus.ensure_streams()
+        await unless(stop, bus.ensure_streams())
         while not stop.is_set():
             self.owed.clear()
             if not await send_page(bus, self.engine, self.turn):
-                try:
+                with suppress(TimeoutError):
                     await asyncio.wait_for(self.owed.wait(), 0.3)
-                except TimeoutError:
-                    continue
         await bus.close()
 
 

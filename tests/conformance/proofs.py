@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from statistics import median
 from typing import Annotated
 
 import typer
@@ -73,16 +74,24 @@ def middle(
 def cluster(
     kills: Annotated[int, typer.Option(help="Leaders killed.")] = KILLS,
     loans: Annotated[int, typer.Option(help="Size of the book.")] = CLUSTER_LOANS,
+    hang: Annotated[bool, typer.Option(help="Let each hang first: no connection breaks.")] = False,
 ) -> None:
     """Kill the leader of three servers under the relay's load."""
     with _folder() as folder:
-        found = asyncio.run(kill_leaders(folder, kills, loans, CONSOLE.log))
-    outages = ", ".join(f"{one:.1f}" for one in found.outages)
+        found = asyncio.run(kill_leaders(folder, kills, loans, CONSOLE.log, hang=hang))
     CONSOLE.print(
         f"{found.kills} leaders killed, {found.events:,} events, loans wrong: {len(found.wrong)};"
-        f" seconds without an event: {outages}"
+        f" seconds until another led: {_spread([one.elected for one in found.outages])};"
+        f" until one was stored: {_spread([one.stored for one in found.outages])};"
+        f" until one was heard: {_spread([one.heard for one in found.outages])}"
     )
     raise typer.Exit(1 if found.wrong else 0)
+
+
+def _spread(seconds: list[float]) -> str:
+    """Return the median of some outages, and each of them."""
+    each = ", ".join(f"{one:.1f}" for one in sorted(seconds))
+    return f"median {median(seconds):.1f} of {each}" if seconds else "none"
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from services.ledger.application.following import Followed, Follower
 from services.ledger.wire_digest import DayTold
 from services.ledger.wire_events import told as told_as
 from shared.runtime.bus import Bus, BusDown
+from shared.runtime.stopping import unless
 from shared.runtime.streams import (
     DELINQUENCY,
     STATE_STREAM,
@@ -87,7 +88,9 @@ class Relay:
         await bus.close()
 
     async def _follow(self, bus: Bus, stop: asyncio.Event) -> None:
-        await bus.ensure_streams(self.safety.replicas)
+        await unless(stop, bus.ensure_streams(self.safety.replicas))
+        if stop.is_set():
+            return
         require_fencing(bus.server_version)
         config = (await bus.info()).config
         require_safe(config, self.safety.monitor_url, production=self.safety.production)
