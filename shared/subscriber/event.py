@@ -16,6 +16,7 @@ from shared.subscriber.chain import Place, Verdict, event_hash, judge
 PREFIX = "DELINQUENCY_EVENT_TYPE_"
 _HASH = re.compile(r"[0-9a-f]{64}")
 _NUMBER = re.compile(r"[1-9][0-9]{0,17}")
+_LOAN = re.compile(r"[!-~]{1,40}")
 
 
 class EventUnreadable(Exception):
@@ -105,6 +106,10 @@ def read_event(message: Message) -> Event:
         raise EventUnreadable("subject, ce-subject and body name different loans")
     if body.sequence != sequence:
         raise EventUnreadable("ce-sequence and body give different numbers")
+    if not _LOAN.fullmatch(loan_id):
+        raise EventUnreadable("the loan's id is empty, too long or unprintable")
+    if _recorded_in(body) is None:
+        raise EventUnreadable("recorded_at is not an instant with its offset")
     return Event(
         id=f"{loan_id}/{sequence}",
         type=_type_of(body, headers.get("ce-type", "")),
@@ -120,9 +125,18 @@ def read_event(message: Message) -> Event:
 def recorded_at(body: bytes) -> datetime | None:
     """Return when the ledger learned of an event, UTC; None where the body does not say it."""
     try:
-        return datetime.fromisoformat(DelinquencyEvent.FromString(body).recorded_at)
-    except (DecodeError, ValueError):
+        return _recorded_in(DelinquencyEvent.FromString(body))
+    except DecodeError:
         return None
+
+
+def _recorded_in(body: DelinquencyEvent) -> datetime | None:
+    """Return when the ledger learned of an event; None where that is no instant."""
+    try:
+        found = datetime.fromisoformat(body.recorded_at)
+    except ValueError:
+        return None
+    return found if found.tzinfo else None
 
 
 def _type_of(body: DelinquencyEvent, said: str) -> str:

@@ -209,6 +209,13 @@ class Inbox:
         values = {"reason": parked.reason, "detail": parked.detail, "redrive": 0}
         await connection.execute(change.values(**values))
 
+    async def waits_for(
+        self, connection: AsyncConnection, number: int, reason: str, detail: str
+    ) -> None:
+        """Give an event that waits another reason."""
+        change = update(PARKED).where(PARKED.c.number == number)
+        await connection.execute(change.values(reason=reason, detail=detail))
+
     async def redriven(self, connection: AsyncConnection, loan_id: str) -> None:
         """Forget that a redrive of a loan was asked for."""
         change = update(PARKED).where(PARKED.c.subscriber == self.subscriber)

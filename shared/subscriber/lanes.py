@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
@@ -20,16 +17,18 @@ from shared.subscriber.chain import Place, Verdict, judge
 from shared.subscriber.checkpoints import Checkpoints
 from shared.subscriber.event import Event, EventUnreadable, Restatement, read_event
 from shared.subscriber.inbox import Inbox, Parked
-
-UNREADABLE, POISON, BEHIND = "UNREADABLE", "POISON", "BEHIND"
-WAITING = (str(Verdict.GAP), BEHIND)
-"""Reasons that end by themselves, once what comes before was told."""
-
-FAULTS = (
-    *(Verdict.GAP, Verdict.FORKED, Verdict.REWRITTEN, UNREADABLE, POISON),
-    *checkpoints.FAULTS,
+from shared.subscriber.parking import (
+    BEHIND,
+    GAP,
+    POISON,
+    UNREADABLE,
+    WAITING,
+    Applied,
+    digest_of,
+    is_known_to_wait,
+    message_of,
+    parked_of,
 )
-DETAIL_MAX = 2_000
 
 
 class OpenUnit(Protocol):
@@ -77,21 +76,6 @@ class HandlerFailed(Exception):
 
 
 @dataclass(slots=True)
-class Applied:
-    """What became of a batch: events by outcome, and loans with a gap."""
-
-    outcomes: Counter[str] = field(default_factory=Counter)
-    gaps: set[str] = field(default_factory=set)
-    faults: list[tuple[str, str]] = field(default_factory=list)
-
-    def count(self, outcome: str, event_id: str) -> None:
-        """Take one event."""
-        self.outcomes[outcome] += 1
-        if outcome in FAULTS:
-            self.faults.append((outcome, event_id))
-
-
-@dataclass(slots=True)
 class Lanes(Generic[Unit]):
     """Applies messages within one transaction; `types` are those that are heard, empty is all."""
 
@@ -123,19 +107,35 @@ class Lanes(Generic[Unit]):
                 await self._park(unit, message, loan_id, UNREADABLE, str(failure), applied)
         loans = sorted({event.loan_id for event in events})
         before = await self.inbox.places(unit.connection, loans)
-        parked = await self.inbox.parked(unit.connection, loans) if loans else []
-        waiting = {row.loan_id for row in parked}
-        failed = {(row.loan_id, row.sequence) for row in parked if row.reason == POISON}
+        aside: dict[str, list[Parked]] = {}
+        for row in await self.inbox.parked(unit.connection, loans) if loans else []:
+            aside.setdefault(row.loan_id, []).append(row)
         after = dict(before)
         for event in events:
-            if (event.loan_id, event.sequence) in failed:
-                applied.count("duplicate", event.id)
-                continue
-            await self._take(unit, event, after, waiting, applied)
-            if event.loan_id in waiting and after.get(event.loan_id) != before.get(event.loan_id):
-                await self._drain(unit, event.loan_id, after, applied, history)
+            rows = aside.setdefault(event.loan_id, [])
+            if not await self._is_poison(unit, event, rows, applied):
+                await self._take(unit, event, after, rows, applied)
+            if rows and after.get(event.loan_id) != before.get(event.loan_id):
+                loan_id = event.loan_id
+                aside[loan_id] = await self._drain(unit, loan_id, after, applied, history)
         await self.inbox.set_places(unit.connection, before, after)
         return applied
+
+    async def _is_poison(
+        self, unit: Unit, event: Event, rows: list[Parked], applied: Applied
+    ) -> bool:
+        """Pass over what the handler failed at; another event of its number is a rewrite."""
+        failed = [row for row in rows if row.reason == POISON and row.sequence == event.sequence]
+        if not failed:
+            return False
+        if digest_of(event.message) in [row.digest for row in failed]:
+            applied.count("duplicate", event.id)
+        else:
+            why = "the handler failed at another event of this number"
+            await self._park(
+                unit, event.message, event.loan_id, str(Verdict.REWRITTEN), why, applied
+            )
+        return True
 
     async def redrive(self, unit: Unit, loan_id: str, history: History = NO_HISTORY) -> Applied:
         """Try the parked events of one loan again, also those that failed."""
@@ -151,25 +151,27 @@ class Lanes(Generic[Unit]):
         unit: Unit,
         event: Event,
         places: dict[str, Place],
-        waiting: set[str],
+        rows: list[Parked],
         applied: Applied,
     ) -> None:
         place = places.get(event.loan_id, Place())
         verdict = judge(place, event.sequence, event.previous_hash, event.message.body)
-        if verdict is Verdict.NEXT:
-            await self._tell(unit, event)
-            places[event.loan_id] = Place(event.sequence, event.hash)
-            applied.count("told", event.id)
-        elif verdict is Verdict.DUPLICATE:
-            applied.count("duplicate", event.id)
-        elif verdict is Verdict.GAP and event.loan_id in waiting:
-            await self._park(unit, event.message, event.loan_id, BEHIND, "", applied)
-        else:
-            if verdict is Verdict.GAP:
+        reason, detail = str(verdict), _known(place)
+        match verdict:
+            case Verdict.NEXT:
+                await self._tell(unit, event)
+                places[event.loan_id] = Place(event.sequence, event.hash)
+                applied.count("told", event.id)
+                return
+            case Verdict.DUPLICATE:
+                applied.count("duplicate", event.id)
+                return
+            case Verdict.GAP if is_known_to_wait(place, rows):
+                reason, detail = BEHIND, ""
+            case Verdict.GAP:
                 applied.gaps.add(event.loan_id)
-            waiting.add(event.loan_id)
-            detail = f"known up to {place.sequence} with hash {place.hash}"
-            await self._park(unit, event.message, event.loan_id, str(verdict), detail, applied)
+        parked = await self._park(unit, event.message, event.loan_id, reason, detail, applied)
+        rows += [parked] if parked else []
 
     async def _tell(self, unit: Unit, event: Event) -> None:
         if self.types and event.type not in self.types:
@@ -192,8 +194,15 @@ class Lanes(Generic[Unit]):
         places: dict[str, Place],
         applied: Applied,
         history: History,
-    ) -> None:
-        """Tell what waited for what was just told, in order, for as long as it follows."""
+    ) -> list[Parked]:
+        """
+        Tell what waited for what was just told, in order, for as long as it follows.
+
+        What turns out to be of another history says so from then on, and so does a second hole.
+
+        Returns:
+            What still waits.
+        """
         done = []
         for row in await self.inbox.parked(unit.connection, [loan_id]):
             if row.reason not in WAITING and not row.redrive:
@@ -210,8 +219,31 @@ class Lanes(Generic[Unit]):
                 applied.count("told", event.id)
             if verdict in (Verdict.NEXT, Verdict.DUPLICATE):
                 done.append(row.number)
+            elif verdict is not Verdict.GAP:
+                await self._now(unit, row, str(verdict), place, applied)
         await self.inbox.unpark(unit.connection, done)
         await self.inbox.redriven(unit.connection, loan_id)
+        return await self._still(unit, loan_id, places.get(loan_id, Place()), applied)
+
+    async def _still(
+        self, unit: Unit, loan_id: str, place: Place, applied: Applied
+    ) -> list[Parked]:
+        """Return what still waits; the first behind another hole says that it is one."""
+        rows = await self.inbox.parked(unit.connection, [loan_id])
+        behind = [row for row in rows if row.reason == BEHIND]
+        if not behind or is_known_to_wait(place, rows):
+            return rows
+        applied.gaps.add(loan_id)
+        await self._now(unit, behind[0], GAP, place, applied)
+        return await self.inbox.parked(unit.connection, [loan_id])
+
+    async def _now(
+        self, unit: Unit, row: Parked, reason: str, place: Place, applied: Applied
+    ) -> None:
+        """Let a parked event wait for another reason."""
+        if row.reason != reason:
+            await self.inbox.waits_for(unit.connection, row.number, reason, _known(place))
+            applied.count(reason, f"{row.loan_id}/{row.sequence}")
 
     async def _park(
         self,
@@ -221,10 +253,11 @@ class Lanes(Generic[Unit]):
         reason: str,
         detail: str,
         applied: Applied,
-    ) -> None:
+    ) -> Parked | None:
         row = parked_of(message, loan_id, reason, detail)
         fresh = await self.inbox.park(unit.connection, row)
-        applied.count(reason if fresh else "duplicate", f"{loan_id}/{row.sequence}")
+        applied.count(reason if fresh else "duplicate", f"{row.loan_id}/{row.sequence}")
+        return row if fresh else None
 
     async def _hold(self, unit: Unit, message: Message, applied: Applied) -> None:
         """Hold a checkpoint against those before it; the first of each fault is kept."""
@@ -245,7 +278,7 @@ class Lanes(Generic[Unit]):
     async def park_failed(self, unit: Unit, failure: HandlerFailed) -> Applied:
         """Put the event that the handler cannot take aside; its lane waits behind it."""
         applied, event = Applied(), failure.event
-        detail = f"{type(failure.cause).__name__}: {failure.cause}"[:DETAIL_MAX]
+        detail = f"{type(failure.cause).__name__}: {failure.cause}"
         row = parked_of(event.message, event.loan_id, POISON, detail)
         if not await self.inbox.park(unit.connection, row):
             await self.inbox.mark_failed(unit.connection, row)
@@ -253,24 +286,5 @@ class Lanes(Generic[Unit]):
         return applied
 
 
-def parked_of(message: Message, loan_id: str, reason: str, detail: str) -> Parked:
-    """Return a message as it is parked."""
-    number = message.headers.get("ce-sequence", "")
-    return Parked(
-        loan_id=loan_id[:40],
-        sequence=int(number) if number.isascii() and number.isdigit() and len(number) < 19 else 0,
-        digest=hashlib.sha256(message.body).hexdigest(),
-        reason=reason,
-        detail=detail,
-        subject=message.subject[:200],
-        headers=json.dumps(dict(message.headers)).encode(),
-        body=message.body,
-        stream_sequence=message.sequence,
-        stored_at=message.stored_at,
-    )
-
-
-def message_of(row: Parked) -> Message:
-    """Return a parked message as it came."""
-    headers = json.loads(row.headers)
-    return Message(row.subject, row.body, headers, row.stream_sequence, row.stored_at)
+def _known(place: Place) -> str:
+    return f"known up to {place.sequence} with hash {place.hash}"

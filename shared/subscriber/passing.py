@@ -8,11 +8,12 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, Operation
 from shared.kernel.errors import LendingError
 from shared.runtime.bus import BusDown
 from shared.subscriber.inbox import PlaceMoved
+from shared.subscriber.marks import StreamReplaced
 from shared.subscriber.snapshot import StatesMissing
 
 AWAY = (BusDown, NatsError, OSError, TimeoutError, OperationalError, InterfaceError)
-FASTER = (StatesMissing, PlaceMoved, IntegrityError)
-"""Another process of the same subscriber was faster, or somebody emptied the states."""
+FASTER = (StatesMissing, StreamReplaced, PlaceMoved, IntegrityError)
+"""Another process of the same subscriber was faster, or somebody emptied or replaced a stream."""
 
 PASSING_STATES = ("08", "40", "53", "55P03", "57", "58")
 """

@@ -51,7 +51,8 @@ async def past(
     """
     Yield a part of the past up to where the stream ends now, in batches, marked as `replay`.
 
-    Each loan's events come in order and once; the first one seen of a loan is taken as it is.
+    Each loan's events come in order and once. The whole past begins with each loan's first event;
+    of a part, the first one seen of a loan is taken as it is.
 
     Raises:
         HistoryBroken: an event is missing, another one, or unreadable.
@@ -63,6 +64,7 @@ async def past(
         since=wanted.since if wanted.start == 1 else None,
     )
     places: dict[str, Place] = {}
+    whole = wanted.start == 1 and wanted.since is None
     try:
         left = await reader.left()
         while left > 0:
@@ -70,7 +72,7 @@ async def past(
             if not messages:
                 raise TimeoutError("the events stopped coming before the last one")
             left -= len(messages)
-            events = [_checked(places, message) for message in messages]
+            events = [_checked(places, message, whole=whole) for message in messages]
             found = [event for event in events if event is not None and wanted.holds(event)]
             if found:
                 yield [replace(event, replay=True) for event in found]
@@ -78,12 +80,14 @@ async def past(
         await reader.close()
 
 
-def _checked(places: dict[str, Place], message: Message) -> Event | None:
+def _checked(places: dict[str, Place], message: Message, *, whole: bool) -> Event | None:
     """Return the next event of its loan; None for one that is known."""
     try:
         event = read_event(message)
     except EventUnreadable as failure:
         raise HistoryBroken(str(failure)) from None
+    if whole:
+        places.setdefault(event.loan_id, Place())
     verdict = judged(places, event)
     if verdict is Verdict.DUPLICATE:
         return None

@@ -6,7 +6,8 @@ import structlog
 from prometheus_client import Counter, Gauge
 
 from shared.subscriber.lag import Lag
-from shared.subscriber.lanes import Applied, HandlerFailed
+from shared.subscriber.lanes import HandlerFailed
+from shared.subscriber.parking import Applied
 
 EVENTS = Counter("duebook_subscriber_events_total", "Events by outcome.", ["subscriber", "outcome"])
 LAG = Gauge("duebook_subscriber_lag_events", "Events not yet read.", ["subscriber"])

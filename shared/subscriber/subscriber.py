@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
@@ -12,24 +11,30 @@ from time import monotonic
 from typing import Generic
 
 import structlog
-from nats.errors import Error as NatsError
 
 from shared.kernel.calendars import WEEKENDS, Calendar
-from shared.runtime.bus import Bus, BusDown
-from shared.runtime.reading import Message, Reader
+from shared.runtime.bus import Bus
+from shared.runtime.reading import Reader
+from shared.runtime.stopping import unless
 from shared.runtime.streams import CHECKPOINT, DELINQUENCY, STREAM
 from shared.subscriber.checkpoints import Checkpoints, forget_stream
 from shared.subscriber.event import recorded_at
 from shared.subscriber.inbox import Inbox, Read
 from shared.subscriber.lag import Lag, lag_of, recorded_in
-from shared.subscriber.lanes import Applied, HandlerFailed, Hear, History, Lanes, OnRestated, Unit
+from shared.subscriber.lanes import HandlerFailed, Hear, History, Lanes, OnRestated, Unit
+from shared.subscriber.marks import StreamReplaced, mark_at
 from shared.subscriber.passing import begins_again, is_passing
 from shared.subscriber.reporting import PARKED_LOANS, report, report_lag, report_waiting
 from shared.subscriber.snapshot import OnSnapshot, join
+from shared.subscriber.trying import (
+    RETRY_SECONDS,
+    RETRY_SECONDS_MAX,
+    Trying,
+    pause_for,
+    up_to,
+)
 
 BATCH, BATCH_SECONDS = 100, 1.0
-ATTEMPTS_MAX = 3
-RETRY_SECONDS, RETRY_SECONDS_MAX = 0.2, 5.0
 REDRIVE_SECONDS, HEAL_SECONDS = 2.0, 10.0
 
 
@@ -67,6 +72,7 @@ class Subscriber(Generic[Unit]):
     subject: str = DELINQUENCY
     read: Read = field(default_factory=Read)
     told_before: datetime | None = None
+    opened: int = 0
     healed_at: dict[str, float] = field(default_factory=dict)
     looked_at: float = 0.0
     pending: int = 0
@@ -76,6 +82,11 @@ class Subscriber(Generic[Unit]):
     def lanes(self) -> Lanes[Unit]:
         """What applies messages."""
         return Lanes(Inbox(self.name), self.hear, self.on_restated, self.types, self.checkpoints)
+
+    @property
+    def trying(self) -> Trying[Unit]:
+        """What applies them again until they are."""
+        return Trying(self.name, self.work, self.lanes, self.history)
 
     @property
     def history(self) -> History:
@@ -103,8 +114,9 @@ class Subscriber(Generic[Unit]):
         while not stop.is_set():
             reader: Reader | None = None
             try:
-                await self._begin()
+                await unless(stop, self._begin())
                 reader = self._reader(self.subjects, self.read.sequence + 1)
+                self.opened = 0
                 while not stop.is_set():
                     await self._step(reader, stop)
                     pause = RETRY_SECONDS
@@ -113,7 +125,7 @@ class Subscriber(Generic[Unit]):
                     raise
                 log = structlog.get_logger()
                 log.warning("stream lost", subscriber=self.name, failure=repr(failure))
-                await _pause(stop, pause)
+                await pause_for(stop, pause)
                 pause = min(2 * pause, RETRY_SECONDS_MAX)
             finally:
                 if reader is not None:
@@ -131,7 +143,7 @@ class Subscriber(Generic[Unit]):
             self.told_before = await inbox.told_before(unit.connection)
         if read is None:
             read = await self._first_time(inbox)
-        elif read.sequence and read.mark != await self._mark_at(read.sequence):
+        elif read.sequence and read.mark != await mark_at(self.bus, self.stream, read.sequence):
             structlog.get_logger().warning("the stream was replaced", subscriber=self.name)
             read = Read()
             async with self.work() as unit:
@@ -149,23 +161,25 @@ class Subscriber(Generic[Unit]):
             if self.on_snapshot is not None:
                 places = await join(self.bus, self.on_snapshot, unit)
                 await inbox.seed(unit.connection, places)
-                read = read._replace(sequence=last, mark=await self._mark_at(last))
+                read = read._replace(sequence=last, mark=await mark_at(self.bus, self.stream, last))
             await inbox.set_read(unit.connection, read)
         return read
 
-    async def _mark_at(self, sequence: int) -> str:
-        found = await self.bus.message_at(self.stream, sequence) if sequence else None
-        return mark_of(*found) if found else ""
-
     async def _step(self, reader: Reader, stop: asyncio.Event) -> None:
-        messages = await reader.batch(BATCH, BATCH_SECONDS)
+        messages = await unless(stop, reader.batch(BATCH, BATCH_SECONDS))
+        if messages is None:
+            return
+        if reader.opened != self.opened:
+            # Its consumer was made again: perhaps in another stream.
+            place, self.opened = self.read, reader.opened
+            if place.mark != await mark_at(self.bus, self.stream, place.sequence):
+                raise StreamReplaced("something else stands where it was read")
         if messages:
             last = messages[-1]
-            read = self._up_to(last)
-            applied = await self._apply(messages, read, stop)
+            applied = await self.trying.apply(messages, self.read, stop)
             if applied is None:
                 return
-            self.read = read
+            self.read = up_to(self.read, last)
             await self._heal(applied.gaps, stop)
             self.pending = last.pending
             self.read_at = recorded_in(last.headers, last.body) or self.read_at
@@ -177,77 +191,6 @@ class Subscriber(Generic[Unit]):
             self.looked_at = monotonic()
             await self._redrive(stop)
 
-    def _up_to(self, message: Message) -> Read:
-        mark = mark_of(message.subject, message.body)
-        return self.read._replace(sequence=message.sequence, mark=mark)
-
-    async def _once(self, messages: list[Message], read: Read | None) -> Applied:
-        """Apply messages, and note how far the stream is read then, in one transaction."""
-        async with self.work() as unit:
-            applied = await self.lanes.apply(unit, messages, self.history)
-            if read is not None:
-                await Inbox(self.name).set_read(unit.connection, read)
-        report(self.name, applied)
-        return applied
-
-    async def _apply(
-        self, messages: list[Message], read: Read | None, stop: asyncio.Event
-    ) -> Applied | None:
-        """Apply a batch in one transaction; one by one when the handler fails. None: stopped."""
-        pause = RETRY_SECONDS
-        while not stop.is_set():
-            try:
-                return await self._once(messages, read)
-            except HandlerFailed as failure:
-                if not is_passing(failure.cause):
-                    return await self._one_by_one(messages, read, stop)
-                report_waiting(self.name, failure)
-            except (BusDown, NatsError, OSError):
-                raise
-            except Exception as failure:
-                report_waiting(self.name, failure)
-            await _pause(stop, pause)
-            pause = min(2 * pause, RETRY_SECONDS_MAX)
-        return None
-
-    async def _one_by_one(
-        self, messages: list[Message], read: Read | None, stop: asyncio.Event
-    ) -> Applied | None:
-        total = Applied()
-        for message in messages:
-            known = self._up_to(message) if read is not None else None
-            applied = await self._alone(message, known, stop)
-            if applied is None:
-                return None
-            if known is not None:
-                self.read = known
-            total.outcomes.update(applied.outcomes)
-            total.gaps |= applied.gaps
-        return total
-
-    async def _alone(
-        self, message: Message, read: Read | None, stop: asyncio.Event
-    ) -> Applied | None:
-        """Apply one message; park the event at which the handler failed too often."""
-        failures: dict[str, int] = {}
-        while not stop.is_set():
-            try:
-                return await self._once([message], read)
-            except HandlerFailed as failure:
-                report_waiting(self.name, failure)
-                name = failure.event.id
-                if not is_passing(failure.cause):
-                    failures[name] = failures.get(name, 0) + 1
-                if failures.get(name, 0) >= ATTEMPTS_MAX:
-                    await self._park(failure)
-            await _pause(stop, RETRY_SECONDS)
-        return None
-
-    async def _park(self, failure: HandlerFailed) -> None:
-        async with self.work() as unit:
-            applied = await self.lanes.park_failed(unit, failure)
-        report(self.name, applied)
-
     async def _heal(self, loans: set[str], stop: asyncio.Event) -> None:
         """Read the whole life of a loan with a gap again: what is missing may be there by now."""
         for loan_id in sorted(loans):
@@ -257,7 +200,7 @@ class Subscriber(Generic[Unit]):
             reader = self._reader([f"{self.subject}.*.{loan_id}"], 1)
             try:
                 while messages := await reader.batch(BATCH, BATCH_SECONDS):
-                    await self._apply(messages, None, stop)
+                    await self.trying.apply(messages, None, stop)
                     if not messages[-1].pending:
                         break
             finally:
@@ -280,17 +223,11 @@ class Subscriber(Generic[Unit]):
                 if is_passing(failure.cause):
                     report_waiting(self.name, failure)
                 else:
-                    await self._park(failure)
+                    await self.trying.park(failure)
+            except Exception as failure:
+                if is_passing(failure):
+                    raise
+                report_waiting(self.name, failure)
+                async with self.work() as unit:
+                    await inbox.redriven(unit.connection, loan_id)
         await self._heal(gaps, stop)
-
-
-def mark_of(subject: str, body: bytes) -> str:
-    """Return what tells a message at a place from any other."""
-    return hashlib.sha256(subject.encode() + b"\n" + body).hexdigest()
-
-
-async def _pause(stop: asyncio.Event, seconds: float) -> None:
-    try:
-        await asyncio.wait_for(stop.wait(), seconds)
-    except TimeoutError:
-        return

@@ -15,7 +15,8 @@ from shared.runtime.records import Records, Work
 from shared.subscriber.chain import GENESIS, Place, Verdict, event_hash, judge
 from shared.subscriber.event import Event, Restatement
 from shared.subscriber.inbox import Inbox, create_inbox
-from shared.subscriber.lanes import Applied, HandlerFailed, History, Lanes
+from shared.subscriber.lanes import History, Lanes
+from shared.subscriber.parking import Applied
 from tests.conformance.messages import Sent, chained, event, sent
 
 LOAN = chained(event("L-1", "GRACE_ENTERED", f"2026-02-0{day}") for day in range(1, 6))
@@ -90,6 +91,32 @@ STORIES = [
         [("2", "FORKED")],
     ),
 ]
+FORGED_C = sent(event("L-1", "CURED", sequence=3), "f" * 64)
+CHANGED_C = C._replace(headers={**C.headers, "ce-previoushash": "f" * 64})
+UNREADABLE_C = C._replace(headers={**C.headers, "ce-type": "lending.ledger.v1.CURED"})
+STORIES += [
+    # what waited turns out to be of another history
+    ("forged, and early", [A, FORGED_C, B], ["1", "2"], [("3", "FORKED")]),
+    (
+        "forged, early, then the real",
+        [A, FORGED_C, B, C, D],
+        ["1", "2", "3", "4"],
+        [("3", "FORKED")],
+    ),
+    # the body is right, and what it is said to follow is not
+    ("other headers, early", [A, CHANGED_C, C, B], ["1", "2", "3"], [("3", "FORKED")]),
+    ("unreadable, then readable", [A, UNREADABLE_C, C, B], ["1", "2", "3"], [("3", "UNREADABLE")]),
+    # a hole behind a hole is looked for when the first is filled
+    ("two holes", [A, C, E, B], ["1", "2", "3"], [("5", "GAP")]),
+    ("two holes, filled", [A, C, E, B, D], ["1", "2", "3", "4", "5"], []),
+    # evidence of an old fault is no reason to wait quietly
+    (
+        "a gap behind evidence",
+        [A, B, tampered(B), D],
+        ["1", "2"],
+        [("2", "REWRITTEN"), ("4", "GAP")],
+    ),
+]
 
 
 @pytest.mark.parametrize("story", STORIES, ids=[name for name, *_ in STORIES])
@@ -122,28 +149,6 @@ async def test_loans_do_not_wait_for_each_other(desk: Desk) -> None:
     assert desk.heard == ["L-1/1", "L-2/1", "L-2/2"]
 
 
-async def test_a_failure_takes_the_whole_transaction_back(desk: Desk) -> None:
-    """Nothing of it counts as heard; parked, the loan waits until it is driven again."""
-    desk.refuses = {"L-1/2"}
-    with pytest.raises(HandlerFailed) as failure:
-        await desk.take(A, B)
-    desk.heard.clear()
-    await desk.take(A)
-    async with desk.records.work() as unit:
-        await desk.lanes.park_failed(unit, failure.value)
-    await desk.take(B, C)
-    waited = await desk.waiting()
-    desk.refuses.clear()
-    async with desk.records.work() as unit:
-        assert await Inbox("desk").redrive(unit.connection, "L-1") == 2
-    async with desk.records.work() as unit:
-        await desk.lanes.redrive(unit, "L-1")
-
-    assert waited == [("L-1/2", "POISON"), ("L-1/3", "BEHIND")]
-    assert desk.heard == ["L-1/1", "L-1/2", "L-1/3"]
-    assert await desk.waiting() == []
-
-
 async def test_history_that_waited_is_still_history(desk: Desk) -> None:
     """What comes out of waiting says whether it is older than the subscriber."""
     old, late, new = received(A, 1), received(B, 2), received(C, 3)
@@ -162,22 +167,47 @@ async def test_history_that_waited_is_still_history(desk: Desk) -> None:
 
 
 UNREADABLE = [
-    # what is wrong                             | header                 | value
-    ("no hash", "ce-previoushash", ""),
-    ("a number that is none", "ce-sequence", "two"),
-    ("a number that the body does not give", "ce-sequence", "2"),
-    ("another loan", "ce-subject", "L-2"),
-    ("another type", "ce-type", "lending.ledger.v1.CURED"),
+    # what is wrong                       | header           | value | why the next one waits
+    ("no hash", "ce-previoushash", "", "BEHIND"),
+    ("a number that is none", "ce-sequence", "two", "GAP"),
+    ("a number that the body does not give", "ce-sequence", "2", "GAP"),
+    ("another loan", "ce-subject", "L-2", "BEHIND"),
+    ("another type", "ce-type", "lending.ledger.v1.CURED", "BEHIND"),
 ]
+INSTANTS = ["", "yesterday", "2026-02-01T09:00:00"]
 
 
-@pytest.mark.parametrize(("what", "header", "value"), UNREADABLE)
-async def test_what_contradicts_itself_waits(desk: Desk, what: str, header: str, value: str):
+@pytest.mark.parametrize("instant", INSTANTS)
+async def test_an_event_recorded_at_no_instant_waits(desk: Desk, instant: str) -> None:
+    """Nobody can say whether it is history; the other loans go on."""
+    one = event("L-1", "CURED", sequence=1)
+    one.recorded_at = instant
+    async with desk.records.work() as unit:
+        messages = [received(sent(one, GENESIS)), received(OTHER[0])]
+        await desk.lanes.apply(unit, messages, History(0, datetime.now(UTC)))
+
+    assert desk.heard == ["L-2/1"]
+    assert await desk.waiting() == [("L-1/1", "UNREADABLE")]
+
+
+async def test_a_loan_whose_name_is_too_long_waits(desk: Desk) -> None:
+    """No table has room for it; it ends neither the subscriber nor another loan."""
+    long = chained([event("L" * 41, "CURED")])[0]
+    await desk.take(long, OTHER[0])
+
+    assert desk.heard == ["L-2/1"]
+    assert await desk.waiting() == [("L" * 40 + "/1", "UNREADABLE")]
+
+
+@pytest.mark.parametrize(("what", "header", "value", "behind"), UNREADABLE)
+async def test_what_contradicts_itself_waits(
+    desk: Desk, what: str, header: str, value: str, behind: str
+) -> None:
     """A message that cannot be read is put aside with the reason; nothing behind it is heard."""
     await desk.take(A._replace(headers={**A.headers, header: value}), B)
 
     assert desk.heard == []
-    assert [reason for _, reason in await desk.waiting()] == ["UNREADABLE", "BEHIND"], what
+    assert [reason for _, reason in await desk.waiting()] == ["UNREADABLE", behind], what
 
 
 async def test_a_type_and_a_field_of_a_newer_version_are_heard(desk: Desk) -> None:
