@@ -16,6 +16,7 @@ from lending.collections.v1.collections_service_pb2_grpc import (
 from lending.collections.v1.contact_service_pb2_grpc import add_ContactServiceServicer_to_server
 from lending.collections.v1.recovery_service_pb2_grpc import add_RecoveryServiceServicer_to_server
 from lending.collections.v1.work_service_pb2_grpc import add_WorkServiceServicer_to_server
+from lending.ledger.v1.audit_service_pb2_grpc import LedgerAuditServiceStub
 from lending.ledger.v1.ledger_service_pb2_grpc import LedgerServiceStub
 from lending.risk.v1.affordability_service_pb2_grpc import AffordabilityServiceStub
 
@@ -57,7 +58,7 @@ from shared.runtime.grpc_server import ByName, serve
 from shared.runtime.records import Records, Work
 from shared.runtime.telemetry import configure_logging, configure_tracing
 from shared.runtime.vault import VaultKeyMissing, open_vault
-from shared.subscriber.checkpoints import Checkpoints
+from shared.subscriber.checkpoints import Checkpoints, LedgerProofs
 from shared.subscriber.event import Event
 from shared.subscriber.inbox import create_inbox
 from shared.subscriber.subscriber import Subscriber
@@ -171,7 +172,9 @@ def register(house: House, server: ByName) -> list[str]:
     ]
 
 
-def subscriber(settings: CollectionsSettings, house: House, bus: Bus) -> Subscriber[Work]:
+def subscriber(
+    settings: CollectionsSettings, house: House, bus: Bus, checkpoints: Checkpoints | None = None
+) -> Subscriber[Work]:
     """Return what follows the stream; in real life a new one takes history in without a word."""
 
     async def hear(event: Event, work: Work) -> None:
@@ -184,7 +187,7 @@ def subscriber(settings: CollectionsSettings, house: House, bus: Bus) -> Subscri
         *(bus, "collections", house.desk.records.work, hear),
         types=HEARD,
         mute_history=muted,
-        checkpoints=Checkpoints.of(settings.ledger_verifier_keys),
+        checkpoints=checkpoints,
     )
 
 
@@ -198,6 +201,8 @@ async def serve_collections(settings: CollectionsSettings) -> None:
     channel = open_channel(settings.ledger_target, settings.deadline_seconds, settings.tls())
     risk = open_channel(settings.risk_target, settings.deadline_seconds, settings.tls())
     house = build(settings, records, LedgerServiceStub(channel), AffordabilityServiceStub(risk))
+    proofs = LedgerProofs(LedgerAuditServiceStub(channel))
+    checkpoints = Checkpoints.of(settings.ledger_verifier_keys, proofs)
 
     async def relay(stop: asyncio.Event) -> None:
         await records.relay(settings.nats_url, "collections-relay", stop)
@@ -205,7 +210,7 @@ async def serve_collections(settings: CollectionsSettings) -> None:
     async def hear(stop: asyncio.Event) -> None:
         bus = await Bus.connect_unless(stop, settings.nats_url, "collections")
         if bus is not None:
-            await subscriber(settings, house, bus).run(stop)
+            await subscriber(settings, house, bus, checkpoints).run(stop)
             await bus.close()
 
     work = [relay, hear, house.desk.sending.run, house.watching.watch]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 import msgspec
+from lending.ledger.v1.audit_service_pb2_grpc import LedgerAuditServiceStub
 from lending.risk.v1 import affordability_service_pb2 as affordability_pb
 from lending.risk.v1 import risk_service_pb2 as pb
 from lending.risk.v1.affordability_service_pb2_grpc import (
@@ -38,10 +40,11 @@ from services.risk.entrypoints.affordability_service import AffordabilityService
 from services.risk.entrypoints.grpc_service import RiskService
 from shared.runtime.bus import Bus
 from shared.runtime.database import open_database
+from shared.runtime.grpc_client import open_channel
 from shared.runtime.grpc_server import ByName, serve
 from shared.runtime.records import Records, Work
 from shared.runtime.telemetry import configure_logging, configure_tracing
-from shared.subscriber.checkpoints import Checkpoints
+from shared.subscriber.checkpoints import Checkpoints, LedgerProofs
 from shared.subscriber.event import Event
 from shared.subscriber.inbox import create_inbox
 from shared.subscriber.subscriber import Subscriber
@@ -75,7 +78,7 @@ async def _open_book(database_url: str) -> Exposures:
     return book
 
 
-def _subscriber(bus: Bus, watch: Watch, keys: str = "") -> Subscriber[Work]:
+def _subscriber(bus: Bus, watch: Watch, checkpoints: Checkpoints | None) -> Subscriber[Work]:
     """Return what follows the delinquency stream for early warnings."""
 
     async def hear(event: Event, work: Work) -> None:
@@ -84,8 +87,17 @@ def _subscriber(bus: Bus, watch: Watch, keys: str = "") -> Subscriber[Work]:
     return Subscriber(
         *(bus, "risk", watch.book.work, hear, watch.restate),
         types=HEARD,
-        checkpoints=Checkpoints.of(keys),
+        checkpoints=checkpoints,
     )
+
+
+@asynccontextmanager
+async def _checkpoints(settings: RiskSettings) -> AsyncIterator[Checkpoints | None]:
+    """Hold the ledger's checkpoints against each other; it is asked for proofs that are missing."""
+    channel = open_channel(settings.ledger_target, settings.deadline_seconds, settings.tls())
+    proofs = LedgerProofs(LedgerAuditServiceStub(channel))
+    yield Checkpoints.of(settings.ledger_verifier_keys, proofs)
+    await channel.close()
 
 
 async def serve_risk(settings: RiskSettings) -> None:
@@ -118,7 +130,8 @@ async def serve_risk(settings: RiskSettings) -> None:
     async def hear(stop: asyncio.Event) -> None:
         bus = await Bus.connect_unless(stop, settings.nats_url, "risk")
         if bus is not None:
-            await _subscriber(bus, watch, settings.ledger_verifier_keys).run(stop)
+            async with _checkpoints(settings) as checkpoints:
+                await _subscriber(bus, watch, checkpoints).run(stop)
             await bus.close()
 
     async def follow(stop: asyncio.Event) -> None:

@@ -1,4 +1,4 @@
-"""The stream for people: `python -m shared.subscriber tail`, `states`, `parked`, `redrive`."""
+"""The stream for people: `python -m shared.subscriber tail`, `states`, `check`, `parked`, …"""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from google.protobuf.json_format import MessageToDict
 
 from shared.runtime.bus import Bus
 from shared.runtime.database import open_database
+from shared.subscriber import checkpoints
 from shared.subscriber.inbox import Inbox, Parked
 from shared.subscriber.snapshot import behind, states
 from shared.subscriber.tail import HEADING, PASSING, Wanted, tail
@@ -148,6 +149,60 @@ def redrive(
         return asked
 
     typer.echo(f"{asyncio.run(ask())} events will be tried again")
+
+
+@app.command("checkpoints")
+def show_checkpoints(database_url: DatabaseUrl, subscriber: Name) -> None:
+    """
+    List the checkpoints that a subscriber holds others against: size, root, place in the stream.
+
+    Then the faults that wait; exit 1 if any does.
+    """
+
+    async def read() -> tuple[list[checkpoints.Kept], list[Parked]]:
+        engine = open_database(database_url)
+        async with engine.connect() as connection:
+            kept = await checkpoints.kept(connection, subscriber)
+            faults = await Inbox(subscriber).parked(connection, [checkpoints.LANE])
+        await engine.dispose()
+        return kept, faults
+
+    kept, faults = asyncio.run(read())
+    for one in kept:
+        typer.echo(f"{one.size}\t{one.root.hex()}\t{one.stream_sequence or 'an earlier stream'}")
+    for row in faults:
+        typer.echo(f"{row.loan_id}/{row.sequence}\t{row.reason}\t{row.detail}")
+    raise typer.Exit(1 if faults else 0)
+
+
+@app.command("forget")
+def forget_checkpoints(
+    database_url: DatabaseUrl,
+    subscriber: Name,
+    size: Annotated[int, typer.Option(help="Only the checkpoint of this size; 0 for all.")] = 0,
+    faults: Annotated[bool, typer.Option(help="Forget the faults that wait, too.")] = False,
+) -> None:
+    """
+    Forget what a subscriber holds checkpoints against; while it runs, too.
+
+    Do it when you know why a checkpoint does not hold, such as a ledger restored from a backup.
+    Where none is left the next one is taken as it is.
+    """
+
+    async def drop() -> tuple[int, int]:
+        engine, inbox, dropped = open_database(database_url), Inbox(subscriber), 0
+        async with engine.begin() as connection:
+            if faults:
+                waiting = await inbox.parked(connection, [checkpoints.LANE])
+                waiting = [row for row in waiting if size in (0, row.sequence)]
+                await inbox.unpark(connection, [row.number for row in waiting])
+                dropped = len(waiting)
+            gone = await checkpoints.forget(connection, subscriber, size)
+        await engine.dispose()
+        return gone, dropped
+
+    gone, dropped = asyncio.run(drop())
+    typer.echo(f"{gone} checkpoints and {dropped} faults forgotten")
 
 
 if __name__ == "__main__":

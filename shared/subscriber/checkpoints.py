@@ -6,8 +6,10 @@ import base64
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from time import monotonic
 from typing import NamedTuple, TypeAlias
 
+import structlog
 from lending.ledger.v1.audit_service_pb2 import ProveConsistencyRequest
 from lending.ledger.v1.audit_service_pb2_grpc import LedgerAuditServiceStub
 from sqlalchemy import delete, insert, select, update
@@ -23,7 +25,8 @@ from shared.subscriber.inbox_tables import CHECKPOINTS
 LANE = "checkpoint"
 """Under this name, in place of a loan's, faults of checkpoints wait with their evidence."""
 
-KEPT_MAX, SIZE_MAX, PROVE_SECONDS = 1_000, 1 << 62, 5.0
+KEPT_MAX, SIZE_MAX = 1_000, 1 << 62
+PROVE_SECONDS, QUIET_SECONDS = 2.0, 30.0
 Prove: TypeAlias = Callable[[int, int], Awaitable[Sequence[bytes] | None]]
 """Asks for the proof that the log of the second size begins with that of the first."""
 
@@ -91,11 +94,11 @@ class Checkpoints:
             said = self._read(message.body.decode())
         except (CheckpointInvalid, UnicodeDecodeError) as failure:
             return Judged(CheckpointVerdict.UNSIGNED, _size_in(message.body), str(failure))
-        kept = await _kept(connection, subscriber)
-        judged = judge(kept, said, message.sequence)
+        known = await _kept(connection, subscriber)
+        judged = judge(known, said, message.sequence)
         if judged is None:
-            judged = await self._grown(max(kept.values()), said, message.headers)
-        if judged.verdict is CheckpointVerdict.TAKEN or said.size in kept:
+            judged = await self._grown(max(known.values()), said, message.headers)
+        if judged.verdict is CheckpointVerdict.TAKEN or said.size in known:
             await _keep(connection, subscriber, said, message)
         return judged
 
@@ -150,18 +153,36 @@ def judge(kept: Mapping[int, Kept], said: Checkpoint, at: int) -> Judged | None:
     return Judged(CheckpointVerdict.KNOWN, said.size)
 
 
-def ledger_proofs(stub: LedgerAuditServiceStub) -> Prove:
-    """Return what asks a ledger for proofs; None while it does not answer."""
+@dataclass(slots=True)
+class LedgerProofs:
+    """
+    Asks a ledger for proofs; None while it does not answer, and then for half a minute.
 
-    async def prove(first: int, second: int) -> Sequence[bytes] | None:
+    It is asked within the subscriber's transaction: a ledger that is away must not hold that open
+    at each checkpoint of a backlog.
+    """
+
+    stub: LedgerAuditServiceStub
+    asked_again_at: float = 0.0
+
+    async def __call__(self, first: int, second: int) -> Sequence[bytes] | None:
+        """Return the proof that the log of the second size begins with that of the first."""
+        if monotonic() < self.asked_again_at:
+            return None
         request = ProveConsistencyRequest(first_size=first, second_size=second)
         try:
-            answer = await stub.ProveConsistency(request, timeout=PROVE_SECONDS)
-        except LendingError:
+            answer = await self.stub.ProveConsistency(request, timeout=PROVE_SECONDS)
+        except LendingError as failure:
+            self.asked_again_at = monotonic() + QUIET_SECONDS
+            log = structlog.get_logger()
+            log.warning("the ledger proves nothing", reason=failure.reason, failure=str(failure))
             return None
         return list(answer.path)
 
-    return prove
+
+async def kept(connection: AsyncConnection, subscriber: str) -> list[Kept]:
+    """Return the checkpoints that a subscriber holds others against, the smallest first."""
+    return sorted((await _kept(connection, subscriber)).values())
 
 
 async def forget_stream(connection: AsyncConnection, subscriber: str) -> None:
@@ -170,9 +191,15 @@ async def forget_stream(connection: AsyncConnection, subscriber: str) -> None:
     await connection.execute(mine.values(stream_sequence=0))
 
 
-async def forget(connection: AsyncConnection, subscriber: str) -> None:
-    """Forget every checkpoint: the next one is taken as the first."""
-    await connection.execute(delete(CHECKPOINTS).where(CHECKPOINTS.c.subscriber == subscriber))
+async def forget(connection: AsyncConnection, subscriber: str, size: int = 0) -> int:
+    """
+    Forget every checkpoint, or that of one size; return how many.
+
+    Where none is left the next one is taken as the first.
+    """
+    gone = delete(CHECKPOINTS).where(CHECKPOINTS.c.subscriber == subscriber)
+    gone = gone.where(CHECKPOINTS.c.size == size) if size else gone
+    return (await connection.execute(gone)).rowcount
 
 
 async def _kept(connection: AsyncConnection, subscriber: str) -> dict[int, Kept]:
