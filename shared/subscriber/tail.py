@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -16,13 +16,15 @@ from shared.runtime.reading import Message, Reader
 from shared.runtime.streams import DELINQUENCY, PREVIEW, PREVIEW_STREAM, STREAM
 from shared.subscriber.chain import Place, Verdict
 from shared.subscriber.event import Event, EventUnreadable, judged, read_event
+from shared.subscriber.marks import mark_at, mark_of
 
 BATCH, WAIT_SECONDS, RETRY_SECONDS = 200, 1.0, 0.5
 PASSING = (BusDown, NatsError, OSError, TimeoutError)
 SAID = {
     "AWAY": "NATS does not answer; waiting for it",
     "BACK": "NATS answers again; nothing was missed",
-    "REPLACED": "the stream was made again or rolled back; read from its start, known events too",
+    "REPLACED": "the stream was made again or rolled back: read up to {read} and ends at {end} now;"
+    " read again from its start, what was shown is passed over",
 }
 COLUMNS = (
     "{recorded:<20} {loan:<16} {number:>5} {type:<20} {dpd:>5} {arrears:>14} {bucket:<8} {note}"
@@ -77,35 +79,51 @@ class Wanted:
 
 @dataclass(slots=True)
 class _Following:
-    """A reader that outlives NATS: whether it is away, and which stream it read."""
+    """A reader that outlives NATS: whether it is away, and which stream it read up to where."""
 
     bus: Bus
     reader: Reader
     made_at: datetime | None = None
+    read: int = 0
+    mark: str = ""
+    opened: int = 0
     away: bool = False
 
-    async def batch(self) -> tuple[list[Message], str]:
+    async def batch(self) -> tuple[list[Message], str, str]:
         """
-        Return what came, and what became of NATS since: AWAY, BACK, REPLACED or nothing.
+        Return what came; what became of NATS since (AWAY, BACK, REPLACED or nothing), and in words.
 
-        A stream that was made again, or holds less than was read, is read from its start.
+        A stream that was made again, or has something else where it was read, is read from its
+        start.
         """
         try:
-            if self.away or self.made_at is None:
-                found = await self.bus.info(self.reader.stream)
-                was, self.made_at, back = self.made_at, found.created, self.away
-                self.away = False
-                if was not in (None, found.created) or found.state.last_seq < self.reader.next - 1:
-                    await self.reader.close()
-                    self.reader.next = 1
-                    return [], "REPLACED"
+            messages = [] if self.away else await self.reader.batch(BATCH, WAIT_SECONDS)
+            if self.away or self.opened != self.reader.opened:
+                if said := await self._replaced():
+                    return [], "REPLACED", said
+                back, self.away, self.opened = self.away, False, self.reader.opened
                 if back:
-                    return [], "BACK"
-            return await self.reader.batch(BATCH, WAIT_SECONDS), ""
+                    return [], "BACK", SAID["BACK"]
         except PASSING:
             said, self.away = "" if self.away else "AWAY", True
             await asyncio.sleep(RETRY_SECONDS)
-            return [], said
+            return [], said, SAID.get(said, "")
+        for last in messages[-1:]:
+            self.read, self.mark = last.sequence, mark_of(last.subject, last.body)
+        return messages, "", ""
+
+    async def _replaced(self) -> str:
+        """Begin again where the stream is another one, and say so; empty where it is the same."""
+        stream, read = self.reader.stream, self.read
+        found = await self.bus.info(stream)
+        same = self.made_at in (None, found.created)
+        if same and await mark_at(self.bus, stream, read) == self.mark:
+            self.made_at = found.created
+            return ""
+        await self.reader.close()
+        self.reader.next, self.read, self.mark = 1, 0, ""
+        self.made_at, self.away = found.created, False
+        return SAID["REPLACED"].format(read=read, end=found.state.last_seq)
 
 
 async def tail(bus: Bus, wanted: Wanted, *, as_json: bool) -> AsyncIterator[str]:
@@ -120,26 +138,35 @@ async def tail(bus: Bus, wanted: Wanted, *, as_json: bool) -> AsyncIterator[str]
     stream, subjects = wanted.source
     reader = Reader(bus.client, stream, subjects, since=wanted.since)
     known: dict[str, Place] = {}
+    shown: dict[str, Place] = {}
     if not wanted.follow:
         last, reached = await bus.last_sequence(stream), 0
         while reached < last and (messages := await reader.batch(BATCH, WAIT_SECONDS)):
-            for line in _lines(messages, known, wanted, as_json=as_json):
+            for line in _lines(messages, known, shown, wanted, as_json=as_json):
                 yield line
             reached = messages[-1].sequence
         await reader.close()
         return
     following = _Following(bus, reader)
     while True:
-        messages, said = await following.batch()
+        messages, said, words = await following.batch()
         if said:
-            yield _fault(said, stream, SAID[said], as_json=as_json)
-        for line in _lines(messages, known, wanted, as_json=as_json):
+            yield _fault(said, stream, words, as_json=as_json)
+        if said == "REPLACED":
+            shown = dict(known)
+        for line in _lines(messages, known, shown, wanted, as_json=as_json):
             yield line
 
 
 def _lines(
-    messages: Sequence[Message], known: dict[str, Place], wanted: Wanted, *, as_json: bool
+    messages: Sequence[Message],
+    known: dict[str, Place],
+    shown: Mapping[str, Place],
+    wanted: Wanted,
+    *,
+    as_json: bool,
 ) -> Iterator[str]:
+    """Return a line per event and per fault; `shown` is what another stream held before."""
     for message in messages:
         try:
             event = read_event(message)
@@ -147,6 +174,9 @@ def _lines(
             yield _fault("UNREADABLE", message.subject, str(failure), as_json=as_json)
             continue
         verdict = judged(known, event)
+        before = shown.get(event.loan_id, Place()).sequence
+        if verdict is Verdict.DUPLICATE and event.sequence <= before:
+            continue
         if verdict is not Verdict.NEXT:
             yield _fault(str(verdict), event.id, "", as_json=as_json)
         if wanted.holds(event):

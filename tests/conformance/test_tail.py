@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 import pytest
 from typer.testing import CliRunner
 
+from shared.runtime.bus import Bus
 from shared.runtime.database import open_database
+from shared.runtime.nats_server import start_nats
 from shared.runtime.records import Records, Work
 from shared.runtime.telemetry import configure_logging
 from shared.subscriber.__main__ import app
@@ -23,7 +27,7 @@ from tests.conformance.books import told_by_the_log
 from tests.conformance.messages import chained, event, publish
 from tests.conformance.relay_kills import complete
 from tests.conformance.test_relay import Post, post, stop
-from tests.system.processes import ROOT
+from tests.system.processes import ROOT, free_port
 
 __all__ = ["post"]
 
@@ -100,6 +104,58 @@ async def test_following_outlives_nats(post: Post, wiped: bool) -> None:
     assert len(said) == 1
     assert not any(word in line for line in after for word in ("GAP", "FORKED", "REWRITTEN"))
     await stop(following)
+
+
+@dataclass
+class Watching:
+    """Somebody who watches one loan, and what they see."""
+
+    post: Post
+    lines: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
+
+    async def follow(self) -> None:
+        """Watch until cancelled."""
+        async for line in tail(self.post.bus, Wanted(), as_json=False):
+            self.lines.put_nowait(line)
+
+    async def until(self, word: str) -> list[str]:
+        """Return the lines up to the one that has a word."""
+        return await heard(self.lines, word)
+
+
+@pytest.mark.parametrize("longer", [False, True], ids=["shorter", "longer than it was read"])
+async def test_a_stream_that_was_rolled_back_is_said_to_be(post: Post, longer: bool) -> None:
+    """NATS is restored to an older state: the person is told, and misses nothing since."""
+    first, second, third = chained(event("TAIL-1", "CURED", f"2026-02-0{n}") for n in (1, 2, 3))
+    (other,) = chained([event("TAIL-2", "CURED")])
+    await publish(post.bus, [first])
+    backup = post.folder / "backup"
+    post.restart_nats(from_copy=shutil.copytree(post.folder / "nats", backup))
+    await post.bus.ensure_streams()
+    watching = Watching(post)
+    following = asyncio.create_task(watching.follow())
+    await watching.until("TAIL-1")
+    await publish(post.bus, [second])
+    await watching.until("TAIL-1")
+    if longer:
+        # The relay was faster than the person: where they stood there is another event now.
+        elsewhere = free_port()
+        restored = start_nats(backup, elsewhere)
+        bus = await Bus.connect(f"nats://127.0.0.1:{elsewhere}", "relay")
+        await publish(bus, [other, second, third])
+        await bus.close()
+        restored.terminate()
+        restored.wait()
+    post.restart_nats(from_copy=backup)
+    said = (await watching.until("REPLACED"))[-1]
+    if not longer:
+        await post.bus.ensure_streams()
+        await publish(post.bus, [other, second, third])
+    after = await watching.until("    3 CURED")
+    await stop(following)
+
+    assert f"read up to 2 and ends at {4 if longer else 1} now" in said
+    assert [line.split()[2:4] for line in after] == [["TAIL-2", "1"], ["TAIL-1", "3"]]
 
 
 async def test_what_is_parked_is_listed_and_driven_again(post: Post) -> None:
