@@ -12,6 +12,7 @@ import pytest
 from services.ledger.adapters.event_mapper import decode
 from services.ledger.adapters.event_store import open_event_store
 from services.ledger.adapters.retelling import Preview, Retelling, following, preview_of
+from services.ledger.adapters.spilling import Spilling
 from services.ledger.adapters.telling import LABEL, ExperimentTaken
 from services.ledger.application.following import Follower
 from services.ledger.domain.book_events import BusinessDateAdvanced
@@ -191,3 +192,20 @@ async def test_following_the_log_outlives_nats(post: Post, wiped: bool) -> None:
     assert second + (0 if wiped else first) == sum(map(len, right.values()))
     await stop(task)
     store.close()
+
+
+@pytest.mark.parametrize("held_max", [1, 3])
+async def test_a_shadow_holds_few_accounts_and_says_the_same(tmp_path: Path, held_max: int) -> None:
+    """Accounts that are written out and read back are the accounts that were."""
+    await make_book(tmp_path, LOANS)
+    log = facts(tmp_path / "ledger.db")
+    spilling = Spilling(held_max)
+    small, large = Shadow(PROPOSED, spilling), Shadow(PROPOSED)
+
+    held = []
+    for event in log:
+        assert list(small.take(event)) == list(large.take(event))
+        held.append(len(spilling.held))
+
+    assert max(held) == held_max
+    assert dict(spilling) == large.accounts and len(spilling) == LOANS

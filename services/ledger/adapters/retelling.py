@@ -9,6 +9,7 @@ from datetime import datetime
 
 import msgspec
 
+from services.ledger.adapters.spilling import Spilling
 from services.ledger.adapters.telling import LABEL, Telling
 from services.ledger.application.following import Followed, Follower
 from services.ledger.application.ports import Log, Logged
@@ -69,7 +70,7 @@ class Preview:
     Publishes what another policy would have said on lending.preview.<experiment>.delinquency.….
 
     Every message names the experiment and the hash of what is supposed; `log_version` counts the
-    preview's own events. All loans are held in memory, about 3 KB each.
+    preview's own events. Of most loans only where they stand is in memory: see `Spilling`.
     """
 
     log: Log
@@ -119,7 +120,7 @@ def preview_of(
         "ce-source": f"duebook/ledger/preview/{experiment}",
     }
     telling = Telling(bus, experiment, ".delinquency", label)
-    return Preview(log, decode, telling, Shadow(supposition))
+    return Preview(log, decode, telling, Shadow(supposition, Spilling()))
 
 
 async def following(made: Callable[[], Preview], seconds: float) -> AsyncIterator[int | None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from heapq import heappop, heappush
@@ -30,7 +30,7 @@ class Shadow:
     """
 
     supposition: Supposition
-    accounts: dict[str, LoanAccount] = field(default_factory=dict)
+    accounts: MutableMapping[str, LoanAccount] = field(default_factory=dict)
     asked: dict[str, tuple[str, datetime]] = field(default_factory=dict)
     coming: list[tuple[date, str]] = field(default_factory=list)
     business_on: date | None = None

@@ -18,12 +18,14 @@ from services.ledger.adapters.retelling import Preview, Retelling, following, pr
 from services.ledger.application.following import Follower
 from services.ledger.config import LedgerSettings
 from services.ledger.domain.counterfactual import Supposition
+from services.ledger.domain.kept import KEEPER
 from services.ledger.domain.policies import POLICIES, DelinquencyPolicy
 from shared.kernel.errors import LendingError
 from shared.runtime.bus import Bus, BusDown
 
 app = typer.Typer(no_args_is_help=True, help="The event stream, told again or under another policy")
 CONNECT_SECONDS, FOLLOW_SECONDS = 5.0, 1.0
+TIMELINES_BYTES_MAX = 4 << 20
 AWAY = "NATS does not answer; waiting for it"
 Experiment = Annotated[str, typer.Argument(help="Its name, such as rebuild-1; kept for a week.")]
 
@@ -93,6 +95,8 @@ def preview(
 
     async def tell() -> None:
         async with _opened("preview") as (store, bus):
+            # Timelines are of no use for an account that was written out and read back.
+            KEEPER.lines.bytes_max = TIMELINES_BYTES_MAX
 
             def made() -> Preview:
                 return preview_of(store, decode, bus, experiment, supposed)
