@@ -12,6 +12,7 @@ from lending.common.v1.retirement_pb2 import retired_type
 from deploy.proto_text import Protos, read_protos
 from shared.runtime.retirement import HEADERS
 from shared.runtime.streams import CHECKPOINT, DELINQUENCY, DIGEST, STATE, STATE_STREAM, STREAM
+from shared.subscriber.chain import GENESIS
 
 FOLDER = Path(__file__).parents[1] / "protos"
 TARGET, COMPILED = FOLDER / "asyncapi.json", FOLDER.parent / "build" / "protos.binpb"
@@ -26,6 +27,13 @@ OTHERS = (
     ("lending.v1.origination.{event}.{id}", "lending.origination.v1.ApplicationChanged"),
     ("lending.v1.collections.{event}.{id}", "lending.collections.v1.CaseChanged"),
 )
+SERVERS = {
+    "local": {
+        "host": "127.0.0.1:7422",
+        "protocol": "nats",
+        "description": "NATS with JetStream as `make run` starts it; yours is elsewhere.",
+    }
+}
 ABOUT = """\
 What happens to loans, in order per loan, each event once, and provably complete.
 
@@ -33,6 +41,9 @@ Events of a loan carry numbers without gaps (ce-sequence) and the hash of the ev
 (ce-previoushash). The hash of an event is SHA-256 over the 32 bytes of its previous hash and then
 its body; the first one's previous hash is 64 zeros. A number above the next one is a gap; the next
 number with another previous hash is a fork; a known number with another hash is a rewrite.
+The x-order of the message says the same to a program. "{…}" in an address is one token of the
+subject; x-jetstream is the stream that keeps it. Read with consumers of your own, acknowledge
+nothing or explicitly, and keep how far you are beside what you made of it.
 
 To begin without history: note the last sequence of LENDING, read every message of LENDING_STATE,
 then read LENDING from behind that sequence, passing over numbers that a loan's state already holds.
@@ -65,6 +76,7 @@ def document() -> dict[str, Any]:
             "description": ABOUT,
             "license": {"name": "Apache-2.0"},
         },
+        "servers": SERVERS,
         "defaultContentType": "application/protobuf",
         "channels": channels,
         "operations": {
@@ -111,6 +123,7 @@ def _messages(protos: Protos) -> dict[str, Any]:
     roots += [message for _, message in OTHERS]
     found = {root.rpartition(".")[2]: _message(protos, root) for root in roots}
     found["DelinquencyEvent"]["headers"] = {"$ref": "#/components/schemas/Headers"}
+    found["DelinquencyEvent"]["x-order"] = _order()
     found["Checkpoint"] = {
         "contentType": "text/plain; charset=utf-8",
         "summary": "The newest signed checkpoint of the sealed log, a C2SP tlog-checkpoint.",
@@ -151,6 +164,22 @@ def _headers() -> dict[str, Any]:
     required = [name for name in texts if name not in optional]
     properties = {name: {"type": "string", "description": text} for name, text in texts.items()}
     return {"type": "object", "required": required, "properties": properties}
+
+
+def _order() -> dict[str, Any]:
+    """Return, for programs, how the events of a loan follow each other."""
+    return {
+        "description": "Messages of one key: without gaps, each naming the hash before it.",
+        "key": "$message.header#/ce-subject",
+        "number": "$message.header#/ce-sequence",
+        "previousHash": "$message.header#/ce-previoushash",
+        "agrees": {
+            "key": ["$message.payload#/loan_id"],
+            "number": ["$message.payload#/sequence"],
+        },
+        "first": {"number": 1, "previousHash": GENESIS},
+        "hash": {"algorithm": "sha256", "over": ["previousHash", "body"], "encoding": "hex"},
+    }
 
 
 def _checkpoint_headers() -> dict[str, Any]:
