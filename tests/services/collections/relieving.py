@@ -9,11 +9,16 @@ from pathlib import Path
 from tests.services.collections.house import a_house
 
 
+def done() -> bool:
+    """Say that a part is done, and go on."""
+    print("a part", flush=True)
+    return False
+
+
 async def main(folder: Path) -> None:
     """Carry on with what runs."""
     async with a_house(folder) as house:
-        print("goes on", flush=True)
-        await house.relief.carry_on()
+        await house.relief.carry_on("flood-1", done)
 
 
 if __name__ == "__main__":
