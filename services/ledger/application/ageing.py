@@ -17,7 +17,7 @@ from services.ledger.application.posting import Writer
 from services.ledger.application.projecting import CaughtUp
 from services.ledger.domain.book_events import BusinessDateAdvanced
 from services.ledger.domain.commands import AgeLoan
-from services.ledger.domain.refusals import DateOutOfOrder
+from services.ledger.domain.refusals import DateOutOfOrder, RequestIdReused
 
 PART = 500
 """Loans of one part: stored together, so that a run that was cut short goes on after it."""
@@ -82,8 +82,16 @@ class Ageing:
             What was closed; the same date again closes nothing and changes nothing.
         Raises:
             DateOutOfOrder: the date lies before the business date.
+            RequestIdReused: the request closed days up to another date.
         """
         async with self.turn:
+            first = self.writer.closings.get(request_id)
+            if first is not None and first.on != to:
+                raise RequestIdReused(
+                    f"it closed {first.on}", field="request_id", expected="a new id"
+                )
+            if first is not None:
+                return first
             on = self.writer.business_on
             if on is not None and to < on:
                 raise DateOutOfOrder(

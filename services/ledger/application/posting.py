@@ -36,16 +36,19 @@ class Writer(Commits):
     queue: asyncio.Queue[Work] = field(default_factory=asyncio.Queue)
     waiting: int = 0
     business_days: int = 0
+    closings: dict[str, BusinessDateAdvanced] = field(default_factory=dict)
     day_unsure: bool = False
     open: dict[object, datetime] = field(default_factory=dict)
     thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
 
     def load_business_date(self) -> None:
         """Read where the book stands: before serving, and when an append may have been lost."""
-        days = self.log.stream(BUSINESS_DAY)
+        days = [
+            day for day in self.log.stream(BUSINESS_DAY) if isinstance(day, BusinessDateAdvanced)
+        ]
         self.business_days = len(days)
+        self.closings = {day.request_id: day for day in days}
         if days:
-            assert isinstance(days[-1], BusinessDateAdvanced)
             self.business_on = days[-1].on
         self.day_unsure = False
 
@@ -208,6 +211,7 @@ class Writer(Commits):
                     raise
                 return
             self.business_days += 1
+            self.closings[event.request_id] = event
             self.business_on, self.day_unsure = event.on, False
             return
         raise LogUnavailable("another writer closes days")

@@ -15,6 +15,7 @@ from services.ledger.application.ageing import AgeingRun
 from services.ledger.application.rows import StandingRow, standing_row
 from services.ledger.domain.events import TransitionRecorded
 from services.ledger.domain.loan_account import fold
+from services.ledger.domain.refusals import RequestIdReused
 from tests.services.ledger.book import Book, open_book
 from tests.services.ledger.domain.desk import TERMS
 
@@ -44,18 +45,36 @@ async def advance(book: Book, request_id: str = "day-2") -> tuple[int, int]:
 
 
 def test_only_loans_whose_date_has_come_are_touched(tmp_path: Path) -> None:
-    """Seven of ten, in parts of three; the same date again touches none."""
+    """Seven of ten, in parts of three; the same date by another request touches none."""
 
     async def run() -> tuple[list[tuple[int, int]], list[int]]:
         async with open_book(tmp_path) as book:
             book.ageing.part = 3
             await lend(book, 7, 3)
-            return [await advance(book), await advance(book)], transitions(book, 10)
+            return [await advance(book), await advance(book, "day-3")], transitions(book, 10)
 
     closed, found = asyncio.run(run())
 
     assert closed == [(7, 7), (0, 0)]
     assert found == [1] * 7 + [0] * 3
+
+
+def test_a_request_closes_one_day(tmp_path: Path) -> None:
+    """Again, also by a ledger started again, it gets its first answer; no other date is closed."""
+
+    async def run() -> None:
+        async with open_book(tmp_path) as book:
+            await lend(book, 2, 1)
+            first = await advance(book)
+            await book.go_to(date(2026, 2, 6))
+            assert await advance(book) == first == (2, 2)
+        async with open_book(tmp_path) as book:
+            assert await advance(book) == first
+            with pytest.raises(RequestIdReused):
+                await book.ageing.advance(date(2026, 2, 20), "day-2", datetime.now(UTC))
+            assert book.writer.business_on == date(2026, 2, 6)
+
+    asyncio.run(run())
 
 
 def test_nobody_reads_a_loan_only_to_say_how_late_it_is(tmp_path: Path) -> None:
