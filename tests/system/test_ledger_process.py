@@ -104,10 +104,10 @@ TOLD = [
     *("grace_expired", "instalment_due", "instalment_missed", "bucket_changed"),
     *("instalment_due", "instalment_missed", "bucket_changed"),
     # Money that counts from 2026-03-05 restates the days since.
-    *("repayment_posted", "timeline_restated", "bucket_changed", "partially_cured"),
+    *("repayment_posted", "timeline_restated", "bucket_changed", "rolled_back", "partially_cured"),
     # The first debit is returned: the loan is as late again.
     *("repayment_reversed", "timeline_restated", "instalment_missed", "bucket_changed"),
-    *("charged_off", "recovery_posted", "bucket_changed", "partially_cured"),
+    *("charged_off", "recovery_posted", "bucket_changed", "rolled_back", "partially_cured"),
 ]
 
 
