@@ -38,7 +38,7 @@ def until(done: Callable[[], bool]) -> bool:
 
 def both(desk: Desk) -> dict[str, int]:
     """Return the followers once both are there."""
-    assert until(lambda: len(children(desk.ledger.process.pid)) == 2)
+    assert until(lambda: set(children(desk.ledger.process.pid)) == {"follow", "relay"})
     return children(desk.ledger.process.pid)
 
 

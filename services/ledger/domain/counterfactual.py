@@ -51,8 +51,9 @@ class Supposition(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
     `without`: had they not happened. `value_dates`: had they counted from another date.
     `recorded_on_time`: had they been learned on the date from which they count. The others:
-    had the contract, or a new plan of it, had this term. `scheme_edges`: had its delinquency
-    policy these edges, first day past due and bucket, in the scheme of a name.
+    had the contract, or a new plan of it, had this term. `delinquency`: had lateness been judged
+    by it throughout, whatever policy it came under later. `scheme_edges`: had each policy that it
+    was judged by these edges, first day past due and bucket, in the scheme of a name.
     """
 
     without: tuple[int, ...] = ()
@@ -84,9 +85,7 @@ class Supposition(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
             SchemeNotInPolicy, SuppositionInvalid: the edges are none for its delinquency policy.
         """
         changed = {name: value for name in _TERMS if (value := getattr(self, name)) is not None}
-        policy = self.delinquency or terms.delinquency
-        for scheme, edges in self.scheme_edges:
-            policy = with_edges(policy, scheme, edges)
+        policy = self.judged(terms.delinquency)
         if policy is not terms.delinquency:
             changed["delinquency"] = policy
         if not changed:
@@ -94,6 +93,18 @@ class Supposition(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
         supposed = msgspec.structs.replace(terms, **changed)
         check_terms(supposed)
         return supposed
+
+    def judged(self, policy: DelinquencyPolicy) -> DelinquencyPolicy:
+        """
+        Return a delinquency policy as it is supposed, the contract's or a later one.
+
+        Raises:
+            SchemeNotInPolicy, SuppositionInvalid: the edges are none for it.
+        """
+        policy = self.delinquency or policy
+        for scheme, edges in self.scheme_edges:
+            policy = with_edges(policy, scheme, edges)
+        return policy
 
     def parts(self) -> list[tuple[str, Supposition]]:
         """Return what is supposed, one thing after another: its name, and all up to it."""
@@ -238,7 +249,9 @@ def _live(account: LoanAccount) -> list[MoneyFact]:
 
 
 def _fact(fact: MoneyFact, supposition: Supposition) -> MoneyFact:
-    """Return a fact whose new plan, if it brings one, has the supposed terms too."""
+    """Return a fact whose new plan, or new policy, if it brings one, is as supposed too."""
+    if fact.policy is not None:
+        return msgspec.structs.replace(fact, policy=supposition.judged(fact.policy))
     if fact.terms is None:
         return fact
     return msgspec.structs.replace(fact, terms=supposition.applied(fact.terms))

@@ -65,6 +65,9 @@ class Shadow:
         if isinstance(event, ev.LoanOpened | ev.TermsRestructured):
             terms = self.supposition.applied(event.terms)
             event = msgspec.structs.replace(event, terms=terms)
+        elif isinstance(event, ev.DelinquencyPolicyChanged):
+            policy = self.supposition.judged(event.policy)
+            event = msgspec.structs.replace(event, policy=policy)
         before = self.accounts.get(event.loan_id)
         if before is None:
             yield from self._taken(event.loan_id, [event])

@@ -112,6 +112,7 @@ def event(
         sequence=sequence,
         type=f"DELINQUENCY_EVENT_TYPE_{type_}",
         effective_on=on,
+        recorded_at=f"{on}T01:00:00+00:00",
         amount_minor=amount,
         currency=currency,
         delinquency=loan_pb2.Delinquency(

@@ -142,7 +142,8 @@ def test_the_current_policy_reproduces_reality_bit_for_bit(
     """Every term stated as it is: the same rows, and the same bytes of the answer."""
     desk = Desk(terms, STARTS_ON)
     for what, days, share in acts:
-        act(desk, what, days, share)
+        if what != "judge":
+            act(desk, what, days, share)
 
     found = suppose(desk.events, Look(desk.on, ALWAYS), stated(terms))
 
@@ -152,6 +153,20 @@ def test_the_current_policy_reproduces_reality_bit_for_bit(
     looks = (message.actual, message.supposed)
     assert len({look.SerializeToString(deterministic=True) for look in looks}) == 1
     assert not (message.changes or message.buckets)
+
+
+@settings(max_examples=examples(60), deadline=None)
+@given(terms=TERMS, acts=ACTS)
+def test_a_supposed_policy_holds_throughout(terms: Terms, acts: list[tuple[str, int, int]]) -> None:
+    """Whatever policy a loan came under later, before a new plan or after one."""
+    desk = Desk(terms, STARTS_ON)
+    for what, days, share in acts:
+        act(desk, what, days, share)
+    supposed = Supposition(delinquency=CN_CONSUMER, scheme_edges=(("m", ((0, "M0"), (9, "M1"))),))
+
+    found = suppose(desk.events, Look(desk.on, ALWAYS), supposed)
+
+    assert found.supposed.terms.delinquency == supposed.judged(CN_CONSUMER)
 
 
 OTHERWISE = st.builds(
