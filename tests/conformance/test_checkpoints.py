@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from services.ledger.adapters.checkpoint_relay import CheckpointRelay
 from services.ledger.adapters.seals import Sealed, Seals
@@ -22,6 +23,7 @@ from shared.runtime.database import open_database
 from shared.runtime.nats_server import start_nats
 from shared.runtime.records import Records, Work
 from shared.runtime.streams import CHECKPOINT
+from shared.subscriber.__main__ import app
 from shared.subscriber.checkpoints import Checkpoints, Prove
 from shared.subscriber.event import Event
 from shared.subscriber.inbox import Inbox, Parked, create_inbox
@@ -174,6 +176,32 @@ async def test_a_forked_ledger_is_named(watched: Watched) -> None:
 
     assert await watched.parked() == [("CHECKPOINT_FORKED", other)]
     assert await watched.known() == seen
+
+
+async def test_people_who_know_why_can_forget(watched: Watched) -> None:
+    """A ledger restored from a backup is a fork, until somebody says so; the next one is taken."""
+    lost = Ledger(watched.folder / "lost")
+    await lost.grow(3)
+    restored = lost.copied(watched.folder / "restored")
+    seen = (await lost.grow(4)).size
+    await restored.grow(9)
+    async with watched.following(lost.verifier):
+        await watched.tell(lost)
+        await watched.tell(restored)
+    names = ["--database-url", str(watched.records.engine.url), "--subscriber", "desk"]
+
+    shown = await asyncio.to_thread(CliRunner().invoke, app, ["checkpoints", *names])
+    said = await asyncio.to_thread(CliRunner().invoke, app, ["forget", *names, "--faults"])
+    after = await asyncio.to_thread(CliRunner().invoke, app, ["checkpoints", *names])
+    taken = (await restored.grow(1)).size
+    async with watched.following(restored.verifier):
+        await watched.tell(restored)
+
+    assert shown.exit_code == 1 and f"{seen}\t" in shown.output and "FORKED" in shown.output
+    assert "1 faults forgotten" in said.output
+    assert (after.exit_code, after.output) == (0, "")
+    assert await watched.parked() == []
+    assert await watched.known() == taken
 
 
 async def test_a_fork_is_named_though_it_is_as_long(watched: Watched) -> None:
