@@ -107,9 +107,6 @@ class Payment:
 
     def _pay_row(self, row: Row, stage: Stage, limit: int) -> None:
         """Pay one row up to a limit, component by component."""
-        if not row.charges and row.penalty_exact is NO_PENALTY:
-            self._pay_plain(row, stage, limit)
-            return
         kept = self.left - limit
         self.left = limit
         for component in stage.components:
@@ -117,36 +114,6 @@ class Payment:
                 break
             self._pay(row, component, stage.buckets)
         self.left += kept
-
-    def _pay_plain(self, row: Row, stage: Stage, limit: int) -> None:
-        """Pay a row that bears neither charges nor penalty: as `_pay` would, in a third of it."""
-        standing = bucket_of_due(row.due_on, self.line.on)
-        if standing not in stage.buckets:
-            return
-        left = limit
-        for component in stage.components:
-            if component is INTEREST:
-                paid = min(left, row.interest_due - row.interest_paid)
-            elif component is PRINCIPAL:
-                paid = min(left, row.principal_due - row.principal_paid)
-            else:
-                continue
-            if paid <= 0:
-                continue
-            if component is INTEREST:
-                row.interest_paid += paid
-            else:
-                row.principal_paid += paid
-            left -= paid
-            self._note(row.number, component, paid)
-        paid = limit - left
-        if paid:
-            self.left -= paid
-            if standing is PAST_DUE:
-                row.paid_late += paid
-            elif standing is IN_ADVANCE:
-                row.paid_in_advance += paid
-            self._close(row)
 
     def _pay(self, row: Row, component: Component, buckets: tuple[DueBucket, ...]) -> None:
         """Pay one component of one row, as far as it stands in one of the buckets."""
