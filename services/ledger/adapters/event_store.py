@@ -18,7 +18,7 @@ from eventsourcing.postgres import PostgresDatastore
 from eventsourcing.sqlite import SQLiteDatastore
 from sqlalchemy.engine import make_url
 
-from services.ledger.adapters.event_mapper import decode, encode, topic_of
+from services.ledger.adapters.event_mapper import decode_all, encode, topic_of
 from services.ledger.adapters.recorders import PostgresRecorder, SQLiteRecorder
 from services.ledger.application.ports import Logged, LogUnavailable, StreamChanged
 from shared.runtime.database import refuse_others
@@ -72,7 +72,7 @@ class EventStore:
             rows = self.recorder.select_events(originator_id, lte=version_max)
         except PersistenceError as failure:
             raise LogUnavailable("the log did not answer") from failure
-        return [decode(row.topic, row.state) for row in rows]
+        return decode_all((row.topic, row.state) for row in rows)
 
     def streams(self, originator_ids: Sequence[str]) -> Iterator[tuple[str, list[msgspec.Struct]]]:
         """
@@ -96,7 +96,7 @@ class EventStore:
                 left = [name for name in asked if name not in found and name != cut] + left
                 left, asked = ([cut, *left] if found else left), list(found)
             for name in asked:
-                yield name, [decode(topic, state) for _, _, topic, state in found.get(name, ())]
+                yield name, decode_all(row[2:] for row in found.get(name, ()))
 
     def stored(self, originator_id: str, version: int | None = None) -> list[Logged]:
         """Return one stream, or one event of it, as stored; the log position is not looked up."""

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime
-from operator import attrgetter
-from typing import Any
 
 import msgspec
 from msgspec.structs import force_setattr
 
 from services.ledger.domain import events as ev
+from services.ledger.domain.assigning import ASSIGNERS, append, repayment_of
 from services.ledger.domain.delinquency import Standing
 from services.ledger.domain.facts import FactKind, LoanStatus, MoneyFact
 from services.ledger.domain.kept import KEEPER, T
@@ -88,21 +86,22 @@ def fold(events: Iterable[ev.Fact], account: LoanAccount | None = None) -> LoanA
     Replay events into an account; None when there are none. Nothing is checked or computed.
 
     It is assigned to a copy that nobody else has seen, a third of the cost of one per event.
-    Standings, four events of five, are assigned together up to the next event of another kind.
+    Standings and repayments, nearly all events of a log, are assigned together up to the next
+    event of another kind.
     """
-    ours, aged = False, list[ev.TransitionRecorded]()
+    ours, run = False, list[ev.Fact]()
     for event in events:
-        if account is None or not ours or type(event) is ev.LoanOpened:
-            account, ours, aged = evolve(account, event), True, []
-        elif type(event) is ev.TransitionRecorded:
-            aged.append(event)
+        kind = type(event)
+        if account is None or not ours or kind is ev.LoanOpened:
+            account, ours, run = evolve(account, event), True, []
+        elif kind is ev.TransitionRecorded or kind is ev.RepaymentPosted:
+            run.append(event)
         else:
-            if aged:
-                _age(account, aged)
-                aged = []
+            _assign_run(account, run)
+            run = []
             _assign(account, event)
-    if account is not None and aged:
-        _age(account, aged)
+    if account is not None:
+        _assign_run(account, run)
     return account
 
 
@@ -125,174 +124,30 @@ def evolve(account: LoanAccount | None, event: ev.Fact) -> LoanAccount:
 
 def _assign(account: LoanAccount, event: ev.Fact) -> None:
     """Assign what an event says to an account that nobody else has seen."""
-    if type(event) is ev.TransitionRecorded:
-        _age(account, (event,))
+    if type(event) is ev.TransitionRecorded or type(event) is ev.RepaymentPosted:
+        _assign_run(account, (event,))
         return
-    _WORK[type(event)](account, event)
+    ASSIGNERS[type(event)](account, event)
     force_setattr(account, "version", account.version + 1)
     force_setattr(account, "known_at", event.recorded_at)
 
 
-def _age(account: LoanAccount, events: Sequence[ev.TransitionRecorded]) -> None:
-    """Assign what standings, one after the other, say to an account nobody else has seen."""
-    rows = [
-        (version, event.effective_on, event.standing.days_past_due)
-        for version, event in enumerate(events, account.version + 1)
-    ]
-    last = events[-1]
-    force_setattr(account, "standing", last.standing)
-    force_setattr(account, "standing_on", last.effective_on)
-    force_setattr(account, "aged", account.aged.grown_by(rows))
-    force_setattr(account, "next_transition_on", last.next_transition_on)
-    force_setattr(account, "version", account.version + len(rows))
-    force_setattr(account, "known_at", last.recorded_at)
-
-
-def _count(account: LoanAccount, kind: FactKind, event: ev.Fact, **more: Any) -> None:
-    """Let an event be a fact that counts from its date on."""
-    on, version = event.effective_on, account.version + 1
-    _append(account, MoneyFact(kind=kind, effective_on=on, version=version, **more))
-
-
-def _append(account: LoanAccount, fact: MoneyFact) -> None:
-    on, latest, counting = fact.effective_on, account.latest_on, account.counting
-    force_setattr(account, "facts", account.facts.grown(fact))
-    if latest is None or on >= latest:
-        force_setattr(account, "counting", counting.grown(fact))
-        force_setattr(account, "latest_on", on)
-    else:
-        place = bisect_right(counting, on, key=attrgetter("effective_on"))
-        force_setattr(account, "counting", Trail([*counting[:place], fact, *counting[place:]]))
-
-
-def _take_back(account: LoanAccount, fact_id: str) -> None:
-    """Let a fact count no more; it stays among the facts."""
-    counting = Trail(fact for fact in account.counting if fact.fact_id != fact_id)
-    force_setattr(account, "reversed_ids", account.reversed_ids | {fact_id})
-    force_setattr(account, "counting", counting)
-
-
-def _reopen(account: LoanAccount) -> None:
-    """Let a settled loan be one on which something is owed again."""
-    if account.status is LoanStatus.SETTLED:
-        off = any(fact.kind is FactKind.CHARGE_OFF for fact in account.counting)
-        force_setattr(account, "status", LoanStatus.CHARGED_OFF if off else LoanStatus.ACTIVE)
-
-
-def _disburse(account: LoanAccount, event: ev.LoanDisbursed) -> None:
-    amount = event.amount_minor
-    force_setattr(account, "status", LoanStatus.ACTIVE)
-    if account.disbursed_on is not None:
-        _count(account, FactKind.DISBURSEMENT, event, amount_minor=amount)
-        return
-    whole = amount == account.terms.principal_minor
-    force_setattr(account, "disbursed_on", event.effective_on)
-    force_setattr(account, "latest_on", event.effective_on)
-    force_setattr(account, "disbursed_minor", None if whole else amount)
-
-
-def _repay(account: LoanAccount, event: ev.RepaymentPosted) -> None:
-    # Not by `_count`: its keywords, passed on, are a tenth of a replay.
-    fact = MoneyFact(
-        kind=FactKind.REPAYMENT,
-        effective_on=event.effective_on,
-        version=account.version + 1,
-        fact_id=event.repayment_id,
-        amount_minor=event.amount_minor,
-        source=event.source,
-    )
-    _append(account, fact)
-
-
-def _receive(account: LoanAccount, event: ev.RecoveryPosted | ev.SettlementPosted) -> None:
-    kind = FactKind.RECOVERY if isinstance(event, ev.RecoveryPosted) else FactKind.SETTLEMENT
-    _count(account, kind, event, fact_id=event.repayment_id, amount_minor=event.amount_minor)
-
-
-def _reverse(account: LoanAccount, event: ev.RepaymentReversed) -> None:
-    _reopen(account)
-    _take_back(account, event.repayment_id)
-
-
-def _charge(account: LoanAccount, event: ev.ChargeApplied) -> None:
-    _reopen(account)
-    _count(
-        account,
-        FactKind.CHARGE,
-        event,
-        fact_id=event.request_id,
-        amount_minor=event.amount_minor,
-        component=event.component,
-        due_on=event.due_on,
-    )
-
-
-def _pause(account: LoanAccount, event: ev.InterestPaused | ev.DelinquencyPaused) -> None:
-    of_interest = isinstance(event, ev.InterestPaused)
-    kind = FactKind.INTEREST_PAUSE if of_interest else FactKind.DELINQUENCY_PAUSE
-    _count(account, kind, event, due_on=event.from_on, until_on=event.until_on)
-
-
-def _charge_off(account: LoanAccount, event: ev.LoanChargedOff) -> None:
-    force_setattr(account, "status", LoanStatus.CHARGED_OFF)
-    _count(account, FactKind.CHARGE_OFF, event, fact_id=event.request_id)
-
-
-def _undo_charge_off(account: LoanAccount, event: ev.ChargeOffUndone) -> None:
-    force_setattr(account, "status", LoanStatus.ACTIVE)
-    _take_back(account, event.charge_off_id)
-
-
-def _write_off(account: LoanAccount, event: ev.LoanWrittenOff) -> None:
-    force_setattr(account, "status", LoanStatus.WRITTEN_OFF)
-    _count(account, FactKind.WRITE_OFF, event)
-
-
-def _give_back(account: LoanAccount, event: ev.DisbursementReturned) -> None:
-    force_setattr(account, "status", LoanStatus.CANCELLED)
-    _count(account, FactKind.DISBURSEMENT_RETURN, event, amount_minor=event.amount_minor)
-
-
-def _transfer(account: LoanAccount, event: ev.LoanTransferred) -> None:
-    price, buyer = event.price_minor, event.creditor_ref
-    _count(account, FactKind.TRANSFER, event, amount_minor=price, party_ref=buyer)
-
-
-def _settle(account: LoanAccount, event: ev.LoanSettled) -> None:
-    force_setattr(account, "status", LoanStatus.SETTLED)
-    force_setattr(account, "next_transition_on", None)
-
-
-def _restate(account: LoanAccount, event: ev.TimelineRestated) -> None:
-    gone = set(event.superseded_versions)
-    force_setattr(account, "aged", Trail(row for row in account.aged if row[0] not in gone))
-
-
-_WORK: dict[type[ev.Fact], Callable[[LoanAccount, Any], None]] = {
-    ev.LoanDisbursed: _disburse,
-    ev.DisbursementReturned: _give_back,
-    ev.RepaymentPosted: _repay,
-    ev.RepaymentReversed: _reverse,
-    ev.ChargeApplied: _charge,
-    ev.ChargeWaived: lambda a, e: _count(a, FactKind.WAIVER, e, fact_id=e.charge_id),
-    ev.CreditRefunded: lambda a, e: _count(a, FactKind.REFUND, e, amount_minor=e.amount_minor),
-    ev.InterestPaused: _pause,
-    ev.DelinquencyPaused: _pause,
-    ev.DelinquencyResumed: lambda a, e: _count(a, FactKind.DELINQUENCY_RESUME, e),
-    ev.DelinquencyPolicyChanged: lambda a, e: _count(
-        a, FactKind.DELINQUENCY_POLICY, e, policy=e.policy
-    ),
-    ev.TermsRestructured: lambda a, e: _count(a, FactKind.RESTRUCTURE, e, terms=e.terms),
-    ev.LoanChargedOff: _charge_off,
-    ev.RecoveryPosted: _receive,
-    ev.ChargeOffUndone: _undo_charge_off,
-    ev.LoanWrittenOff: _write_off,
-    ev.GuaranteeClaimPaid: lambda a, e: _count(
-        a, FactKind.GUARANTEE, e, amount_minor=e.amount_minor
-    ),
-    ev.SettlementPosted: _receive,
-    ev.LoanTransferred: _transfer,
-    ev.LoanSettled: _settle,
-    ev.TimelineRestated: _restate,
-}
-"""What assigns each kind of event; standings apart, which are assigned several at once."""
+def _assign_run(account: LoanAccount, events: Sequence[ev.Fact]) -> None:
+    """Assign what standings and repayments, one after the other, say."""
+    aged, paid, last = list[tuple[int, date, int]](), list[MoneyFact](), None
+    for version, event in enumerate(events, account.version + 1):
+        if type(event) is ev.TransitionRecorded:
+            aged.append((version, event.effective_on, event.standing.days_past_due))
+            last = event
+        else:
+            paid.append(repayment_of(event, version))  # type: ignore[arg-type]
+    if last is not None:
+        force_setattr(account, "standing", last.standing)
+        force_setattr(account, "standing_on", last.effective_on)
+        force_setattr(account, "aged", account.aged.grown_by(aged))
+        force_setattr(account, "next_transition_on", last.next_transition_on)
+    if paid:
+        append(account, paid)
+    if events:
+        force_setattr(account, "version", account.version + len(events))
+        force_setattr(account, "known_at", events[-1].recorded_at)

@@ -39,16 +39,16 @@ class Trail(Sequence[T], Generic[T]):
             return self._seen(items, size + 1)
         return self._seen([*items[:size], item], size + 1)
 
-    def grown_by(self, more: Iterable[T]) -> Trail[T]:
+    def grown_by(self, more: list[T]) -> Trail[T]:
         """Return this trail with more items at its end, oldest first."""
-        items, size = self._items, self._size
-        for item in more:
-            if len(items) == size:
-                items.append(item)
-            if items[size] is not item and items[size] != item:
-                items = [*items[:size], item]
-            size += 1
-        return self._seen(items, size)
+        items, size, until = self._items, self._size, self._size + len(more)
+        there = len(items) - size
+        if there < len(more) and items[size:] == more[:there]:
+            items.extend(more[there:])
+        # Another thread may have been first: whose items are not there takes a copy.
+        if items[size:until] == more:
+            return self._seen(items, until)
+        return self._seen([*items[:size], *more], until)
 
     def first(self, size: int) -> Trail[T]:
         """Return the trail of the first items, at most as many as there are."""

@@ -19,15 +19,20 @@ FEW, MANY, TIMED = 50, 5_000, 50
 GROWTH_MAX = 1.5
 
 
-@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 3)), max_size=40))
-def test_each_trail_keeps_what_it_was_whoever_goes_on_from_it(acts: list[tuple[int, int]]) -> None:
-    """Growing from any trail, the newest or an earlier one, changes none that exist."""
+SOME = st.lists(st.integers(0, 3), max_size=3)
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), SOME), max_size=40))
+def test_each_trail_keeps_what_it_was_whoever_goes_on_from_it(
+    acts: list[tuple[int, list[int]]],
+) -> None:
+    """Growing from any trail by one or more, the newest or an earlier one, changes none."""
     trails, lists = [Trail[int]()], [[]]
 
-    for start, item in acts:
+    for start, items in acts:
         k = start % len(trails)
-        trails.append(trails[k].grown(item))
-        lists.append([*lists[k], item])
+        trails.append(trails[k].grown(*items) if len(items) == 1 else trails[k].grown_by(items))
+        lists.append([*lists[k], *items])
 
     assert [list(trail) for trail in trails] == lists
     assert [list(reversed(trail)) for trail in trails] == [one[::-1] for one in lists]
@@ -55,7 +60,8 @@ def test_two_threads_grow_the_same_trail_apart() -> None:
     def grow(name: int) -> bool:
         trail = start
         for k in range(2_000):
-            trail = trail.grown(name * 10_000 + k)
+            item = name * 10_000 + k
+            trail = trail.grown(item) if k % 2 else trail.grown_by([item])
         return list(trail) == [0, *(name * 10_000 + k for k in range(2_000))]
 
     with ThreadPoolExecutor(4) as threads:
@@ -67,12 +73,12 @@ def test_growing_by_several_is_growing_by_each() -> None:
     begun: Trail[int] = Trail((1, 2))
     shared = begun.grown(3).grown(4)
 
-    for more in ((), (3,), (3, 4, 5), (7, 8), (3, 9)):
+    for more in ([], [3], [3, 4, 5], [7, 8], [3, 9]):
         grown, one_by_one = begun.grown_by(more), begun
         for item in more:
             one_by_one = one_by_one.grown(item)
         assert list(grown) == [1, 2, *more] == list(one_by_one)
-    assert begun.grown_by((3, 4)).shares(shared)
+    assert begun.grown_by([3, 4]).shares(shared)
     assert (list(begun), list(shared)) == ([1, 2], [1, 2, 3, 4])
 
 
