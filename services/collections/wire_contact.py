@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
@@ -12,7 +11,7 @@ from lending.collections.v1 import collections_service_pb2 as pb
 from lending.collections.v1 import contact_service_pb2 as contact_pb
 
 from services.collections import wire
-from services.collections.application.desk import View
+from services.collections.application.debtors import Shown
 from services.collections.application.relief import Relieved
 from services.collections.application.trail import Entry
 from services.collections.domain.case import Case
@@ -23,7 +22,7 @@ from services.collections.domain.contact_rules import (
     ProtectionKind,
     Purpose,
 )
-from services.collections.domain.debtor import Attempt, Debtor, Protection, a_region, not_reserved
+from services.collections.domain.debtor import Attempt, Protection, a_region, not_reserved
 from services.collections.domain.disaster import Disaster
 from services.collections.domain.message import Message
 from shared.kernel.dates import parse_date
@@ -112,11 +111,9 @@ def protection(request: contact_pb.AddProtectionRequest) -> Protection:
     )
 
 
-def debtor_message(debtor: Debtor, views: Sequence[View]) -> contact_pb.Debtor:
-    """Return a debtor as its message."""
-    arrears: dict[str, int] = defaultdict(int)
-    for view in views:
-        arrears[view.case.currency] += view.case.last.arrears_minor if view.case.open else 0
+def debtor_message(shown: Shown) -> contact_pb.Debtor:
+    """Return a debtor with a page of cases as their message."""
+    debtor = shown.debtor
     return contact_pb.Debtor(
         borrower_ref=debtor.borrower_ref,
         jurisdiction=debtor.jurisdiction,
@@ -124,8 +121,9 @@ def debtor_message(debtor: Debtor, views: Sequence[View]) -> contact_pb.Debtor:
         time_zone=debtor.time_zone,
         region=debtor.region,
         protections=[_protection(one) for one in debtor.protections],
-        cases=[wire.case_message(view) for view in views],
-        arrears_minor=arrears,
+        cases=[wire.case_message(view) for view in shown.views],
+        arrears_minor=shown.arrears_minor,
+        next_cases_token=shown.next_cases_token,
     )
 
 
@@ -204,8 +202,8 @@ def _instant(at: datetime | None) -> str:
     return at.isoformat() if at else ""
 
 
-def trail_message(entries: Sequence[Entry]) -> contact_pb.ListTrailResponse:
-    """Return a trail as its message."""
+def trail_message(entries: Sequence[Entry], token: str) -> contact_pb.ListTrailResponse:
+    """Return a page of a trail as its message."""
     return contact_pb.ListTrailResponse(
         entries=[
             contact_pb.TrailEntry(
@@ -217,5 +215,6 @@ def trail_message(entries: Sequence[Entry]) -> contact_pb.ListTrailResponse:
                 said=entry.said,
             )
             for entry in entries
-        ]
+        ],
+        next_page_token=token,
     )

@@ -104,7 +104,7 @@ class Work:
         limit: int = 100,
     ) -> list[Record]:
         """Return records of a kind by id: of one state, between two ids, due then, if given."""
-        found = await self._find(kind, state, (after, before), limit, due_at)
+        found = await self.page(kind, state, (after, before), limit, due_at)
         return [record for _, record in found]
 
     async def every(
@@ -113,7 +113,7 @@ class Work:
         """Give all that `find` would without its limit, read page by page."""
         more = True
         while more:
-            page = await self._find(kind, state, (after, before), PAGE, None)
+            page = await self.page(kind, state, (after, before), PAGE)
             for _, record in page:
                 yield record
             after, more = (page[-1][0], True) if len(page) == PAGE else (after, False)
@@ -129,10 +129,11 @@ class Work:
         rows = await self.connection.execute(query)
         return await self._read(kind, (((at, name), body) for at, name, body in rows))
 
-    async def _find(
-        self, kind: type[Record], state: str, between: tuple[str, str], limit: int, due: str | None
+    async def page(
+        self, kind: type[Record], state: str, ids: Place, limit: int, due: str | None = None
     ) -> list[tuple[str, Record]]:
-        after, before = between
+        """Return what `find` does between two ids, with the ids."""
+        after, before = ids
         key: Any = RECORDS.c.id
         if before and self.connection.dialect.name == "postgresql":
             # Between two ids means by bytes, whatever the language of the database.

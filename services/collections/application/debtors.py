@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
+from lending.common.v1.page_pb2 import Page
 
 from services.collections.application import trail
 from services.collections.application.contacting import Contacting
 from services.collections.application.deciding import moved
 from services.collections.application.desk import Desk, View
+from services.collections.application.paging import asked, page_of
 from services.collections.application.pausing import disasters_on, let_follow
 from services.collections.application.shielding import take_back
 from services.collections.application.tasks import open_task
@@ -59,6 +62,15 @@ def working_days(from_on: date, count: int) -> int:
     return (day - from_on).days
 
 
+class Shown(NamedTuple):
+    """A debtor with a page of cases; arrears are of all of them, minor units by currency."""
+
+    debtor: Debtor
+    views: list[View]
+    arrears_minor: dict[str, int]
+    next_cases_token: str
+
+
 @dataclass(slots=True)
 class Debtors:
     """Debtors by reference."""
@@ -66,10 +78,16 @@ class Debtors:
     desk: Desk
     contacting: Contacting
 
-    async def views(self, work: Work, debtor: Debtor) -> list[View]:
-        """Return a debtor's cases by loan id."""
-        cases = [await work.get(Case, loan_id) for loan_id in sorted(debtor.loans)]
-        return [await self.desk.view(work, case) for case in cases if case is not None]
+    async def shown(self, work: Work, debtor: Debtor, page: Page | None = None) -> Shown:
+        """Return a debtor with a page of cases; raise PageTokenInvalid."""
+        wanted = asked(page or Page(), "cases", debtor.borrower_ref)
+        cases = list((await work.get_all(Case, debtor.loans)).values())
+        arrears: Counter[str] = Counter()
+        for case in cases:
+            arrears[case.currency] += case.last.arrears_minor if case.open else 0
+        some, token = page_of(cases, wanted, lambda case: ("", case.loan_id))
+        views = [await self.desk.view(work, case) for case in some]
+        return Shown(debtor, views, dict(arrears), token)
 
     async def register(self, work: Work, request: Any) -> Debtor:
         """Tell how a borrower may be reached, before or after a first case."""
@@ -162,8 +180,9 @@ class Debtors:
         if one.kind in WANTS_ANSWER:
             rules = self.contacting.policies.rules_for(debtor, one.from_on)
             days = working_days(one.from_on, rules.reply_working_days)
-            for view in (await self.views(work, debtor))[:1]:
-                await open_task(work, view.case, f"ANSWER_{one.kind}", one.from_on, days)
+            cases = await work.get_all(Case, debtor.loans)
+            for loan_id in sorted(cases)[:1]:
+                await open_task(work, cases[loan_id], f"ANSWER_{one.kind}", one.from_on, days)
         return debtor
 
     async def _recall(self, work: Work, debtor: Debtor, one: Protection) -> None:

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta
 
 import msgspec
 
+from services.collections.application.paging import Asked
 from services.collections.domain.contact_rules import Outcome
 from services.collections.domain.debtor import Attempt, AttemptHasEnded
 from shared.kernel.errors import NotFound
@@ -58,6 +59,21 @@ async def read(work: Work, borrower_ref: str, loan_id: str = "") -> list[Entry]:
     key = key_of(borrower_ref)
     found = work.every(Entry, after=f"{key}.", before=f"{key}/")
     return [entry async for entry in found if not loan_id or entry.loan_id == loan_id]
+
+
+async def read_page(
+    work: Work, borrower_ref: str, loan_id: str, wanted: Asked
+) -> tuple[list[Entry], str]:
+    """Return one page of the trail of a borrower, or of one loan, and the token of the next."""
+    key = key_of(borrower_ref)
+    after, found, more = (wanted.place or ("", f"{key}."))[1], list[tuple[str, Entry]](), True
+    while more and len(found) <= wanted.size:
+        rows = await work.page(Entry, "", (after, f"{key}/"), wanted.size + 1)
+        found += [row for row in rows if not loan_id or row[1].loan_id == loan_id]
+        after, more = (rows[-1][0], True) if len(rows) > wanted.size else (after, False)
+    shown = found[: wanted.size]
+    token = wanted.token(("", shown[-1][0])) if len(found) > len(shown) else ""
+    return [entry for _, entry in shown], token
 
 
 async def add_attempt(work: Work, made: Attempt) -> None:

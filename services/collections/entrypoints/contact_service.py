@@ -13,6 +13,7 @@ from services.collections import wire, wire_contact
 from services.collections.application import trail
 from services.collections.application.debtors import Debtors
 from services.collections.application.desk import messages_of
+from services.collections.application.paging import asked, page_of
 from services.collections.application.relief import Relief
 from services.collections.domain.disaster import ended
 from shared.kernel.dates import parse_date
@@ -37,17 +38,17 @@ class ContactService(ContactServiceServicer):
 
         async def act(work: Work) -> contact_pb.Debtor:
             debtor = await self.debtors.register(work, request)
-            return wire_contact.debtor_message(debtor, await self.debtors.views(work, debtor))
+            return wire_contact.debtor_message(await self.debtors.shown(work, debtor))
 
         return await self.records.answer_once(request, contact_pb.Debtor, act)
 
     async def GetDebtor(self, request: Any, context: Any) -> contact_pb.Debtor:
-        """Return a debtor with all cases."""
+        """Return a debtor with a page of cases."""
         async with self.records.work() as work:
             contacting = self.debtors.contacting
             debtor = await contacting.debtor(work, request.borrower_ref)
             debtor = await contacting.shielded(work, debtor)
-            return wire_contact.debtor_message(debtor, await self.debtors.views(work, debtor))
+            return wire_contact.debtor_message(await self.debtors.shown(work, debtor, request.page))
 
     async def FinishContact(self, request: Any, context: Any) -> pb.Contact:
         """Say how an attempt ended."""
@@ -66,7 +67,7 @@ class ContactService(ContactServiceServicer):
 
         async def act(work: Work) -> contact_pb.Debtor:
             debtor = await self.debtors.protect(work, request.borrower_ref, one)
-            return wire_contact.debtor_message(debtor, await self.debtors.views(work, debtor))
+            return wire_contact.debtor_message(await self.debtors.shown(work, debtor))
 
         return await self.records.answer_once(request, contact_pb.Debtor, act)
 
@@ -79,16 +80,19 @@ class ContactService(ContactServiceServicer):
             debtor = await self.debtors.unprotect(
                 work, request.borrower_ref, request.protection_id, last_on
             )
-            return wire_contact.debtor_message(debtor, await self.debtors.views(work, debtor))
+            return wire_contact.debtor_message(await self.debtors.shown(work, debtor))
 
         return await self.records.answer_once(request, contact_pb.Debtor, act)
 
     async def ListMessages(self, request: Any, context: Any) -> contact_pb.ListMessagesResponse:
         """List the messages of a loan."""
+        loan_id = an_id(request.loan_id, "loan_id")
+        wanted = asked(request.page, "messages", loan_id)
         async with self.records.work() as work:
-            found = await messages_of(work, an_id(request.loan_id, "loan_id"))
+            found = await messages_of(work, loan_id)
+        page, token = page_of(found, wanted, lambda one: (one.because_on.isoformat(), one.name))
         return contact_pb.ListMessagesResponse(
-            messages=[wire_contact.outbound(message) for message in found]
+            messages=[wire_contact.outbound(message) for message in page], next_page_token=token
         )
 
     async def RecordReceipt(self, request: Any, context: Any) -> contact_pb.OutboundMessage:
@@ -105,10 +109,11 @@ class ContactService(ContactServiceServicer):
         return await self.records.answer_once(request, contact_pb.OutboundMessage, act)
 
     async def ListTrail(self, request: Any, context: Any) -> contact_pb.ListTrailResponse:
-        """Return everything that was done about a borrower."""
+        """List everything that was done about a borrower."""
+        wanted = asked(request.page, "trail", request.borrower_ref, request.loan_id)
         async with self.records.work() as work:
-            entries = await trail.read(work, request.borrower_ref, request.loan_id)
-        return wire_contact.trail_message(entries)
+            page = await trail.read_page(work, request.borrower_ref, request.loan_id, wanted)
+        return wire_contact.trail_message(*page)
 
     async def DeclareDisaster(self, request: Any, context: Any) -> contact_pb.DisasterRelief:
         """Shield a region, or say whom that would concern."""

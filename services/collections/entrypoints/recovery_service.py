@@ -12,6 +12,7 @@ from lending.collections.v1.recovery_service_pb2_grpc import RecoveryServiceServ
 from services.collections import wire_recovery as wire
 from services.collections.application.claiming import Claiming
 from services.collections.application.escalating import Escalating
+from services.collections.application.paging import asked, page_of
 from services.collections.application.placing import Placing
 from services.collections.domain import claims
 from services.collections.domain.claims import Claim
@@ -95,9 +96,13 @@ class RecoveryService(RecoveryServiceServicer):
 
     async def ListClaims(self, request: Any, context: Any) -> pb.ListClaimsResponse:
         """List the claims of a loan."""
+        loan_id = an_id(request.loan_id, "loan_id")
+        wanted = asked(request.page, "claims", loan_id)
         async with self.records.work() as work:
-            found = await self.claiming.of(work, an_id(request.loan_id, "loan_id"))
-        return pb.ListClaimsResponse(claims=[wire.claim_message(one) for one in found])
+            found = await self.claiming.of(work, loan_id)
+        page, token = page_of(found, wanted, lambda one: ("", one.claim_id))
+        claims = [wire.claim_message(one) for one in page]
+        return pb.ListClaimsResponse(claims=claims, next_page_token=token)
 
     async def _matter(
         self, request: Any, step: Callable[[Work, date | None], Awaitable[Matter]]
