@@ -15,7 +15,7 @@ from services.collections.application.planning import Planning
 from services.collections.domain.case import Case, CaseNotFound, require_open, with_promise
 from services.collections.domain.contact_gate import ContactRefused
 from services.collections.domain.hardship import Budget
-from services.collections.entrypoints.answers import first_answer
+from services.collections.entrypoints.answers import answer_after, first_answer
 from shared.kernel.dates import parse_date
 from shared.runtime.records import Work
 from shared.runtime.requests import a_number, a_text, an_id
@@ -44,10 +44,13 @@ class CollectionsService(CollectionsServiceServicer):
         """Return the case of a loan."""
         loan_id = an_id(request.loan_id, "loan_id")
         async with self.desk.records.work() as work:
-            case = await work.get(Case, loan_id)
-            if case is None:
-                raise CaseNotFound(f"loan {loan_id} has no case", field="loan_id")
-            return wire.case_message(await self.desk.view(work, case))
+            return await self._shown(work, loan_id)
+
+    async def _shown(self, work: Work, loan_id: str) -> pb.Case:
+        case = await work.get(Case, loan_id)
+        if case is None:
+            raise CaseNotFound(f"loan {loan_id} has no case", field="loan_id")
+        return wire.case_message(await self.desk.view(work, case))
 
     async def ListCases(self, request: Any, context: Any) -> pb.ListCasesResponse:
         """List cases by loan id."""
@@ -170,6 +173,11 @@ class CollectionsService(CollectionsServiceServicer):
             case = await self.planning.approve(work, loan_id, approved_by, effective_on, looked)
             return wire.case_message(await self.desk.view(work, case))
 
-        await self.desk.records.answer_once(request, pb.Case, act)
-        await self.planning.carry_out(loan_id)
-        return await self.GetCase(pb.GetCaseRequest(loan_id=loan_id), context)
+        async def shown(work: Work) -> pb.Case:
+            return await self._shown(work, loan_id)
+
+        return await answer_after(
+            *(self.desk.records, request, pb.Case, act),
+            carry_out=lambda: self.planning.carry_out(loan_id),
+            shown=shown,
+        )

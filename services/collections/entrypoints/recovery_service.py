@@ -17,7 +17,7 @@ from services.collections.application.placing import Placing
 from services.collections.domain import claims
 from services.collections.domain.claims import Claim
 from services.collections.domain.matter import Matter
-from services.collections.entrypoints.answers import first_answer
+from services.collections.entrypoints.answers import answer_after, first_answer
 from shared.kernel.dates import parse_date
 from shared.kernel.errors import LendingError
 from shared.runtime.records import Work
@@ -76,13 +76,21 @@ class RecoveryService(RecoveryServiceServicer):
         stated = request.HasField("amount")
         amount = an_amount(request.amount, "amount", positive=False) if stated else 0
         reason = "" if amount else a_text(request.reason, "reason")
-        await self._claim(
-            request,
-            lambda work: self.claiming.answer(work, request.claim_id, on, request.amount, reason),
+        an_id(request.request_id, "request_id")
+        claim_id = request.claim_id
+
+        async def act(work: Work) -> pb.Claim:
+            done = await self.claiming.answer(work, claim_id, on, request.amount, reason)
+            return wire.claim_message(done)
+
+        async def shown(work: Work) -> pb.Claim:
+            return wire.claim_message(await self.claiming.claim(work, claim_id))
+
+        return await answer_after(
+            *(self.records, request, pb.Claim, act),
+            carry_out=lambda: self.claiming.carry_out(claim_id),
+            shown=shown,
         )
-        await self.claiming.carry_out(request.claim_id)
-        async with self.records.work() as work:
-            return wire.claim_message(await self.claiming.claim(work, request.claim_id))
 
     async def ShareRecovery(self, request: Any, context: Any) -> pb.ShareRecoveryResponse:
         """Say how a recovery is shared."""
