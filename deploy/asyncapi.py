@@ -11,7 +11,15 @@ from lending.common.v1.retirement_pb2 import retired_type
 
 from deploy.proto_text import Protos, read_protos
 from shared.runtime.retirement import HEADERS
-from shared.runtime.streams import CHECKPOINT, DELINQUENCY, DIGEST, STATE, STATE_STREAM, STREAM
+from shared.runtime.streams import (
+    CHECKPOINT,
+    DELINQUENCY,
+    DIGEST,
+    STATE,
+    STATE_STREAM,
+    STATES_TOLD,
+    STREAM,
+)
 from shared.subscriber.chain import GENESIS
 
 FOLDER = Path(__file__).parents[1] / "protos"
@@ -45,8 +53,9 @@ The x-order of the message says the same to a program. "{…}" in an address is 
 subject; x-jetstream is the stream that keeps it. Read with consumers of your own, acknowledge
 nothing or explicitly, and keep how far you are beside what you made of it.
 
-To begin without history: note the last sequence of LENDING, read every message of LENDING_STATE,
+To begin without history: note the last sequence of LENDING, read every state of LENDING_STATE,
 then read LENDING from behind that sequence, passing over numbers that a loan's state already holds.
+DelinquencyStatesTold, read before and after, says whether the states were whole meanwhile.
 When a day is closed its digest says how many events of each type came since the digest before, of
 all loans: who counts them in the order of the stream knows whether any is missing, the last too.
 New types and new fields may appear; take the type from ce-type, and keep what you do not know."""
@@ -63,6 +72,9 @@ def document() -> dict[str, Any]:
             channels[name] = _event_channel(name, said) | retirement_of(value)
     channels["DELINQUENCY_STATE"] = _channel(
         f"{STATE}.{{loanId}}", "DelinquencyState", STATE_STREAM
+    )
+    channels["DELINQUENCY_STATES_TOLD"] = _channel(
+        STATES_TOLD, "DelinquencyStatesTold", STATE_STREAM
     )
     channels["DELINQUENCY_DIGEST"] = _channel(f"{DIGEST}.{{on}}", "DelinquencyDigest", STREAM)
     channels["CHECKPOINT"] = _channel(CHECKPOINT, "Checkpoint", STREAM)
@@ -119,7 +131,7 @@ def _channel(address: str, message: str, stream: str) -> dict[str, Any]:
 
 
 def _messages(protos: Protos) -> dict[str, Any]:
-    roots = [f"{LEDGER}.Delinquency{name}" for name in ("Event", "State", "Digest")]
+    roots = [f"{LEDGER}.Delinquency{name}" for name in ("Event", "State", "StatesTold", "Digest")]
     roots += [message for _, message in OTHERS]
     found = {root.rpartition(".")[2]: _message(protos, root) for root in roots}
     found["DelinquencyEvent"]["headers"] = {"$ref": "#/components/schemas/Headers"}

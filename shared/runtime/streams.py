@@ -13,6 +13,7 @@ STATE_STREAM = "LENDING_STATE"
 PREVIEW_STREAM = "LENDING_PREVIEW"
 DELINQUENCY = "lending.v1.delinquency"
 STATE = "lending.v1.delinquency_state"
+STATES_TOLD = "lending.v1.delinquency_states_told"
 DIGEST = "lending.v1.delinquency_digest"
 CHECKPOINT = "lending.v1.checkpoint"
 PREVIEW = "lending.preview"
@@ -51,7 +52,7 @@ def configs(replicas: int = 1) -> tuple[StreamConfig, ...]:
         StreamConfig(
             name=STATE_STREAM,
             description="How late each loan is: the last message per loan.",
-            subjects=[f"{STATE}.*"],
+            subjects=[f"{STATE}.*", STATES_TOLD],
             storage=StorageType.FILE,
             retention=RetentionPolicy.LIMITS,
             duplicate_window=DUPLICATE_SECONDS,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-from lending.ledger.v1.events_pb2 import DelinquencyState
+from lending.ledger.v1.events_pb2 import DelinquencyState, DelinquencyStatesTold
 
 from shared.runtime.bus import Bus
 from shared.runtime.reading import Reader
-from shared.runtime.streams import DELINQUENCY, STATE, STATE_STREAM, STREAM
+from shared.runtime.streams import DELINQUENCY, STATE, STATE_STREAM, STATES_TOLD, STREAM
 from shared.subscriber.chain import Place
 from shared.subscriber.lanes import Unit
 
@@ -17,7 +17,7 @@ OnSnapshot = Callable[[Sequence[DelinquencyState], Unit], Awaitable[None]]
 
 
 class StatesMissing(Exception):
-    """Somebody emptied the stream of states: wait until they were told again."""
+    """Somebody emptied the stream of states: wait until all of them were told again."""
 
 
 async def states(bus: Bus, loan_id: str = "*") -> list[DelinquencyState]:
@@ -66,15 +66,27 @@ async def join(bus: Bus, on_snapshot: OnSnapshot[Unit], unit: Unit) -> dict[str,
 
     The publisher stores a loan's state before the events that lead to it. So a state read after
     the end of the stream was noted lacks no event before that end; those behind it that it already
-    holds are known by their numbers.
+    holds are known by their numbers. Only while states are told again, from the log's start, are
+    some old or missing: the publisher says so, and says when they are whole.
 
     Returns:
         The places that the states stand for.
     Raises:
-        StatesMissing: there are events, and no state of any loan.
+        StatesMissing: there are events, and the states are not, or were not meanwhile, whole.
     """
+    before = await _told(bus)
     found = await states(bus)
-    if not found and await bus.last_message(STREAM, f"{DELINQUENCY}.>") is not None:
-        raise StatesMissing("no loan has a state; the ledger tells them again within a minute")
+    if await bus.last_message(STREAM, f"{DELINQUENCY}.>") is not None:
+        sequence, told = await _told(bus)
+        if sequence != before[0] or not told.whole or len(found) < told.loans:
+            raise StatesMissing("states of loans lack; the ledger tells them again within a minute")
     await on_snapshot(found, unit)
     return {state.loan_id: Place(state.sequence, state.hash) for state in found}
+
+
+async def _told(bus: Bus) -> tuple[int, DelinquencyStatesTold]:
+    """Return what was said last of the states, and where in their stream."""
+    said = await bus.last_message(STATE_STREAM, STATES_TOLD)
+    if said is None:
+        return 0, DelinquencyStatesTold()
+    return said.seq or 0, DelinquencyStatesTold.FromString(said.data or b"")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
+from uuid import uuid4
 
 from lending.ledger.v1 import events_pb2
 
-from shared.runtime.bus import Bus, Draft
+from shared.runtime.bus import Bus, BusDown, Draft, NeverStored, Outcome
 from shared.subscriber.chain import Place, event_hash
 
-PREFIX, BATCH = "DELINQUENCY_EVENT_TYPE_", 500
+PREFIX, BATCH, TRIES = "DELINQUENCY_EVENT_TYPE_", 500, 3
 
 
 class Sent(NamedTuple):
@@ -69,11 +70,28 @@ async def publish(bus: Bus, messages: Sequence[Sent]) -> None:
     Publish messages in their order, also the same one again, and wait until all are stored.
 
     Raises:
-        BusDown: NATS does not answer.
+        BusDown: NATS does not answer, not at the third try either.
     """
     for start in range(0, len(messages), BATCH):
-        part = messages[start : start + BATCH]
-        drafts = [Draft(one.subject, one.body, "", one.headers) for one in part]
-        for outcome in await bus.publish_all(drafts):
-            if isinstance(outcome, Exception):
-                raise outcome
+        await _publish(bus, messages[start : start + BATCH])
+
+
+async def _publish(bus: Bus, part: Sequence[Sent]) -> None:
+    """Publish them again where no answer came; the ids of this call let none be stored twice."""
+    call = uuid4()
+    drafts = [
+        Draft(one.subject, one.body, f"{call}/{k}", one.headers) for k, one in enumerate(part)
+    ]
+    for left in reversed(range(TRIES)):
+        outcomes: list[Outcome]
+        try:
+            outcomes = await bus.publish_all(drafts)
+        except NeverStored:
+            raise
+        except BusDown as failure:
+            outcomes = [failure]
+        failures = [one for one in outcomes if isinstance(one, Exception)]
+        if not failures:
+            return
+        if not left or not isinstance(failures[0], BusDown):
+            raise failures[0]

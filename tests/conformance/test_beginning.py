@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from lending.ledger.v1.events_pb2 import DelinquencyState
 
+from services.ledger.adapters.states_told import say_states_told
 from shared.runtime.bus import Bus, BusDown
 from shared.runtime.database import open_database
 from shared.runtime.nats_server import start_nats
@@ -21,7 +22,7 @@ from shared.runtime.records import Records, Work
 from shared.runtime.streams import STATE, STATE_STREAM
 from shared.subscriber.event import Event
 from shared.subscriber.inbox import Inbox, create_inbox
-from shared.subscriber.snapshot import states
+from shared.subscriber.snapshot import StatesMissing, join, states
 from shared.subscriber.subscriber import Subscriber
 from tests.conformance.messages import chained, event, publish
 from tests.system.processes import free_port
@@ -112,6 +113,33 @@ async def test_states_that_were_purged_are_none(desk: Desk) -> None:
     found = await states(desk.bus)
 
     assert (found, monotonic() - began < 2) == ([], True)
+
+
+async def test_states_are_taken_only_while_they_are_whole(desk: Desk) -> None:
+    """Nothing said, being told again, one too few: wait. All there, or no event at all: begin."""
+
+    async def taken() -> list[str] | None:
+        found: list[str] = []
+
+        async def take(states: Sequence[DelinquencyState], _: Work) -> None:
+            found.extend(state.loan_id for state in states)
+
+        try:
+            async with desk.records.work() as unit:
+                await join(desk.bus, take, unit)
+        except StatesMissing:
+            return None
+        return found
+
+    said = [await taken()]
+    await publish(desk.bus, chained([event("L-1", "CURED")]))
+    await say(desk.bus, "L-1")
+    said.append(await taken())
+    for whole, loans in ((False, 0), (True, 2), (True, 1)):
+        await say_states_told(desk.bus, whole=whole, loans=loans)
+        said.append(await taken())
+
+    assert said == [[], None, None, None, ["L-1"]]
 
 
 async def test_one_loan_without_a_state_is_said_at_once(desk: Desk) -> None:

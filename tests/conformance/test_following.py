@@ -34,6 +34,7 @@ from tests.conformance.relay_kills import complete
 from tests.conformance.test_relay import Post, post, stop
 
 __all__ = ["post"]
+JOINERS = 20
 LateBook = dict[str, tuple[int, int, str]]
 
 
@@ -107,20 +108,28 @@ async def test_a_late_joiner_takes_states_and_goes_on(post: Post) -> None:
 
 
 async def test_states_that_somebody_purged_are_told_again(post: Post) -> None:
-    """A late joiner waits for them instead of taking none for all; no event is doubled."""
-    _, relaying = await post.relay("one", look_seconds=1.0)
+    """Who joins meanwhile takes neither none nor old ones for all, it waits; none is doubled."""
+    _, relaying = await post.relay("one", look_seconds=0.5, page=1)
     await complete(post.bus, post.database)
     events = await post.bus.last_sequence(STREAM)
     await post.bus.client.jsm().purge_stream(STATE_STREAM)
-    late = await follower(post.folder, "late")
-    made = Subscriber(post.bus, "late", late.records.work, late.hear, on_snapshot=late.on_snapshot)
-    following = asyncio.create_task(made.run(asyncio.Event()))
 
-    await until_equal(late, post.database)
+    joined: list[Follower] = []
+    tasks = [relaying]
+    for number in range(JOINERS):
+        one = await follower(post.folder, f"late-{number}")
+        joined.append(one)
+        made = Subscriber(
+            post.bus, f"late-{number}", one.records.work, one.hear, on_snapshot=one.on_snapshot
+        )
+        tasks.append(asyncio.create_task(made.run(asyncio.Event())))
+        await asyncio.sleep(0.05)
 
-    assert late.heard == []
+    for one in joined:
+        await until_equal(one, post.database)
+    assert [one.heard for one in joined] == [[]] * JOINERS
     assert await post.bus.last_sequence(STREAM) == events
-    await stop(relaying, following)
+    await stop(*tasks)
 
 
 async def test_a_rebuilt_subscriber_is_told_that_it_is_history(post: Post) -> None:

@@ -12,6 +12,7 @@ import structlog
 from services.ledger.adapters.digests import day_so_far, mend_digest, tell_digest
 from services.ledger.adapters.lanes import StreamBehind, lane_of, place_in, publish
 from services.ledger.adapters.read_models import ReadModels, Told
+from services.ledger.adapters.states_told import say_states_told
 from services.ledger.adapters.told import SAVE_SECONDS, ToldLoans
 from services.ledger.application.following import Followed, Follower
 from services.ledger.wire_digest import DayTold
@@ -21,6 +22,7 @@ from shared.runtime.stopping import unless
 from shared.runtime.streams import (
     DELINQUENCY,
     STATE_STREAM,
+    STATES_TOLD,
     STREAM,
     StreamUnsafe,
     require_fencing,
@@ -97,6 +99,7 @@ class Relay:
         connections = bus.reconnects
         position, looked_at = await self._begin(bus), monotonic()
         await mend_digest(bus, self.follower, position)
+        said = False
         while not stop.is_set():
             if monotonic() - looked_at > self.look_seconds:
                 looked_at = monotonic()
@@ -107,6 +110,7 @@ class Relay:
             before, position = position, await self._step(bus, position)
             # What came meanwhile is told together once we are woken for it.
             if position - before < self.page:
+                said = said or await self._say_states_told(bus)
                 await _pause(self.woken, POLL_SECONDS)
 
     async def _begin(self, bus: Bus) -> int:
@@ -122,8 +126,16 @@ class Relay:
             await asyncio.sleep(WHOLE_SECONDS)
         log = structlog.get_logger()
         log.error("the stream lacks messages; it is rebuilt from the log", lacking=lacking)
+        await say_states_told(bus, whole=False)
         await self.told.forget()
         return 0
+
+    async def _say_states_told(self, bus: Bus) -> bool:
+        """Say, at the end of the log, that every loan has its last state."""
+        await self.told.save()
+        loans, _, _ = await self.tables.told_last()
+        await say_states_told(bus, whole=True, loans=loans)
+        return True
 
     async def _look(self, bus: Bus) -> None:
         """Begin again when somebody emptied a stream under us."""
@@ -137,7 +149,8 @@ class Relay:
         if not loans:
             return ""
         found = await bus.last_message(STREAM, f"{DELINQUENCY}.*.{loan_id}")
-        states = (await bus.info(STATE_STREAM)).state.messages
+        said = await bus.last_message(STATE_STREAM, STATES_TOLD) is not None
+        states = (await bus.info(STATE_STREAM)).state.messages - said
         if states < loans:
             return f"{states} states of {loans}"
         at, place = (found.seq or 0) if found else 0, place_in(found)
