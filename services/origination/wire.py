@@ -190,6 +190,7 @@ def application_message(given: Application) -> pb.Application:
         cooling_off_until_on=_day(given.cooling_off_until_on),
         refinances_loan_id=given.refinances,
         pending=_pending(given.proposal) if given.proposal else None,
+        hangs_at=given.hangs_at,
         **_history(given),
     )
 
@@ -253,6 +254,8 @@ def _payout(given: Payout) -> pb.Payout:
         payoff_refused=given.payoff_refused,
         payoff_by_hand=given.payoff_by_hand,
         rest_by_hand=given.rest_by_hand,
+        disbursal_refused=given.disbursal_refused,
+        disbursal_by_hand=given.disbursal_by_hand,
     )
 
 

@@ -28,6 +28,7 @@ PERSONAL = {
                 "payouts.rest_returned",
                 "payouts.payoff_by_hand",
                 "payouts.rest_by_hand",
+                "payouts.disbursal_by_hand",
                 "guarantees.collateral.description",
                 "guarantees.collateral.registration_number",
                 "guarantees.insurance.policy_number",

@@ -6,12 +6,20 @@ from dataclasses import dataclass
 
 from lending.origination.v1 import origination_service_pb2 as pb
 
-from services.origination.application.desk import Desk, Prepared
+from services.origination.application.booked import check_books, is_booked
+from services.origination.application.desk import SERVICE, Desk, Prepared
 from services.origination.application.disbursing import Disbursing
 from services.origination.domain.application import Application, noted, stepped
 from services.origination.domain.payouts import PayoutNotFound
 from services.origination.domain.proposals import Proposal, is_seconded
-from services.origination.domain.resolutions import Outcome, hangs_at, resolved
+from services.origination.domain.resolutions import (
+    FACTS,
+    Hangs,
+    Outcome,
+    PayoutNotStuck,
+    hangs_at,
+    resolved,
+)
 from services.origination.domain.state_machine import Status, Step, require
 from shared.runtime.identity import actor
 from shared.runtime.requests import FieldMissing, a_number, a_text, an_identity
@@ -57,11 +65,13 @@ class Resolving:
         return self.desk.message(await self.disbursing.finish(request.application_id))
 
     async def _intend(self, found: Application, outcome: Outcome, said: str, by: str) -> Prepared:
-        last, stamp = found.payouts[-1], self.desk.stamp(by)
+        last, stamp, at = found.payouts[-1], self.desk.stamp(by), hangs_at(found.payouts[-1])
         after = resolved(last, outcome, said, await self.desk.today(found))
-        # The payer's reference is a fact that both saw; other reasons each may put in own words.
-        word = f"{last.payout_id} {hangs_at(last)} {outcome}"
-        word += f": {said}" if outcome is Outcome.PAID else ""
+        assert at is not None, "what does not hang is not resolved"
+        await self._ask_the_ledger(found, at, outcome, said)
+        # A reference is a fact that both saw; other reasons each may put in own words.
+        word = f"{last.payout_id} {at} {outcome}"
+        word += f": {said}" if (at, outcome) in FACTS else ""
         note = f"{word}; {said}"
         if not is_seconded(found.proposal, Step.RESOLVE, word, by):
             waits = Proposal(what=Step.RESOLVE, value=word, by=by, at=stamp.at)
@@ -69,3 +79,27 @@ class Resolving:
         status = found.status_once_returned if after.returned else Status.DISBURSING
         changes = {"payouts": (*found.payouts[:-1], after), "proposal": None}
         return Prepared(stepped(found, Step.RESOLVE, status, stamp, note, **changes))
+
+    async def _ask_the_ledger(
+        self, found: Application, at: Hangs, outcome: Outcome, said: str
+    ) -> None:
+        """
+        Let people's word count only where the ledger's books do not say otherwise.
+
+        Raises:
+            PayoutNotStuck: the ledger has taken it meanwhile, and the payout goes on by itself.
+            OutcomeNotPossible: its books say otherwise.
+        """
+        if at in (Hangs.ORDER, Hangs.REST_ORDER):
+            return
+        if await is_booked(self.desk, found, at):
+            if found.proposal is not None:
+                stamp, last = self.desk.stamp(SERVICE), found.payouts[-1].payout_id
+                await self.desk.swap(found, noted(found, "booked", stamp, last, proposal=None))
+            raise PayoutNotStuck(
+                f"the ledger has taken its {at} by now",
+                field="payout_id",
+                expected="no step; it goes on by itself",
+            )
+        if at is Hangs.DISBURSAL:
+            await check_books(self.desk, found, outcome, said)

@@ -10,6 +10,7 @@ import msgspec
 
 from services.origination.domain.payouts import Payout, paid_before
 from services.origination.domain.proposals import Proposal
+from services.origination.domain.resolutions import hangs_at
 from services.origination.domain.securities import Guarantee
 from services.origination.domain.state_machine import Status, Step, follow
 from shared.kernel.errors import InvalidArgument, NotFound, Refused
@@ -186,6 +187,12 @@ class Application(msgspec.Struct, frozen=True, kw_only=True):
     def lent_minor(self) -> int:
         """What is lent: the principal of the offer chosen, before one what was asked for."""
         return (self.offer.principal_minor if self.offer else 0) or self.amount_minor
+
+    @property
+    def hangs_at(self) -> str:
+        """What of its payout under way is refused and needs people; empty where nothing is."""
+        under_way = self.status is Status.DISBURSING
+        return (hangs_at(self.payouts[-1]) or "") if under_way else ""
 
     @property
     def status_once_returned(self) -> Status:

@@ -44,8 +44,9 @@ class Payout(msgspec.Struct, frozen=True, kw_only=True):
     turned out not to need: it goes to the borrower too, or if the bank returns it, back into the
     new loan: `rest_repaid` once the ledger has taken it, `rest_refused` is why it last did not.
     `disbursal_id` names it to the ledger; what began without one has the older form.
-    `stopped` is why the payer refuses an order for good, `payoff_refused` why the ledger last did
-    not take a payoff: people then say what becomes of it; `..._by_hand` is under which reference.
+    `stopped` is why the payer refuses an order for good, `disbursal_refused` and `payoff_refused`
+    why the ledger last did not book a disbursal that was paid, or take a payoff: people then say
+    what becomes of it; `..._by_hand` is under which reference.
     """
 
     payout_id: str
@@ -68,6 +69,8 @@ class Payout(msgspec.Struct, frozen=True, kw_only=True):
     payoff_refused: str = ""
     payoff_by_hand: str = ""
     rest_by_hand: str = ""
+    disbursal_refused: str = ""
+    disbursal_by_hand: str = ""
 
     @property
     def lent_minor(self) -> int:

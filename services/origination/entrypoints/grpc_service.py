@@ -41,6 +41,7 @@ FILTERED = {
     "amount_minor": int,
     "instalments": int,
     "applied_on": str,
+    "hangs_at": str,
 }
 
 

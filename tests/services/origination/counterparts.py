@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -203,6 +204,22 @@ class FakeLedger:
             self._takes(request)
             await self._keeps(request)
         return loan_pb2.Loan(loan_id=request.loan_id)
+
+    async def ListLoanEvents(self, request: Any) -> Any:
+        """What it recorded of a loan, as far as origination reads it."""
+        await self._arrives(request)
+        loan = self._loan(request.loan_id)
+        sides = [("LoanDisbursed", loan.out), ("RepaymentPosted", loan.back)]
+        return ledger_pb.ListLoanEventsResponse(
+            events=[
+                loan_pb2.LoanEvent(
+                    topic=f"lending.ledger.{what}",
+                    body_json=json.dumps({"request_id": name, "amount_minor": amount}),
+                )
+                for what, side in sides
+                for name, (_, amount) in side.items()
+            ]
+        )
 
     def _takes(self, request: Any) -> None:
         loan, on = self._loan(request.loan_id), date.fromisoformat(request.value_on)

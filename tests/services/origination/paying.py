@@ -7,6 +7,7 @@ import json
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -23,20 +24,32 @@ ACCOUNT = "6222020200112233446"
 
 @dataclass
 class Bank:
-    """Pays each key once; as often as told it kills who asked, after the money has moved."""
+    """
+    Pays each key once; as often as told it kills who asked, after the money has moved.
+
+    `meanwhile`: what happens elsewhere after an order was paid, before its answer.
+    """
 
     port: int
     paid: dict[str, dict[str, Any]] = field(default_factory=dict)
     asked: Counter[str] = field(default_factory=Counter)
     closed: set[str] = field(default_factory=set)
+    meanwhile: dict[str, Callable[[], None]] = field(default_factory=dict)
+    turn: threading.Lock = field(default_factory=threading.Lock)
     victim: Service | None = None
     kills: int = 0
 
     def answer(self, key: str, order: dict[str, Any]) -> dict[str, str] | None:
+        """Answer one order after the other."""
+        with self.turn:
+            return self._answer(key, order)
+
+    def _answer(self, key: str, order: dict[str, Any]) -> dict[str, str] | None:
         self.asked[key] += 1
         if order["account_ref"] in self.closed:
             return {"returned": "account closed"}
         self.paid.setdefault(key, order)
+        self.meanwhile.pop(key, lambda: None)()
         if self.kills and self.victim is not None:
             self.kills -= 1
             self.victim.kill()
