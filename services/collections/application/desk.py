@@ -21,7 +21,7 @@ from services.collections.application.tasks import cancel_tasks, open_task
 from services.collections.domain.case import Case, Heard, follow, require_open, see_date
 from services.collections.domain.contact_rules import ProtectionKind, RulesNotFound
 from services.collections.domain.debtor import Attempt, Debtor
-from services.collections.domain.hardship import probation
+from services.collections.domain.hardship import probation, withdrawn
 from services.collections.domain.message import Message, MessageState
 from services.collections.domain.promises import PromiseStatus
 from services.collections.domain.treatment import Doing, Due, arm_of, steps_due
@@ -84,6 +84,7 @@ class Desk:
         if "case_opened" in happened:
             await let_follow(work, case, debtor)
         if "case_closed" in happened:
+            case = await without_word(work, case, on)
             await cancel_tasks(work, case.loan_id)
             if await is_out(work, case.loan_id):
                 await recall(work, case, on, "collections", "the case closed")
@@ -240,6 +241,15 @@ class Desk:
         else:
             debtor = await self.contacting.debtor_of(work, case)
             await self.plan_steps(work, case, debtor, on)
+
+
+async def without_word(work: Work, case: Case, on: date) -> Case:
+    """Withdraw a plan that nobody approved: it would silence every reminder of the next time."""
+    if case.plan is None or case.plan.status != "PROPOSED":
+        return case
+    loan, said = (case.borrower_ref, case.loan_id), "the case closed"
+    await trail.decided(work, loan, on, "PLAN_WITHDRAWN", "collections", said)
+    return msgspec.structs.replace(case, plan=withdrawn(case.plan))
 
 
 class Watch(msgspec.Struct, frozen=True, kw_only=True):
