@@ -1,4 +1,4 @@
-"""Collections' command line: serve, draw the figures, or forget a borrower."""
+"""Collections' command line: serve, draw the figures, forget borrowers."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from lending.collections.v1.work_service_pb2_grpc import WorkServiceStub
 from services.collections.adapters.picture import picture
 from services.collections.compose import serve_collections
 from services.collections.config import CollectionsSettings
+from services.collections.entrypoints.purge import purge
 from services.collections.entrypoints.shred import shred
 from shared.kernel.errors import LendingError
 from shared.runtime.grpc_client import open_channel
@@ -27,6 +28,7 @@ app = typer.Typer(
 )
 
 app.command()(shred)
+app.command()(purge)
 
 
 @app.callback(invoke_without_command=True)
