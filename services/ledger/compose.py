@@ -35,6 +35,7 @@ from services.ledger.config import LedgerSettings
 from services.ledger.domain.kept import KEEPER
 from services.ledger.entrypoints.approval_service import ApprovalService
 from services.ledger.entrypoints.audit_service import AuditService
+from services.ledger.entrypoints.book_reads import BookReads
 from services.ledger.entrypoints.grpc_service import LedgerService
 from services.ledger.entrypoints.recording import AUDIT_READS, LEDGER_READS, LOAN_READS, Recorded
 from services.ledger.wire_approvals import HELD, approval_rule
@@ -71,7 +72,8 @@ async def serve_ledger(settings: LedgerSettings, stop: asyncio.Event | None = No
     approvals, rules = Approvals(writer), ApprovalRules(writer, lambda: datetime.now(UTC))
     service = LedgerService(writer, followers, models, ageing, loans, approvals)
     reads = RecordedReads(writer, lambda: datetime.now(UTC), lambda: uuid4().hex)
-    audits = _audits(settings, reads, followers, models, service)
+    book = BookReads(store, lambda: writer.business_on, lambda: writer.settled_at(reads.now()))
+    audits = _audits(settings, reads, followers, models, service, book)
 
     def register(server: ByName) -> Sequence[str]:
         add_LedgerServiceServicer_to_server(Recorded(service, LEDGER_READS, reads), server)
@@ -99,6 +101,7 @@ def _audits(
     followers: Followers,
     models: ReadModels,
     service: LedgerService,
+    book: BookReads,
 ) -> AuditService:
     """Return what answers auditors: proofs, evidence, counterfactuals, each read recorded."""
     signer = partial(load_signer, settings.log_origin, settings.signing_key_path())
@@ -107,5 +110,4 @@ def _audits(
     prover = Prover(writer.log, seals, followers.hurry)
     evidence = Evidence(prover, signer, decode)
     again = {name: getattr(service, name) for name in LOAN_READS}
-    today = lambda: writer.business_on  # noqa: E731
-    return AuditService(prover, seals, evidence, reads, signer, today, again)
+    return AuditService(prover, seals, evidence, reads, signer, book.today, book, again)

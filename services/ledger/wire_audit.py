@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
@@ -9,6 +10,9 @@ from google.protobuf.message import Message
 from lending.ledger.v1 import audit_service_pb2 as pb
 from lending.ledger.v1 import loan_pb2
 
+from services.ledger.application.book_questions import BookDifference, LoanCompared
+from services.ledger.application.log_events import Read, kind_of
+from services.ledger.application.sealing import leaf_of
 from services.ledger.application.story import days_by_month, money_placed, story, told_facts
 from services.ledger.domain.counterfactual import Step, Supposed, Supposition
 from services.ledger.domain.delinquency import past_due_table, standing_of
@@ -16,9 +20,10 @@ from services.ledger.domain.events import Fact
 from services.ledger.domain.explain import FIGURES, explain, figures
 from services.ledger.domain.timeline import Timeline
 from services.ledger.wire_events import delinquency_message
-from services.ledger.wire_loan import explanation_message, past_due_message
+from services.ledger.wire_loan import explanation_message, past_due_message, step_message
 from services.ledger.wire_reasons import allocation_message
 from services.ledger.wire_terms import chosen, delinquency_policy, waterfall
+from shared.audit.merkle import leaf_hash
 from shared.audit.packing import BLOCKS, MANIFEST, packed, unpacked
 from shared.kernel.dates import DayCount, parse_date
 from shared.kernel.money import plain_decimal
@@ -134,6 +139,11 @@ def answer_bytes(answer: Message) -> bytes:
     return packed({k: v for k, v in files.items() if k not in _OF_TODAY})
 
 
+def answer_sha256(answer: Message) -> str:
+    """Return the hash that is recorded of an answer."""
+    return hashlib.sha256(answer_bytes(answer)).hexdigest()
+
+
 _SINCE: tuple[Literal["label", "steps", "buckets"], ...] = ("label", "steps", "buckets")
 """What answers did not have when the first were recorded; it follows from the rest of them."""
 
@@ -156,4 +166,52 @@ def _look(line: Timeline, explained: list[str]) -> pb.LoanLook:
         delinquency=delinquency_message(standing_of(line)),
         past_due=[past_due_message(row) for row in past_due_table(line)],
         explanations=[explanation_message(explain(line, figure)) for figure in explained],
+    )
+
+
+def logged_event(read: Read) -> pb.LoggedEvent:
+    """Return a stored event as its message."""
+    row, event = read.row, read.event
+    on, recorded_at = getattr(event, "effective_on", None), getattr(event, "recorded_at", None)
+    return pb.LoggedEvent(
+        position=row.position,
+        stream=row.originator_id,
+        version=row.version,
+        topic=row.topic,
+        kind=kind_of(row.topic),
+        loan_id=getattr(event, "loan_id", ""),
+        effective_on=on.isoformat() if on else "",
+        recorded_at=recorded_at.isoformat() if recorded_at else "",
+        request_id=getattr(event, "request_id", ""),
+        actor=getattr(event, "actor", ""),
+        amount_minor=getattr(event, "amount_minor", 0),
+        body_json=row.state.decode(),
+        sha256=hashlib.sha256(row.state).hexdigest(),
+        leaf_hash=leaf_hash(leaf_of(row)),
+    )
+
+
+def loan_difference(one: LoanCompared) -> pb.LoanDifference:
+    """Return what changed of a loan as its message."""
+    return pb.LoanDifference(
+        loan_id=one.loan_id,
+        currency=one.currency,
+        changes=one.changes,
+        steps=[step_message(step) for step in one.steps],
+    )
+
+
+def book_difference(currency: str, found: BookDifference) -> pb.BookDifference:
+    """Return what changed of all loans of a currency as its message."""
+    return pb.BookDifference(
+        currency=currency,
+        loans=found.compared,
+        loans_changed=found.changed,
+        before=found.before,
+        after=found.after,
+        causes=[
+            pb.DifferenceCause(cause=cause, loans=found.loans[cause], changes=changes)
+            for cause, changes in sorted(found.causes.items())
+        ],
+        unexplained=found.unexplained(),
     )

@@ -163,15 +163,14 @@ def difference_message(
     return pb.CompareLoanResponse(
         before=before,
         after=after,
-        steps=[
-            loan_pb2.DifferenceStep(
-                version=step.version,
-                cause=step.cause,
-                on=step.upto.isoformat(),
-                changes=step.changes,
-            )
-            for step in steps
-        ],
+        steps=[step_message(step) for step in steps],
+    )
+
+
+def step_message(step: Step) -> loan_pb2.DifferenceStep:
+    """Return one cause of a difference as its message."""
+    return loan_pb2.DifferenceStep(
+        version=step.version, cause=step.cause, on=step.upto.isoformat(), changes=step.changes
     )
 
 

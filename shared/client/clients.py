@@ -62,6 +62,19 @@ class Client:
         except grpc.aio.AioRpcError as failure:
             raise refusal_of(failure) from None
 
+    async def parts(
+        self, method: str, request: Any, deadline_seconds: float | None
+    ) -> AsyncIterator[Any]:
+        """Yield an answer's parts; without a deadline it may take as long as it takes."""
+        call = getattr(self.stub, method)(with_id(request), timeout=deadline_seconds)
+        try:
+            async for part in call:
+                yield part
+        except grpc.aio.AioRpcError as failure:
+            raise refusal_of(failure) from None
+        finally:
+            call.cancel()
+
     async def rows(self, method: str, request: Any, rows: str) -> AsyncIterator[Any]:
         """Yield the rows of every page; the caller's request is not changed."""
         asked = type(request).FromString(request.SerializeToString())
@@ -114,6 +127,16 @@ class BlockingClient:
             )
         except grpc.RpcError as failure:
             raise refusal_of(failure) from None
+
+    def parts(self, method: str, request: Any, deadline_seconds: float | None) -> Iterator[Any]:
+        """Yield an answer's parts; without a deadline it may take as long as it takes."""
+        call = getattr(self.stub, method)(with_id(request), timeout=deadline_seconds)
+        try:
+            yield from call
+        except grpc.RpcError as failure:
+            raise refusal_of(failure) from None
+        finally:
+            call.cancel()
 
     def rows(self, method: str, request: Any, rows: str) -> Iterator[Any]:
         """Yield the rows of every page; the caller's request is not changed."""

@@ -28,6 +28,7 @@ class Method(NamedTuple):
     response: str
     rows: str
     row: str
+    streams: bool
 
 
 def main(
@@ -86,6 +87,7 @@ def _method(rpc: Any, comment: str, messages: dict[str, Any]) -> Method:
         response=_named(rpc.output_type, messages),
         rows=rows.name if rows else "",
         row=_named(rows.type_name, messages) if rows else "",
+        streams=rpc.server_streaming,
     )
 
 

@@ -6,6 +6,7 @@ import asyncio
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Collection, Sequence
+from contextlib import aclosing
 from time import perf_counter
 from typing import Any
 
@@ -20,7 +21,7 @@ from prometheus_client import start_http_server
 from shared.kernel.errors import LendingError
 from shared.runtime.grpc_errors import status_of
 from shared.runtime.guard import Guard, methods_of
-from shared.runtime.roles import RoleBook, Roles
+from shared.runtime.roles import OURS, RoleBook, Roles
 from shared.runtime.settings import ServiceSettings
 from shared.runtime.telemetry import CALL_SECONDS, CALLS, span
 from shared.runtime.tls import PLAIN
@@ -61,23 +62,27 @@ class ByName:
 
 
 class Edge(grpc.aio.ServerInterceptor):
-    """Wraps every unary call: one span, one count, refusals as status, nothing leaks."""
+    """Wraps every call of one request: one span, one count, refusals as status, nothing leaks."""
 
     def __init__(self) -> None:
         self.handlers: dict[str, Any] = {}
 
     async def intercept_service(self, continuation: Any, details: Any) -> Any:
-        """Wrap the handler of a unary call, once; streams pass through, asked for each time."""
+        """Wrap the handler of a call, once; streams of others pass through, asked for each time."""
         handler = self.handlers.get(details.method)
         if handler is None:
             handler = await continuation(details)
-            if handler is None or handler.unary_unary is None:
+            if handler is None or handler.request_streaming:
                 return handler
-            handler = grpc.unary_unary_rpc_method_handler(
-                self._wrap(handler.unary_unary, details.method),
-                handler.request_deserializer,
-                handler.response_serializer,
-            )
+            if handler.unary_unary is not None:
+                kind, inner = grpc.unary_unary_rpc_method_handler, handler.unary_unary
+                wrapped: Any = self._wrap(inner, details.method)
+            elif details.method.startswith(OURS):
+                kind, inner = grpc.unary_stream_rpc_method_handler, handler.unary_stream
+                wrapped = self._wrap_stream(inner, details.method)
+            else:
+                return handler
+            handler = kind(wrapped, handler.request_deserializer, handler.response_serializer)
             self.handlers[details.method] = handler
         return handler
 
@@ -89,21 +94,52 @@ class Edge(grpc.aio.ServerInterceptor):
             with span(method, _traceparent(context)):
                 try:
                     return await inner(request, context)
-                except LendingError as refusal:
-                    code = refusal.reason
-                    await context.abort_with_status(rpc_status.to_status(status_of(refusal)))
-                except grpc.aio.AbortError:
-                    code = "ABORTED"
+                except Exception as failure:
+                    code = _code(failure)
+                    await _end(failure, method, context)
                     raise
-                except Exception:
-                    code = "INTERNAL"
-                    structlog.get_logger().exception("call failed", method=method)
-                    await context.abort(grpc.StatusCode.INTERNAL, "internal error; see the log")
                 finally:
                     (counted if code == "OK" else CALLS.labels(method, code)).inc()
                     seconds.observe(perf_counter() - started)
 
         return call
+
+    def _wrap_stream(self, inner: Any, method: str) -> Any:
+        seconds = CALL_SECONDS.labels(method)
+
+        async def call(request: Any, context: grpc.aio.ServicerContext) -> Any:
+            started, code = perf_counter(), "CANCELLED"
+            with span(method, _traceparent(context)):
+                try:
+                    async with aclosing(inner(request, context)) as answers:
+                        async for answer in answers:
+                            yield answer
+                    code = "OK"
+                except Exception as failure:
+                    code = _code(failure)
+                    await _end(failure, method, context)
+                    raise
+                finally:
+                    CALLS.labels(method, code).inc()
+                    seconds.observe(perf_counter() - started)
+
+        return call
+
+
+def _code(failure: Exception) -> str:
+    """Return what a call that failed is counted under."""
+    if isinstance(failure, LendingError):
+        return failure.reason
+    return "ABORTED" if isinstance(failure, grpc.aio.AbortError) else "INTERNAL"
+
+
+async def _end(failure: Exception, method: str, context: grpc.aio.ServicerContext) -> None:
+    """End a call with the status of what it failed with; one that was ended stays so."""
+    if isinstance(failure, LendingError):
+        await context.abort_with_status(rpc_status.to_status(status_of(failure)))
+    if not isinstance(failure, grpc.aio.AbortError):
+        structlog.get_logger().error("call failed", method=method, exc_info=failure)
+        await context.abort(grpc.StatusCode.INTERNAL, "internal error; see the log")
 
 
 def _traceparent(context: grpc.aio.ServicerContext) -> str:

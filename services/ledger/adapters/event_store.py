@@ -111,6 +111,18 @@ class EventStore:
         """Return up to `limit` events after a position, in the order of commit."""
         return [Logged(*row) for row in self.recorder.select_log(after, limit)]
 
+    def placed(self, originator_id: str, after: int, limit: int) -> list[Logged]:
+        """Return up to `limit` events of one stream after a position, with their positions."""
+        return [Logged(*row) for row in self.recorder.select_placed(originator_id, after, limit)]
+
+    def names(self, prefix: str, after: str, limit: int) -> list[str]:
+        """Return up to `limit` ids of streams that begin so, behind one, in the store's order."""
+        return self.recorder.select_names(prefix, after, limit)
+
+    def count(self, prefix: str) -> int:
+        """Return how many streams begin so."""
+        return self.recorder.count_names(prefix)
+
     def last_position(self) -> int:
         """Return the position of the newest event; 0 for an empty log."""
         return self.recorder.max_notification_id() or 0

@@ -16,13 +16,14 @@ from eventsourcing.postgres import PostgresApplicationRecorder
 from eventsourcing.sqlite import SQLiteApplicationRecorder, SQLiteCursor
 from eventsourcing.utils import retry
 from psycopg.rows import tuple_row
-from psycopg.sql import SQL, Identifier
+from psycopg.sql import SQL, Composed, Identifier
 
 ROWS_MAX = 250
 """Rows of one statement; SQLite allows 32,766 values, and long statements gain nothing."""
 
 COLUMNS = "originator_id, originator_version, topic, state"
 IN_ORDER = "ORDER BY originator_id, originator_version"
+BY_NAME = "ORDER BY originator_id"
 
 Row = tuple[str, int, str, bytes]
 """Originator id, version, topic and state."""
@@ -85,6 +86,39 @@ class SQLiteRecorder(SQLiteApplicationRecorder):
         with self.datastore.transaction(commit=False) as cursor:
             cursor.execute(query, (after, limit))
             return [tuple(row) for row in cursor.fetchall()]
+
+    def select_placed(self, originator_id: str, after: int, limit: int) -> list[LogRow]:
+        """Return the first rows of a stream after a position, found by the stream."""
+        query = (
+            f"SELECT rowid, {COLUMNS} FROM {self.events_table_name}"
+            " WHERE originator_id = ? AND rowid > ? ORDER BY originator_version LIMIT ?"
+        )
+        with self.datastore.transaction(commit=False) as cursor:
+            cursor.execute(query, (originator_id, after, limit))
+            return [tuple(row) for row in cursor.fetchall()]
+
+    def select_names(self, prefix: str, after: str, limit: int) -> list[str]:
+        """Return the first streams of a kind behind one, by name."""
+        query = f"SELECT originator_id {self._of_a_kind()} {BY_NAME} LIMIT ?"
+        with self.datastore.transaction(commit=False) as cursor:
+            cursor.execute(query, (after or prefix, _behind(prefix), limit))
+            return [row[0] for row in cursor.fetchall()]
+
+    def count_names(self, prefix: str) -> int:
+        """Return how many streams there are of a kind."""
+        with self.datastore.transaction(commit=False) as cursor:
+            cursor.execute(f"SELECT COUNT(*) {self._of_a_kind()}", (prefix, _behind(prefix)))
+            return int(cursor.fetchone()[0])
+
+    def _of_a_kind(self) -> str:
+        # One lower bound: of two SQLite takes the first to begin at, whichever is higher.
+        first = "originator_version = 1 AND originator_id > ? AND originator_id < ?"
+        return f"FROM {self.events_table_name} WHERE {first}"
+
+
+def _behind(prefix: str) -> str:
+    """Return the first name behind all that begin so."""
+    return prefix[:-1] + chr(ord(prefix[-1]) + 1)
 
 
 class PostgresRecorder(PostgresApplicationRecorder):
@@ -149,11 +183,7 @@ class PostgresRecorder(PostgresApplicationRecorder):
 
     def select_streams(self, originator_ids: Sequence[str], limit: int) -> list[Row]:
         """Return the first rows of many streams, by stream and version."""
-        names = {"schema": self.datastore.schema, "table": self.events_table_name}
-        query = SQL(
-            f"SELECT {COLUMNS} FROM {{schema}}.{{table}}"
-            f" WHERE originator_id = ANY(%s) {IN_ORDER} LIMIT %s"
-        ).format(**{name: Identifier(value) for name, value in names.items()})
+        query = self._query(f"SELECT {COLUMNS}", f"originator_id = ANY(%s) {IN_ORDER} LIMIT %s")
         with self.datastore.get_connection() as connection, connection.cursor() as cursor:
             cursor.execute(query, [list(originator_ids), limit], prepare=True)
             return [
@@ -164,13 +194,47 @@ class PostgresRecorder(PostgresApplicationRecorder):
     @retry((InterfaceError, OperationalError), max_attempts=10, wait=0.2)
     def select_log(self, after: int, limit: int) -> list[LogRow]:
         """Return the first rows after a position: as tuples, which is what followers take."""
+        query = self._query(
+            f"SELECT notification_id, {COLUMNS}",
+            "notification_id > %s ORDER BY notification_id LIMIT %s",
+        )
+        return self._rows(query, (after, limit))
+
+    @retry((InterfaceError, OperationalError), max_attempts=10, wait=0.2)
+    def select_placed(self, originator_id: str, after: int, limit: int) -> list[LogRow]:
+        """Return the first rows of a stream after a position, found by the stream."""
+        query = self._query(
+            f"SELECT notification_id, {COLUMNS}",
+            "originator_id = %s AND notification_id > %s ORDER BY originator_version LIMIT %s",
+        )
+        return self._rows(query, (originator_id, after, limit))
+
+    @retry((InterfaceError, OperationalError), max_attempts=10, wait=0.2)
+    def select_names(self, prefix: str, after: str, limit: int) -> list[str]:
+        """Return the first streams of a kind behind one, in the order of the database."""
+        query = self._query(
+            "SELECT originator_id",
+            "originator_version = 1 AND starts_with(originator_id, %s) AND originator_id > %s"
+            f" {BY_NAME} LIMIT %s",
+        )
+        return [row[0] for row in self._rows(query, (prefix, after or prefix, limit))]
+
+    @retry((InterfaceError, OperationalError), max_attempts=10, wait=0.2)
+    def count_names(self, prefix: str) -> int:
+        """Return how many streams there are of a kind."""
+        where = "originator_version = 1 AND starts_with(originator_id, %s)"
+        return int(self._rows(self._query("SELECT COUNT(*)", where), (prefix,))[0][0])
+
+    def _query(self, select: str, where: str) -> Composed:
+        """Return a query of the log's table."""
         names = {"schema": self.datastore.schema, "table": self.events_table_name}
-        query = SQL(
-            f"SELECT notification_id, {COLUMNS} FROM {{schema}}.{{table}}"
-            " WHERE notification_id > %s ORDER BY notification_id LIMIT %s"
-        ).format(**{name: Identifier(value) for name, value in names.items()})
+        text = SQL(f"{select} FROM {{schema}}.{{table}} WHERE {where}")
+        return text.format(**{name: Identifier(value) for name, value in names.items()})
+
+    def _rows(self, query: Composed, given: tuple[Any, ...]) -> list[Any]:
+        """Return a query's rows as tuples."""
         with (
             self.datastore.get_connection() as connection,
             connection.cursor(row_factory=tuple_row, binary=True) as cursor,
         ):
-            return cursor.execute(query, (after, limit), prepare=True).fetchall()
+            return cursor.execute(query, given, prepare=True).fetchall()

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import msgspec
 
 from services.ledger.application.inspecting import pages
-from services.ledger.application.ports import Log
+from services.ledger.application.ports import Log, Searched
 from services.ledger.domain import counterfactual
 from services.ledger.domain.counterfactual import Supposition, suppose
-from services.ledger.domain.difference import Look, difference, figures_at
-from services.ledger.domain.events import Fact
+from services.ledger.domain.difference import Look, Step, difference, figures_at
+from services.ledger.domain.events import Fact, LoanOpened
 from services.ledger.domain.explain import figures
 from services.ledger.domain.refusals import LoanNotActive, LoanNotFound, SchemeNotInPolicy
 
 Told = Callable[[int, int], None]
 """Hears how many loans are done, of how many."""
+
+
+LOANS, LOANS_AT_ONCE = "loan/", 25
+"""How a loan's stream is called, and how many of them are in memory at a time."""
 
 
 def no_one(done: int, of: int) -> None:
@@ -130,14 +134,44 @@ def kept(found: BookSupposed, look: Look, supposition: Supposition) -> dict[str,
     }
 
 
+class LoanCompared(NamedTuple):
+    """Two looks at one loan, and what made the difference; none of it before it was paid out."""
+
+    loan_id: str
+    currency: str
+    before: dict[str, int]
+    after: dict[str, int]
+    steps: list[Step]
+
+    @property
+    def changes(self) -> dict[str, int]:
+        """Return what the steps come to, by figure; those that stay are left out."""
+        total: Counter[str] = Counter()
+        for step in self.steps:
+            total.update(step.changes)
+        return {name: change for name, change in sorted(total.items()) if change}
+
+
 @dataclass(slots=True)
 class BookDifference:
-    """Two looks at the whole book, and what each cause did to each figure; it sums exactly."""
+    """Two looks at the loans of one currency, and what each cause did; it sums exactly."""
 
+    compared: int = 0
+    changed: int = 0
     before: Counter[str] = field(default_factory=Counter)
     after: Counter[str] = field(default_factory=Counter)
     causes: dict[str, Counter[str]] = field(default_factory=dict)
-    loans: dict[str, set[str]] = field(default_factory=dict)
+    loans: Counter[str] = field(default_factory=Counter)
+
+    def add(self, one: LoanCompared) -> None:
+        """Count a loan."""
+        self.compared += 1
+        self.changed += bool(one.steps)
+        self.before.update(one.before)
+        self.after.update(one.after)
+        for step in one.steps:
+            self.causes.setdefault(step.cause, Counter()).update(step.changes)
+        self.loans.update({step.cause for step in one.steps})
 
     def unexplained(self) -> dict[str, int]:
         """Return what the causes do not come to, by figure; empty, or this code is wrong."""
@@ -148,27 +182,56 @@ class BookDifference:
         return {name: value for name, value in left.items() if value}
 
 
-def difference_of_book(
-    loans: dict[str, list[Fact]], before: Look, after: Look, told: Told = no_one
-) -> BookDifference:
+def compared(
+    loans: Iterable[tuple[str, Sequence[Fact]]], before: Look, after: Look
+) -> Iterator[LoanCompared | None]:
     """
-    Attribute the difference between two looks at the book to kinds of events and to time.
+    Attribute the difference between two looks, loan by loan, to kinds of events and to time.
 
     Args:
         loans: The facts of every loan.
         before: The first look; with the same date as the second, what was learned meanwhile.
         after: The second.
-        told: Hears how many loans are done.
+    Yields:
+        One for each loan; None for one that neither look knows.
     """
-    found = BookDifference()
-    for done, (loan_id, events) in enumerate(loans.items(), start=1):
-        found.before.update(figures_at(events, before))
-        found.after.update(figures_at(events, after))
-        for step in difference(events, before, after):
-            found.causes.setdefault(step.cause, Counter()).update(step.changes)
-            found.loans.setdefault(step.cause, set()).add(loan_id)
-        told(done, len(loans))
+    latest = max(before.known_at, after.known_at)
+    for loan_id, events in loans:
+        opened = events[0]
+        assert isinstance(opened, LoanOpened)
+        if opened.recorded_at > latest:
+            yield None
+            continue
+        first, second = figures_at(events, before), figures_at(events, after)
+        steps = difference(events, before, after)
+        yield LoanCompared(loan_id, opened.terms.currency, first, second, steps)
+
+
+def difference_of_book(
+    loans: Iterable[tuple[str, Sequence[Fact]]],
+    before: Look,
+    after: Look,
+    told: Callable[[int], None] = lambda done: None,
+) -> dict[str, BookDifference]:
+    """Return the difference between two looks at the book by currency; hear how many are done."""
+    found: dict[str, BookDifference] = {}
+    for done, one in enumerate(compared(loans, before, after), start=1):
+        if one is not None:
+            found.setdefault(one.currency, BookDifference()).add(one)
+        told(done)
     return found
+
+
+def loans_of(log: Searched) -> Iterator[tuple[str, list[Fact]]]:
+    """Yield the facts of every loan in recorded order, a few loans in memory at a time."""
+    after = ""
+    while names := log.names(LOANS, after, LOANS_AT_ONCE):
+        found = dict(log.streams(names))
+        for name in names:
+            # A stream that is too long for many at once is read alone.
+            events = found.get(name) or log.stream(name)
+            yield name.removeprefix(LOANS), [one for one in events if isinstance(one, Fact)]
+        after = names[-1]
 
 
 def worst(changed: Iterable[LoanSupposed], count: int) -> list[LoanSupposed]:

@@ -48,3 +48,16 @@ class Log(Protocol):
 
     def last_position(self) -> int:
         """Return the position of the newest event."""
+
+
+class Searched(Log, Protocol):
+    """The same log, looked through by stream."""
+
+    def placed(self, originator_id: str, after: int, limit: int) -> list[Logged]:
+        """Return up to `limit` events of one stream after a position, with their positions."""
+
+    def names(self, prefix: str, after: str, limit: int) -> list[str]:
+        """Return up to `limit` ids of streams that begin so, behind one, in an order that stays."""
+
+    def count(self, prefix: str) -> int:
+        """Return how many streams begin so."""

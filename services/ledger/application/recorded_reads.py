@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -62,7 +61,7 @@ class RecordedReads:
     new_id: Callable[[], str]
 
     async def record(
-        self, method: str, request_json: str, answer: bytes, *, reader: str, purpose: str
+        self, method: str, request_json: str, answer_sha256: str, *, reader: str, purpose: str
     ) -> AnswerRead:
         """
         Record an answer before it is given.
@@ -70,7 +69,7 @@ class RecordedReads:
         Args:
             method: The rpc.
             request_json: The question, with every date, instant and checkpoint stated.
-            answer: The answer's bytes; only their hash is kept.
+            answer_sha256: Hash of the answer's bytes; they are not kept.
             reader: Who reads; "" is recorded as unnamed.
             purpose: What for.
         Raises:
@@ -79,7 +78,7 @@ class RecordedReads:
         event = read_of(
             method,
             request_json,
-            hashlib.sha256(answer).hexdigest(),
+            answer_sha256,
             read_id=self.new_id(),
             now=self.now(),
             reader=reader,

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -25,7 +24,9 @@ from services.ledger.domain.counterfactual import steps, suppose
 from services.ledger.domain.difference import Look
 from services.ledger.domain.loan_account import fold
 from services.ledger.domain.refusals import BusinessDateNotSet, LoanNotFound
+from services.ledger.entrypoints.book_reads import BookReads
 from services.ledger.entrypoints.recording import Read, reader_of, record
+from services.ledger.entrypoints.spool import sha256_of
 from shared.audit.checkpoints import Signer
 from shared.kernel.dates import parse_date
 from shared.runtime.requests import a_loan, a_text, an_id, an_instant
@@ -42,11 +43,12 @@ class AuditService(LedgerAuditServiceServicer):
         reads: RecordedReads,
         signer: Callable[[], Signer],
         today: Callable[[], date | None],
+        book: BookReads,
         loan_reads: Mapping[str, Read] | None = None,
     ) -> None:
         self.prover, self.seals, self.evidence = prover, seals, evidence
         self.reads, self.signer, self.today = reads, signer, today
-        self.loan_reads = loan_reads or {}
+        self.book, self.loan_reads = book, loan_reads or {}
 
     async def GetCheckpoint(self, request: Any, context: Any) -> pb.SignedCheckpoint:
         """Return a signed checkpoint with what witnesses say of it."""
@@ -96,10 +98,20 @@ class AuditService(LedgerAuditServiceServicer):
         self._state(request)
         return await self._recorded(request, await self._lateness(request), context)
 
+    async def StreamEvents(self, request: Any, context: Any) -> AsyncIterator[Any]:
+        """Stream events of a loan, a period or the book."""
+        async for part in self.book.events(request):
+            yield part
+
+    async def CompareBook(self, request: Any, context: Any) -> AsyncIterator[Any]:
+        """Stream what changed between two looks at the book."""
+        async for part in self.book.compare(request):
+            yield part
+
     async def RepeatRead(self, request: Any, context: Any) -> pb.RepeatReadResponse:
         """Answer a recorded question again."""
         read = await self.reads.find(an_id(request.read_id, "read_id"))
-        again = await self._again(read)
+        again = await self._sha256_again(read)
         return pb.RepeatReadResponse(
             reader=read.reader,
             purpose=read.purpose,
@@ -107,8 +119,18 @@ class AuditService(LedgerAuditServiceServicer):
             method=read.method,
             request_json=read.request_json,
             answer_sha256=read.answer_sha256,
-            same=hashlib.sha256(wire_audit.answer_bytes(again)).hexdigest() == read.answer_sha256,
+            same=again == read.answer_sha256,
         )
+
+    async def _sha256_again(self, read: AnswerRead) -> str:
+        """Return the hash of what a recorded question is answered now."""
+        if read.method == "StreamEvents":
+            asked = json_format.Parse(read.request_json, pb.StreamEventsRequest())
+            return await sha256_of(self.book.events(asked))
+        if read.method == "CompareBook":
+            looks = json_format.Parse(read.request_json, pb.CompareBookRequest())
+            return await sha256_of(self.book.compare(looks))
+        return wire_audit.answer_sha256(await self._again(read))
 
     async def _again(self, read: AnswerRead) -> Any:
         """Answer a recorded question as it would be answered now."""
@@ -132,7 +154,8 @@ class AuditService(LedgerAuditServiceServicer):
 
     async def _recorded(self, request: Any, answer: Any, context: Any) -> Any:
         """Record an answer in the log, and only then return it with the id of its record."""
-        read = await record(self.reads, request, answer, reader_of(context))
+        told = wire_audit.answer_sha256(answer)
+        read = await record(self.reads, request, told, reader_of(context))
         answer.read_id = read.read_id
         return answer
 

@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import sys
-from collections.abc import Sequence
 from datetime import UTC, date, datetime
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
 from rich.progress import Progress
-from rich.table import Table
 
 from services.ledger import wire_audit
 from services.ledger.adapters.event_mapper import decode
 from services.ledger.adapters.event_store import open_event_store
 from services.ledger.application import entry_tests
 from services.ledger.application.book_questions import (
+    LOANS,
+    BookDifference,
     BookSupposed,
     difference_of_book,
     drawn,
     kept,
+    loans_of,
     streams,
     suppose_book,
     worst,
@@ -35,6 +33,8 @@ from services.ledger.domain.counterfactual import Supposition
 from services.ledger.domain.difference import Look
 from services.ledger.domain.events import Fact
 from services.ledger.entrypoints import supposing
+from services.ledger.entrypoints.differences import book_rows
+from services.ledger.entrypoints.forms import As, Form, write
 from shared.kernel.dates import parse_date
 from shared.kernel.errors import LendingError
 from shared.runtime.requests import an_instant
@@ -46,15 +46,6 @@ app = typer.Typer(
 )
 
 
-class Form(StrEnum):
-    """How an answer is written."""
-
-    TABLE = "table"
-    JSON = "json"
-    CSV = "csv"
-
-
-As = Annotated[Form, typer.Option("--as", help="How to write the answer.")]
 On = Annotated[str, typer.Argument(help="The date that the figures are for, 2026-04-20.")]
 
 
@@ -100,7 +91,7 @@ def suppose(
         (f"{scheme}: loans {was or '-'} that would be {would or '-'}", count, count, 0)
         for (scheme, was, would), count in sorted(found.buckets.items())
     ]
-    _write(form, ("figure", "as it is", "as it would be", "difference"), rows)
+    write(form, ("figure", "as it is", "as it would be", "difference"), rows)
     _say(found, supposition)
 
 
@@ -128,21 +119,24 @@ def compare(
         first = Look(parse_date(on, field="on"), an_instant(known, "known"))
         at = an_instant(then_known, "then_known") if then_known else datetime.now(UTC)
         second = Look(_date(then_on, first.on), at)
-        with Progress(console=Console(stderr=True), transient=True) as bar:
-            task = bar.add_task("comparing")
-            found = difference_of_book(
-                _loans(), first, second, lambda k, of: bar.update(task, completed=k, total=of)
-            )
+        books = _compared(first, second)
     except LendingError as refusal:
         _refuse(refusal)
-    causes = sorted(found.causes)
-    rows = [
-        (name, found.before[name], *(found.causes[c][name] for c in causes), found.after[name])
-        for name in sorted({*found.before, *found.after})
-    ]
-    rows.append(("loans", "", *(len(found.loans[cause]) for cause in causes), ""))
-    _write(form, ("figure", "before", *causes, "after"), rows)
-    raise typer.Exit(1 if found.unexplained() else 0)
+    found = [wire_audit.book_difference(name, one) for name, one in sorted(books.items())]
+    write(form, *book_rows(found))
+    raise typer.Exit(1 if any(one.unexplained for one in found) else 0)
+
+
+def _compared(first: Look, second: Look) -> dict[str, BookDifference]:
+    """Compare loan by loan from the log, a few in memory at a time."""
+    store = open_event_store(LedgerSettings().database_url)
+    try:
+        with Progress(console=Console(stderr=True), transient=True) as bar:
+            task = bar.add_task("comparing", total=store.count(LOANS))
+            told = lambda done: bar.update(task, completed=done)  # noqa: E731
+            return difference_of_book(loans_of(store), first, second, told)
+    finally:
+        store.close()
 
 
 @app.command()
@@ -171,7 +165,7 @@ def test(
     rows = [(flag.test, flag.loan_id, flag.version, flag.why) for flag in flagged]
     drawn = entry_tests.sample(found, sample, seed)
     rows += [("sample", loan_id, version, "by the seed") for loan_id, version in drawn]
-    _write(form, ("test", "loan", "event", "why"), rows)
+    write(form, ("test", "loan", "event", "why"), rows)
     raise typer.Exit(1 if flagged else 0)
 
 
@@ -191,15 +185,3 @@ def _refuse(refusal: LendingError) -> NoReturn:
     expected = f"; expected {refusal.expected}" if refusal.expected else ""
     print(f"{refusal.reason}: {refusal.message}{expected}", file=sys.stderr)
     raise typer.Exit(2)
-
-
-def _write(form: Form, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    if form is Form.JSON:
-        print(json.dumps([dict(zip(header, row, strict=True)) for row in rows], indent=1))
-    elif form is Form.CSV:
-        csv.writer(sys.stdout, lineterminator="\n").writerows([header, *rows])
-    else:
-        table = Table(*header)
-        for row in rows:
-            table.add_row(*(f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row))
-        Console().print(table)

@@ -28,7 +28,7 @@ from services.ledger.compose_rebuild import rebuild_models
 from services.ledger.compose_relay import relay_log
 from services.ledger.compose_replay import explain_late_seal, replay_book
 from services.ledger.config import LedgerSettings
-from services.ledger.entrypoints import growth_cli, period_cli, stream_cli
+from services.ledger.entrypoints import log_cli, period_cli, stream_cli
 from shared.kernel.dates import parse_date
 from shared.kernel.errors import InvalidArgument
 from shared.runtime.grpc_server import run
@@ -40,7 +40,7 @@ app = typer.Typer(
     help="The ledger of a lender's book.\n\nSettings, from the environment:\n\n\b\n"
     + describe(LedgerSettings),
 )
-app.add_typer(growth_cli.app, name="audit")
+app.add_typer(log_cli.app, name="audit")
 app.add_typer(period_cli.app, name="book")
 app.add_typer(stream_cli.app, name="stream")
 

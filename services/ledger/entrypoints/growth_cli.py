@@ -48,6 +48,20 @@ def grew(
     print(f"PROVEN: {new.size} events, of which the first {old.size} are those you saw")
 
 
+async def trusted(stub: Any, key: str) -> Checkpoint:
+    """
+    Return the last checkpoint, signed with a key or with one that the log made of it.
+
+    Raises:
+        CheckpointInvalid: it is not.
+    """
+    note = (await stub.GetCheckpoint(pb.GetCheckpointRequest())).note
+    keys = [key]
+    if not _signed(note, key):
+        keys = trusted_keys(key, await _statements(stub), verified)
+    return _read(note, keys)
+
+
 async def _grown(stub: Any, kept: str, key: str) -> tuple[Checkpoint, Checkpoint, str]:
     answer = await stub.GetCheckpoint(pb.GetCheckpointRequest())
     keys = [key]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC
 from typing import Any, NamedTuple
@@ -13,6 +13,7 @@ from google.protobuf.message import Message
 from services.ledger import wire_audit
 from services.ledger.application.recorded_reads import RecordedReads
 from services.ledger.domain.book_events import AnswerRead
+from services.ledger.entrypoints.spool import Spool
 from shared.runtime.identity import actor, caller
 
 READER, PURPOSE, READ_ID = "duebook-reader", "duebook-purpose", "duebook-read-id"
@@ -22,10 +23,12 @@ LOAN_READS = ("GetLoan", "ExplainLoan", "CompareLoan")
 """Reads on two clocks: the same question has the same answer for ever."""
 
 LEDGER_READS = (*LOAN_READS, "ListLoans", "ListLoanEvents", "GetTrialBalance")
-AUDIT_READS = ("ProveEvent",)
+STREAM_READS = ("StreamEvents", "CompareBook")
+AUDIT_READS = ("ProveEvent", *STREAM_READS)
 """Checkpoints and consistency tell nothing of a loan: they are never recorded."""
 
 Read = Callable[[Any, Any], Awaitable[Any]]
+ReadParts = Callable[[Any, Any], AsyncIterator[Any]]
 
 
 class Reader(NamedTuple):
@@ -56,13 +59,13 @@ def is_recorded(context: Any) -> bool:
 
 
 async def record(
-    reads: RecordedReads, request: Message, answer: Message, who: Reader
+    reads: RecordedReads, request: Message, answer_sha256: str, who: Reader
 ) -> AnswerRead:
     """Record an answer in the log under its rpc's name."""
     return await reads.record(
         type(request).__name__.removesuffix("Request"),
         json_format.MessageToJson(request, indent=None),
-        wire_audit.answer_bytes(answer),
+        answer_sha256,
         reader=who.name,
         purpose=who.purpose,
     )
@@ -74,7 +77,8 @@ class Recorded:
     A servicer, some of whose reads are recorded where the caller's reads are.
 
     Such a question is first made to state its dates and instants. The answer carries the id of
-    its record in the trailing metadata `duebook-read-id`.
+    its record in the trailing metadata `duebook-read-id`. One in parts is kept in a file until it
+    is recorded; only how far it has come is told before.
     """
 
     service: Any
@@ -84,7 +88,9 @@ class Recorded:
     def __getattr__(self, name: str) -> Any:
         """Return the rpc of a name."""
         found = getattr(self.service, name)
-        return self._around(found) if name in self.names else found
+        if name not in self.names:
+            return found
+        return self._around_parts(found) if name in STREAM_READS else self._around(found)
 
     def _around(self, read: Read) -> Read:
         async def told(request: Any, context: Any) -> Any:
@@ -93,9 +99,29 @@ class Recorded:
             who = reader_of(context)
             self._state(request)
             answer = await read(request, context)
-            kept = await record(self.reads, request, answer, who)
+            kept = await record(self.reads, request, wire_audit.answer_sha256(answer), who)
             context.set_trailing_metadata(((READ_ID, kept.read_id),))
             return answer
+
+        return told
+
+    def _around_parts(self, read: ReadParts) -> ReadParts:
+        async def told(request: Any, context: Any) -> AsyncIterator[Any]:
+            if not is_recorded(context):
+                async for part in read(request, context):
+                    yield part
+                return
+            who = reader_of(context)
+            with Spool() as spool:
+                async for part in read(request, context):
+                    if part.HasField("progress"):
+                        yield part
+                    else:
+                        spool.put(part)
+                kept = await record(self.reads, request, spool.sha256, who)
+                context.set_trailing_metadata(((READ_ID, kept.read_id),))
+                for part in spool.parts():
+                    yield part
 
         return told
 
