@@ -32,21 +32,31 @@ def repayment_of(event: ev.RepaymentPosted, version: int) -> MoneyFact:
 def _count(account: LoanAccount, kind: FactKind, event: ev.Fact, **more: Any) -> None:
     """Let an event be a fact that counts from its date on."""
     on, version = event.effective_on, account.version + 1
-    append(account, [MoneyFact(kind=kind, effective_on=on, version=version, **more)])
+    _append(account, MoneyFact(kind=kind, effective_on=on, version=version, **more))
 
 
-def append(account: LoanAccount, facts: list[MoneyFact]) -> None:
-    """Add facts, and let each count after all that count from its date or earlier."""
-    force_setattr(account, "facts", account.facts.grown_by(facts))
-    counting, latest = account.counting, account.latest_on
+def _append(account: LoanAccount, fact: MoneyFact) -> None:
+    on, latest, counting = fact.effective_on, account.latest_on, account.counting
+    force_setattr(account, "facts", account.facts.grown(fact))
+    if latest is None or on >= latest:
+        force_setattr(account, "counting", counting.grown(fact))
+        force_setattr(account, "latest_on", on)
+    else:
+        place = bisect_right(counting, on, key=attrgetter("effective_on"))
+        force_setattr(account, "counting", Trail([*counting[:place], fact, *counting[place:]]))
+
+
+def append_all(account: LoanAccount, facts: list[MoneyFact]) -> None:
+    """Let facts count, together if each counts from the date of the one before or later."""
+    latest = account.latest_on
     for fact in facts:
-        on = fact.effective_on
-        if latest is None or on >= latest:
-            counting, latest = counting.grown(fact), on
-        else:
-            place = bisect_right(counting, on, key=attrgetter("effective_on"))
-            counting = Trail([*counting[:place], fact, *counting[place:]])
-    force_setattr(account, "counting", counting)
+        if latest is None or fact.effective_on < latest:
+            for one in facts:
+                _append(account, one)
+            return
+        latest = fact.effective_on
+    force_setattr(account, "facts", account.facts.grown_by(facts))
+    force_setattr(account, "counting", account.counting.grown_by(facts))
     force_setattr(account, "latest_on", latest)
 
 
@@ -74,6 +84,10 @@ def _disburse(account: LoanAccount, event: ev.LoanDisbursed) -> None:
     force_setattr(account, "disbursed_on", event.effective_on)
     force_setattr(account, "latest_on", event.effective_on)
     force_setattr(account, "disbursed_minor", None if whole else amount)
+
+
+def _repay(account: LoanAccount, event: ev.RepaymentPosted) -> None:
+    _append(account, repayment_of(event, account.version + 1))
 
 
 def _receive(account: LoanAccount, event: ev.RecoveryPosted | ev.SettlementPosted) -> None:
@@ -135,6 +149,14 @@ def _settle(account: LoanAccount, event: ev.LoanSettled) -> None:
     force_setattr(account, "next_transition_on", None)
 
 
+def _age(account: LoanAccount, event: ev.TransitionRecorded) -> None:
+    row = (account.version + 1, event.effective_on, event.standing.days_past_due)
+    force_setattr(account, "standing", event.standing)
+    force_setattr(account, "standing_on", event.effective_on)
+    force_setattr(account, "aged", account.aged.grown(row))
+    force_setattr(account, "next_transition_on", event.next_transition_on)
+
+
 def _restate(account: LoanAccount, event: ev.TimelineRestated) -> None:
     gone = set(event.superseded_versions)
     force_setattr(account, "aged", Trail(row for row in account.aged if row[0] not in gone))
@@ -143,6 +165,7 @@ def _restate(account: LoanAccount, event: ev.TimelineRestated) -> None:
 ASSIGNERS: dict[type[ev.Fact], Callable[[LoanAccount, Any], None]] = {
     ev.LoanDisbursed: _disburse,
     ev.DisbursementReturned: _give_back,
+    ev.RepaymentPosted: _repay,
     ev.RepaymentReversed: _reverse,
     ev.ChargeApplied: _charge,
     ev.ChargeWaived: lambda a, e: _count(a, FactKind.WAIVER, e, fact_id=e.charge_id),
@@ -164,6 +187,7 @@ ASSIGNERS: dict[type[ev.Fact], Callable[[LoanAccount, Any], None]] = {
     ev.SettlementPosted: _receive,
     ev.LoanTransferred: _transfer,
     ev.LoanSettled: _settle,
+    ev.TransitionRecorded: _age,
     ev.TimelineRestated: _restate,
 }
-"""What assigns an event; not standings and repayments, which are assigned several at once."""
+"""What assigns each kind of event."""

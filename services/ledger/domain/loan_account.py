@@ -9,7 +9,7 @@ import msgspec
 from msgspec.structs import force_setattr
 
 from services.ledger.domain import events as ev
-from services.ledger.domain.assigning import ASSIGNERS, append, repayment_of
+from services.ledger.domain.assigning import ASSIGNERS, append_all, repayment_of
 from services.ledger.domain.delinquency import Standing
 from services.ledger.domain.facts import FactKind, LoanStatus, MoneyFact
 from services.ledger.domain.kept import KEEPER, T
@@ -124,16 +124,17 @@ def evolve(account: LoanAccount | None, event: ev.Fact) -> LoanAccount:
 
 def _assign(account: LoanAccount, event: ev.Fact) -> None:
     """Assign what an event says to an account that nobody else has seen."""
-    if type(event) is ev.TransitionRecorded or type(event) is ev.RepaymentPosted:
-        _assign_run(account, (event,))
-        return
     ASSIGNERS[type(event)](account, event)
     force_setattr(account, "version", account.version + 1)
     force_setattr(account, "known_at", event.recorded_at)
 
 
-def _assign_run(account: LoanAccount, events: Sequence[ev.Fact]) -> None:
-    """Assign what standings and repayments, one after the other, say."""
+def _assign_run(account: LoanAccount, events: list[ev.Fact]) -> None:
+    """Assign what standings and repayments, one after the other, say: as each would alone."""
+    if len(events) < 2:
+        for event in events:
+            _assign(account, event)
+        return
     aged, paid, last = list[tuple[int, date, int]](), list[MoneyFact](), None
     for version, event in enumerate(events, account.version + 1):
         if type(event) is ev.TransitionRecorded:
@@ -146,8 +147,6 @@ def _assign_run(account: LoanAccount, events: Sequence[ev.Fact]) -> None:
         force_setattr(account, "standing_on", last.effective_on)
         force_setattr(account, "aged", account.aged.grown_by(aged))
         force_setattr(account, "next_transition_on", last.next_transition_on)
-    if paid:
-        append(account, paid)
-    if events:
-        force_setattr(account, "version", account.version + len(events))
-        force_setattr(account, "known_at", events[-1].recorded_at)
+    append_all(account, paid)
+    force_setattr(account, "version", account.version + len(events))
+    force_setattr(account, "known_at", events[-1].recorded_at)
