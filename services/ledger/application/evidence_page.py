@@ -130,5 +130,7 @@ def _plot(account: LoanAccount, on: date) -> str:
 
 def _late(account: LoanAccount, first: date, span: int) -> list[int]:
     """Return the days past due on each day from the first, in one walk."""
-    walk = Walk(begin(account.terms, first, account.disbursed_minor), account.counting)
-    return [walk.days_past_due(first + timedelta(days=k)) for k in range(span + 1)]
+    line = begin(account.terms, first, account.disbursed_minor)
+    walk, days = Walk(line, account.counting, watched=True), range(span + 1)
+    walk.count(first + timedelta(days=span))
+    return walk.days_past_due(first + timedelta(days=k) for k in days)

@@ -65,9 +65,11 @@ def aftermath(
 
 def _after(aged: Trail[tuple[int, date, int]], on: date) -> list[tuple[int, date, int]]:
     """Return the standings at the end that were recorded of days after a date."""
-    rows = list(aged)
+    rows = aged[:]
     first = len(rows)
-    while first and rows[first - 1][1] > on:
+    for row in reversed(rows):
+        if row[1] <= on:
+            break
         first -= 1
     return rows[first:]
 

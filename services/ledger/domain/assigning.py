@@ -158,8 +158,14 @@ def _age(account: LoanAccount, event: ev.TransitionRecorded) -> None:
 
 
 def _restate(account: LoanAccount, event: ev.TimelineRestated) -> None:
-    gone = set(event.superseded_versions)
-    force_setattr(account, "aged", Trail(row for row in account.aged if row[0] not in gone))
+    gone, aged = event.superseded_versions, account.aged
+    left = max(0, len(aged) - len(gone))
+    if tuple([row[0] for row in aged[left:]]) == gone:
+        # As it mostly is: nothing that counts later was recorded before something that counts.
+        force_setattr(account, "aged", aged.first(left))
+        return
+    superseded = set(gone)
+    force_setattr(account, "aged", Trail(row for row in aged if row[0] not in superseded))
 
 
 ASSIGNERS: dict[type[ev.Fact], Callable[[LoanAccount, Any], None]] = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from datetime import date
 from operator import attrgetter
@@ -169,23 +169,17 @@ class Keeper:
         Returns:
             The most days past due on any of the days, and the loan on the date arrived at.
         """
-        stood, kept, most = None, self.lines.get(loan_id), 0
+        kept = self.lines.get(loan_id)
         line, done = _start(kept, terms, disbursed, counting, min((*days, on)))
-        coming, looks = counting[done:], sorted(set(days))
-        walk = Walk(line, coming)
-        # Until a fact counts, days past due only grow: the last day before it has the most.
-        last = {bisect_left(looks, fact.effective_on) - 1 for fact in coming} | {len(looks) - 1}
-        for place in sorted(last - {-1}):
-            walk.count(looks[place])
-            stood = stood or walk.ended()
-            most = max(most, walk.days_past_due(looks[place]))
+        walk = Walk(line, counting[done:], watched=True)
         walk.count(on)
-        stood, line = stood or walk.ended(), walk.arrived()
+        line = walk.arrived()
+        stood = line.copied() if walk.all_counted() else None
         at(line, on)
         if stood is not None:
             past = kept.past if kept is not None and _is_of(kept, terms, disbursed) else None
             self.lines.put(loan_id, _Kept(terms, disbursed, counting, stood, line, past))
-        return most, line
+        return max(walk.days_past_due(sorted(days)), default=0), line
 
     def _later(self, loan_id: str, kept: _Kept, on: date) -> Timeline:
         """Return a loan whose facts are all counted, with time passed up to a date."""

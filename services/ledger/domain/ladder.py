@@ -23,6 +23,9 @@ from services.ledger.domain.waterfall import (
 BORROWER, HOLD, REPAYMENT = PaymentSource.BORROWER, Prepayment.HOLD, FactKind.REPAYMENT
 # By these names every repayment asks: a member of its enum takes nine times as long to look up.
 
+OldestDue = tuple[date, date | None]
+"""From when on a row is the oldest of which something is unpaid, and its due date; None: none."""
+
 
 class Ladder:
     """
@@ -33,16 +36,29 @@ class Ladder:
     and their principal. What they paid is booked when they leave it.
     """
 
-    __slots__ = ("_line", "_paid", "_place", "_principal_left", "_received", "_rows")
+    __slots__ = ("_line", "_oldest", "_paid", "_place", "_principal_left", "_received", "_rows")
 
-    def __init__(self, line: Timeline, rows: list[Row], principal_left: int) -> None:
+    def __init__(
+        self,
+        line: Timeline,
+        rows: list[Row],
+        principal_left: int,
+        oldest: list[OldestDue] | None = None,
+    ) -> None:
         self._line, self._rows, self._place = line, rows, 0
         self._principal_left, self._received = principal_left, 0
         self._paid: list[tuple[str, tuple[Allocation, ...]]] = []
+        self._oldest = oldest
 
     @classmethod
-    def of(cls, line: Timeline, fact: MoneyFact) -> Ladder | None:
-        """Return the ladder of a loan for a fact; None if it has none, or the fact goes up none."""
+    def of(
+        cls, line: Timeline, fact: MoneyFact, oldest: list[OldestDue] | None = None
+    ) -> Ladder | None:
+        """
+        Return the ladder of a loan for a fact; None if it has none, or the fact goes up none.
+
+        After each fact that goes up it, `oldest` is told the row that is oldest unpaid.
+        """
         if fact.kind is not REPAYMENT or not _is_plain(line):
             return None
         accrues, principal_left = bool(line.terms.penalty_rate_annual), 0
@@ -65,7 +81,7 @@ class Ladder:
                 principal_left += principal
         if any(_owes_penalty(line, row) for row in penalised):
             return None
-        return cls(line, rows, principal_left)
+        return cls(line, rows, principal_left, oldest)
 
     def climb(self, facts: Sequence[MoneyFact], first: int, upto: date) -> int:
         """
@@ -74,45 +90,46 @@ class Ladder:
         Returns:
             How many did; the loan then stands at the last of them.
         """
-        line, paid, before = self._line, self._paid, len(self._paid)
+        line, rows, paid, oldest = self._line, self._rows, self._paid, self._oldest
+        before, hold = len(paid), line.terms.prepayment is HOLD
+        accrues = bool(line.terms.penalty_rate_annual)
         for fact in islice(facts, first, None):
-            on, amount = max(line.on, fact.effective_on), fact.amount_minor
-            if fact.kind is not REPAYMENT or fact.source is not BORROWER or on > upto:
+            on, amount = fact.effective_on, fact.amount_minor
+            if on < line.on:
+                on = line.on
+            if on > upto or fact.kind is not REPAYMENT or fact.source is not BORROWER:
                 break
-            if not self._bears(amount, on):
+            # It pays the loan off, or lateness costs more, or the rest is planned anew.
+            if amount >= self._principal_left or (accrues and rows[self._place].due_on < on):
+                break
+            if not hold and not self._all_due(amount, on):
                 break
             line.on = on
             self._received += amount
             paid.append((fact.fact_id, self._pay(amount, on)))
+            if oldest is not None:
+                oldest.append((on, rows[self._place].due_on))
         return len(paid) - before
-
-    @property
-    def days_past_due(self) -> int:
-        """Days since the oldest due date with something unpaid, as the loan's own say."""
-        open_rows = islice(self._rows, self._place, None)
-        return max(0, next(((self._line.on - row.due_on).days for row in open_rows), 0))
 
     def leave(self) -> None:
         """Book what was paid, and say where it went."""
         if not self._paid:
             return
-        line, totals = self._line, {INTEREST: 0, PRINCIPAL: 0}
+        line, interest, principal = self._line, 0, 0
         for _, slots in self._paid:
             for slot in slots:
-                totals[slot.component] += slot.amount_minor
-        moved = tuple(Allocation(0, part, amount) for part, amount in totals.items() if amount)
+                if slot.component is INTEREST:
+                    interest += slot.amount_minor
+                else:
+                    principal += slot.amount_minor
+        totals = ((INTEREST, interest), (PRINCIPAL, principal))
+        moved = tuple(Allocation(0, part, amount) for part, amount in totals if amount)
         book_payment(line, moved, 0, BORROWER)
         line.received += self._received
         line.allocations = line.allocations.grown_by(self._paid)
 
-    def _bears(self, amount: int, on: date) -> bool:
-        """Say whether an amount pays open rows only: not the loan off, and nothing planned anew."""
-        if amount >= self._principal_left:
-            return False
-        if self._line.terms.penalty_rate_annual and self._rows[self._place].due_on < on:
-            return False
-        if self._line.terms.prepayment is HOLD:
-            return True
+    def _all_due(self, amount: int, on: date) -> bool:
+        """Say whether an amount pays nothing that falls due later."""
         for row in islice(self._rows, self._place, None):
             if amount <= 0 or row.due_on > on:
                 break
@@ -127,13 +144,13 @@ class Ladder:
             before = left
             interest = row.interest_due - row.interest_paid
             if interest:
-                interest = min(interest, left)
+                interest = interest if interest < left else left
                 row.interest_paid += interest
                 left -= interest
                 slots.append(Allocation(row.number, INTEREST, interest))
             principal = row.principal_due - row.principal_paid
             if left and principal:
-                paid = min(principal, left)
+                paid = principal if principal < left else left
                 row.principal_paid += paid
                 self._principal_left -= paid
                 principal -= paid

@@ -124,11 +124,13 @@ def test_walked_together_is_one_after_the_other(
         proceed(line, facts, on)
         assert line == timeline(terms, STARTS_ON, facts, on)
 
-    walk = Walk(begin(terms, STARTS_ON), facts)
-    for days in sorted(looks):
-        on = STARTS_ON + timedelta(days=days)
-        assert walk.days_past_due(on) == timeline(terms, STARTS_ON, facts, on).days_past_due
+    walk = Walk(begin(terms, STARTS_ON), facts, watched=True)
+    days = [STARTS_ON + timedelta(days=look) for look in sorted(looks)]
+    for on in days:
+        walk.count(on)
     walk.count(end)
+    late = [timeline(terms, STARTS_ON, facts, on).days_past_due for on in days]
+    assert walk.days_past_due(days) == late
     line = walk.arrived()
     assert line == timeline(terms, STARTS_ON, facts, line.on)
 
