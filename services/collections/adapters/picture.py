@@ -71,7 +71,9 @@ def _shares(shares: Sequence[pb.Share], top: int) -> tuple[list[Any], list[Any],
     for row, share in enumerate(shares):
         y = top + row * ROW
         named = f"{share.figure.replace('_', ' ')} · {share.arm or 'all'}"
-        marks.append(_mark(LEFT, y + 4, f"{named} ({share.part} of {share.whole})", "start"))
+        young = f", {share.young} too young" if share.young else ""
+        said = f"{named} ({share.part} of {share.whole}{young})"
+        marks.append(_mark(LEFT, y + 4, said, "start"))
         if not share.share:
             continue
         colour = ARMS[arms.index(share.arm) % len(ARMS)]

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
-from services.collections.domain.case import Case, Ending, stage_rank
+from services.collections.domain.case import Case, Ending, Episode
 from services.collections.domain.contact_rules import Channel, Outcome, Party, ProtectionKind
 from services.collections.domain.debtor import Attempt, Debtor
+from services.collections.domain.intervals import Share, share_of
 from services.collections.domain.message import Message, MessageState
 from services.collections.domain.promises import PromiseStatus
 
-Z = Decimal("1.959964")
-"""Of the normal distribution, for 95 %."""
+OBSERVED_DAYS = 90
+"""How long a time of being late is watched before it counts, unless asked otherwise."""
 
-FOUR = Decimal("0.0001")
+ROLL_DAYS = 31
+"""A stage is a month: whoever is not beyond it by then did not roll."""
+
 ROLLS = ("GRACE", "M1", "M2", "M3")
 OURS = "collections"
 LEFT = (
@@ -30,34 +33,6 @@ LEFT = (
 _JUDGED = (PromiseStatus.KEPT, PromiseStatus.PART_KEPT, PromiseStatus.BROKEN)
 
 
-class Share(NamedTuple):
-    """`part` of `whole`, with the bounds of the Wilson interval; None with nothing to count."""
-
-    figure: str
-    arm: str
-    part: int
-    whole: int
-
-    @property
-    def bounds(self) -> tuple[Decimal, Decimal, Decimal] | None:
-        """
-        Return share, lower and upper bound at 95 %.
-
-        Source:
-            E. B. Wilson, Probable inference, JASA 22 (1927), without continuity correction.
-        """
-        if not self.whole:
-            return None
-        n, p = Decimal(self.whole), Decimal(self.part) / self.whole
-        middle = (p + Z * Z / (2 * n)) / (1 + Z * Z / n)
-        half = Z / (1 + Z * Z / n) * (p * (1 - p) / n + Z * Z / (4 * n * n)).sqrt()
-        return (
-            p.quantize(FOUR),
-            max(Decimal(0), middle - half).quantize(FOUR),
-            min(Decimal(1), middle + half).quantize(FOUR),
-        )
-
-
 class Book(NamedTuple):
     """Everything that is counted."""
 
@@ -68,14 +43,28 @@ class Book(NamedTuple):
 
 
 class Span(NamedTuple):
-    """From a day to a day, both included."""
+    """
+    From a day to a day, both included, as the book is on `seen_on`.
+
+    What began less than `observed_days` before it is too young to count.
+    """
 
     from_on: date
     until_on: date
+    seen_on: date = date.max
+    observed_days: int = OBSERVED_DAYS
 
     def holds(self, day: date | None) -> bool:
         """Say whether a day lies within."""
         return day is not None and self.from_on <= day <= self.until_on
+
+    def saw(self, began_on: date, days: int) -> bool:
+        """Say whether what began on a day was watched for so long."""
+        return began_on + timedelta(days=days) <= self.seen_on
+
+
+Row = tuple[str, str, str, bool | None]
+"""Figure, arm, borrower, and whether it came about; None: too young to say."""
 
 
 def shares(book: Book, span: Span) -> list[Share]:
@@ -83,50 +72,53 @@ def shares(book: Book, span: Span) -> list[Share]:
     Return the shares, by figure and then by arm; the arm "" is all of them.
 
     right_party: calls and visits that reached the debtor, of those by people.
-    promise_kept: promises kept, of those that came due (part kept counts as not kept; void ones,
-        where nothing was owed any more, do not count).
-    cure: episodes that ended by money or a plan, of those that began; as all of episodes, without
-        those that a backdated fact ended: they were not late by then.
-    self_cure: episodes cured in grace before anybody was reached for, of those that began.
-    roll_<stage>: episodes that went beyond a stage, of those that entered it.
+    promise_kept: promises kept, of those whose last day went by (part kept counts as not kept;
+        void ones, where nothing was owed any more, do not count).
+    cure: episodes that ended by money or a plan within the days for which each is watched, of
+        those that began so long ago; as all of episodes, without those that a backdated fact
+        ended: they were not late by then.
+    self_cure: episodes so cured in grace before anybody was reached for, of those that began.
+    roll_<stage>: episodes that went beyond a stage within a month, of those that entered it.
     delivered: messages known to have arrived, of those with a receipt.
     complaint: debtors who complained, of all who were late in the span.
     """
-    counted: dict[str, list[tuple[str, bool]]] = {}
+    counted: dict[str, list[tuple[str, str, bool | None]]] = {}
     arms = {case.borrower_ref: case.arm for case in book.cases}
-    for figure, arm, did in _events(book, span, arms):
-        counted.setdefault(figure, []).append((arm, did))
+    for figure, arm, who, did in _events(book, span, arms):
+        counted.setdefault(figure, []).append((arm, who, did))
     found = []
     for figure in sorted(counted):
-        for arm in ["", *sorted({arm for arm, _ in counted[figure] if arm})]:
-            rows = [did for one, did in counted[figure] if arm in ("", one)]
-            found.append(Share(figure, arm, sum(rows), len(rows)))
+        for arm in ["", *sorted({arm for arm, _, _ in counted[figure] if arm})]:
+            rows = [(who, did) for one, who, did in counted[figure] if arm in ("", one)]
+            found.append(share_of(figure, arm, rows))
     return found
 
 
-def _events(book: Book, span: Span, arms: dict[str, str]) -> Iterator[tuple[str, str, bool]]:
+def _events(book: Book, span: Span, arms: dict[str, str]) -> Iterator[Row]:
     days: dict[str, list[date]] = {}
     for attempt in book.attempts:
         if attempt.outcome is not Outcome.NOT_SENT:
             days.setdefault(attempt.loan_id, []).append(attempt.at.date())
     for case in book.cases:
         yield from _of_case(case, span, days.get(case.loan_id, []))
+        yield from _of_promises(case, span)
     for attempt in book.attempts:
         if _is_spoken(attempt) and span.holds(attempt.at.date()):
-            arm = arms.get(attempt.borrower_ref, "")
+            who = attempt.borrower_ref
             reached = attempt.outcome is Outcome.REACHED and attempt.party is Party.DEBTOR
-            yield "right_party", arm, reached
+            yield "right_party", arms.get(who, ""), who, reached
     for message in book.messages:
         known = (MessageState.DELIVERED, MessageState.BOUNCED)
         if message.state in known and span.holds(message.because_on):
-            yield "delivered", message.arm, message.state is MessageState.DELIVERED
+            arrived = message.state is MessageState.DELIVERED
+            yield "delivered", message.arm, message.borrower_ref, arrived
     late = {case.borrower_ref for case in book.cases if _was_late(case, span)}
     for debtor in book.debtors:
-        if debtor.borrower_ref not in late:
+        who = debtor.borrower_ref
+        if who not in late:
             continue
         complained = [p for p in debtor.protections if p.kind is ProtectionKind.COMPLAINT]
-        did = any(span.holds(p.from_on) for p in complained)
-        yield "complaint", arms[debtor.borrower_ref], did
+        yield "complaint", arms[who], who, any(span.holds(p.from_on) for p in complained)
 
 
 def _is_spoken(attempt: Attempt) -> bool:
@@ -142,23 +134,44 @@ def _was_late(case: Case, span: Span) -> bool:
     )
 
 
-def _of_case(case: Case, span: Span, reached: Sequence[date]) -> Iterator[tuple[str, str, bool]]:
-    cured = (Ending.CURED, Ending.RESTRUCTURED, Ending.SETTLED)
+def _of_case(case: Case, span: Span, reached: Sequence[date]) -> Iterator[Row]:
+    whose = (case.arm, case.borrower_ref)
     for episode in case.episodes:
         if not span.holds(episode.opened_on) or episode.ending is Ending.RESTATED:
             continue
-        good = episode.ending in cured and not episode.charged_off
+        good = _is_cured(episode) and _days(episode) <= span.observed_days
         last = episode.closed_on or date.max
         alone = not any(episode.opened_on <= day <= last for day in reached)
-        yield "cure", case.arm, good
-        yield "self_cure", case.arm, good and alone and episode.stage == "GRACE"
-        for stage in ROLLS:
-            if any(entered == stage for entered, _ in episode.stages):
-                beyond = stage_rank(episode.stage) > stage_rank(stage)
-                yield f"roll_{stage.lower()}", case.arm, beyond
+        seen = span.saw(episode.opened_on, span.observed_days)
+        yield "cure", *whose, good if seen else None
+        in_grace = good and alone and episode.stage == "GRACE"
+        yield "self_cure", *whose, in_grace if seen else None
+        for place, (stage, entered_on) in enumerate(episode.stages):
+            if stage in ROLLS:
+                ends_on = entered_on + timedelta(days=ROLL_DAYS)
+                beyond = any(on <= ends_on for _, on in episode.stages[place + 1 :])
+                seen = span.saw(entered_on, ROLL_DAYS)
+                yield f"roll_{stage.lower()}", *whose, beyond if seen else None
+
+
+def _of_promises(case: Case, span: Span) -> Iterator[Row]:
     for promise, standing in zip(case.promises, case.promise_standings(), strict=True):
-        if standing.status in _JUDGED and span.holds(promise.due_on):
-            yield "promise_kept", case.arm, standing.status is PromiseStatus.KEPT
+        if not span.holds(promise.due_on) or standing.status is PromiseStatus.VOID:
+            continue
+        # One kept before its day is not counted before it either: who breaks it cannot be, yet.
+        seen = standing.status in _JUDGED and promise.last_on < span.seen_on
+        kept = standing.status is PromiseStatus.KEPT
+        yield "promise_kept", case.arm, case.borrower_ref, kept if seen else None
+
+
+def _is_cured(episode: Episode) -> bool:
+    cured = (Ending.CURED, Ending.RESTRUCTURED, Ending.SETTLED)
+    return episode.ending in cured and not episode.charged_off
+
+
+def _days(episode: Episode) -> int:
+    """Return how many days an episode lasted that is over."""
+    return ((episode.closed_on or date.max) - episode.opened_on).days
 
 
 class Month(NamedTuple):
@@ -192,8 +205,15 @@ def months(book: Book, span: Span) -> list[Month]:
     return [Month(name, *(count[name] for count in counts)) for name in names]
 
 
-def contacts_per_cure(found: Sequence[Month], counted: Sequence[Share]) -> Decimal | None:
-    """Return messages and attempts per cured episode; None when none was cured."""
-    cured = next((share.part for share in counted if (share.figure, share.arm) == ("cure", "")), 0)
+def contacts_per_cure(book: Book, found: Sequence[Month], span: Span) -> Decimal | None:
+    """Return messages and attempts of a span per episode cured in it; None when none was."""
+    ended = [one for case in book.cases for one in case.episodes if span.holds(one.closed_on)]
+    cured = sum(_is_cured(one) for one in ended)
     made = sum(month.messages + month.contacts for month in found)
     return (Decimal(made) / cured).quantize(Decimal("0.01")) if cured else None
+
+
+def seen_on(book: Book, today: date) -> date:
+    """Return how far the book has come: today, or what a case heard last."""
+    days = [case.seen_on or case.last.effective_on for case in book.cases]
+    return max([today, *days])

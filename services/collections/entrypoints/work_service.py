@@ -16,7 +16,8 @@ from services.collections.application.working import Ranked, Working
 from services.collections.domain import figures
 from services.collections.domain.case import Case, CaseNotFound
 from services.collections.domain.costs import Cost, costs
-from services.collections.domain.figures import Span
+from services.collections.domain.figures import OBSERVED_DAYS, Span
+from services.collections.domain.intervals import Share
 from services.collections.domain.task import Task
 from services.collections.domain.treatment import StrategyInvalid
 from shared.kernel.dates import parse_date
@@ -123,11 +124,13 @@ class WorkService(WorkServiceServicer):
         """Count what became of contacts, promises and cases."""
         from_on = parse_date(request.from_on, field="from_on") if request.from_on else date.min
         until = parse_date(request.until_on, field="until_on") if request.until_on else date.max
-        book, span = await self.reporting.book(), Span(from_on, until)
+        observed = a_number(request.observed_days, "observed_days", 0, 720) or OBSERVED_DAYS
+        book = await self.reporting.book()
+        span = Span(from_on, until, figures.seen_on(book, self.today()), observed)
         shares, months = figures.shares(book, span), figures.months(book, span)
         strategy = self.working.contacting.policies.strategy(self.today())
         spent = costs(book, await self.reporting.matters(), span, strategy)
-        rate = figures.contacts_per_cure(months, shares)
+        rate = figures.contacts_per_cure(book, months, span)
         return pb.GetFiguresResponse(
             shares=[_share(one) for one in shares],
             months=[pb.Month(**month._asdict()) for month in months],
@@ -141,9 +144,11 @@ def _cost(one: Cost) -> pb.Cost:
     return pb.Cost(**one._asdict(), per_hundred=said)
 
 
-def _share(one: figures.Share) -> pb.Share:
+def _share(one: Share) -> pb.Share:
+    counted = one._asdict()
+    counted.pop("effective")
     share, low, high = one.bounds or ("", "", "")
-    return pb.Share(**one._asdict(), share=str(share), low=str(low), high=str(high))
+    return pb.Share(**counted, share=str(share), low=str(low), high=str(high))
 
 
 def _task(task: Task) -> pb.Task:
