@@ -10,6 +10,7 @@ from lending.ledger.v1 import loan_pb2
 from lending.origination.v1 import origination_service_pb2 as pb
 
 from services.origination import wire_security
+from services.origination.application.parking import Parked
 from services.origination.application.terms import decision_from, terms_from, terms_of
 from services.origination.domain.application import (
     Application,
@@ -23,7 +24,7 @@ from services.origination.domain.payouts import Payout
 from services.origination.domain.products import Policies, check_fit
 from services.origination.domain.proposals import Proposal
 from services.origination.domain.review import reasons
-from services.origination.domain.state_machine import Step
+from services.origination.domain.state_machine import Status, Step
 from shared.kernel.dates import parse_date
 from shared.kernel.errors import InvalidArgument
 from shared.runtime.requests import (
@@ -192,6 +193,16 @@ def application_message(given: Application) -> pb.Application:
         pending=_pending(given.proposal) if given.proposal else None,
         hangs_at=given.hangs_at,
         **_history(given),
+    )
+
+
+def parked_message(given: Parked) -> pb.ParkedApplication:
+    """Return an application that cannot be read."""
+    return pb.ParkedApplication(
+        application_id=given.application_id,
+        status=status(given.status) if given.status in {*map(str, Status)} else 0,
+        reason=given.reason,
+        parked_at=given.at.isoformat(),
     )
 
 

@@ -13,8 +13,9 @@ from lending.ledger.v1 import ledger_service_pb2 as ledger_pb
 from lending.origination.v1 import origination_service_pb2 as pb
 
 from services.origination.application import keeping
-from services.origination.application.holding import Held, hold
+from services.origination.application.holding import Held, hold, read
 from services.origination.application.keeping import Told
+from services.origination.application.parking import each_readable
 from services.origination.application.trials import Act, is_trial, tried, trying
 from services.origination.application.writing import Written
 from services.origination.domain.application import (
@@ -32,7 +33,7 @@ from shared.runtime.records import Records, Work
 from shared.runtime.requests import an_id
 
 APPLICANT, SERVICE = "applicant", "origination"
-PAGE_SIZE, TRIES_MAX = 500, 4
+TRIES_MAX = 4
 Answer = TypeVar("Answer", bound=Proto)
 T = TypeVar("T")
 
@@ -113,7 +114,7 @@ class Desk:
 
     async def get(self, work: Work, application_id: str) -> Application:
         """Return an application within a transaction, or raise ApplicationNotFound."""
-        found = await work.get(Application, application_id)
+        found = await read(work, Application, application_id)
         if found is None:
             raise ApplicationNotFound(f"no application {application_id}", field="application_id")
         return found
@@ -206,16 +207,9 @@ class Desk:
         return await _again(once)
 
     async def each(self, status: Status) -> AsyncIterator[Application]:
-        """Go through every application that stands at a status, a page at a time."""
-        after = ""
-        while True:
-            async with self.records.work() as work:
-                page = await work.find(Application, state=str(status), after=after, limit=PAGE_SIZE)
-            for application in page:
-                yield application
-            if len(page) < PAGE_SIZE:
-                return
-            after = page[-1].application_id
+        """Go through all applications at a status; those that cannot be read are parked."""
+        async for application in each_readable(self.records, self.now(), str(status)):
+            yield application
 
     async def resume(self, status: Status, finish: Callable[[str], Awaitable[Application]]) -> None:
         """Finish every application that stands at a status; what cannot be finished now waits."""

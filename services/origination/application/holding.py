@@ -7,9 +7,15 @@ from typing import Generic, TypeVar
 
 import msgspec
 
+from shared.kernel.errors import Refused
+from shared.runtime.readable import UNREADABLE
 from shared.runtime.records import Work
 
 Record = TypeVar("Record", bound=msgspec.Struct)
+
+
+class RecordUnreadable(Refused):
+    """What is stored is broken, of another shape, or sealed with another key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,4 +40,21 @@ async def hold(work: Work, kind: type[Record], record_id: str) -> Held[Record]:
     waits for them.
     """
     await work.hold(f"{kind.__name__}/{record_id}")
-    return Held(work, record_id, await work.get(kind, record_id))
+    return Held(work, record_id, await read(work, kind, record_id))
+
+
+async def read(work: Work, kind: type[Record], record_id: str) -> Record | None:
+    """
+    Return a record, None when there is none.
+
+    Raises:
+        RecordUnreadable: it is there, but broken, of another shape, or sealed with another key.
+    """
+    try:
+        return await work.get(kind, record_id)
+    except UNREADABLE as failure:
+        raise RecordUnreadable(
+            f"{kind.__name__} {record_id} cannot be read",
+            field="application_id",
+            expected="the same once it is mended; ListParked says what is wrong with it",
+        ) from failure

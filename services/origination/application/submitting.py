@@ -9,7 +9,7 @@ import msgspec
 from lending.origination.v1 import origination_service_pb2 as pb
 
 from services.origination.application.desk import ApplicationChangedMeanwhile, Desk
-from services.origination.application.holding import hold
+from services.origination.application.holding import hold, read
 from services.origination.application.offering import valid_until
 from services.origination.application.ports import Forms
 from services.origination.application.refinancing import payoff
@@ -68,15 +68,15 @@ class Submitting:
         """
         async with self.desk.records.work() as work:
             first = await work.answered(request, pb.Application)
-            earlier = await work.get(Application, request.application_id)
+            earlier = await read(work, Application, request.application_id)
         if first is not None:
             return first
         if earlier is not None:
             require(earlier.status, Step.SUBMIT)
         draft_json = earlier.draft_json if earlier else ""
         on = await self.desk.business_on()
-        read = self.forms.whole(draft_json, request, self.desk.policies, on)
-        application = await self._checked(read, on)
+        given = self.forms.whole(draft_json, request, self.desk.policies, on)
+        application = await self._checked(given, on)
         stamp, version = self.desk.stamp(), application.policy_version
 
         async def act(work: Work) -> pb.Application:

@@ -19,6 +19,7 @@ from services.origination.application.desk import Desk
 from services.origination.application.disbursing import Disbursing
 from services.origination.application.disclosing import Disclosing
 from services.origination.application.offering import choose, lapse, withdraw
+from services.origination.application.parking import each_readable, parked
 from services.origination.application.redirecting import Redirecting
 from services.origination.application.resolving import Resolving
 from services.origination.application.securing import Securing
@@ -32,7 +33,7 @@ from shared.runtime.requests import FieldMissing, a_number, an_id
 
 Renderer = Callable[[str, str, str], bytes]
 MEDIA_TYPES = {"TEXT": "text/markdown", "HTML": "text/html", "PDF": "application/pdf"}
-PAGE_SIZE, SCAN_SIZE = 100, 500
+PAGE_SIZE = 100
 FILTERED = {
     "product": str,
     "policy_version": str,
@@ -159,18 +160,25 @@ class OriginationService(OriginationServiceServicer):
         status = pb.ApplicationStatus.Name(request.status).removeprefix("APPLICATION_STATUS_")
         state = "" if status == "UNSPECIFIED" else status
         holds = parse_filter(request.filter, FILTERED)
-        found, after = [], request.page.token
-        while len(found) < size:
-            async with self.rooms.desk.records.work() as work:
-                page = await work.find(Application, state=state, after=after, limit=SCAN_SIZE)
-            if not page:
+        found, desk = [], self.rooms.desk
+        async for row in each_readable(desk.records, desk.now(), state, request.page.token):
+            if all(c.holds(_fields(row)) for c in holds):
+                found.append(row)
+            if len(found) == size:
                 break
-            found += [row for row in page if all(c.holds(_fields(row)) for c in holds)]
-            after = page[-1].application_id
-        found = found[:size]
         token = found[-1].application_id if len(found) == size else ""
         return pb.ListApplicationsResponse(
             applications=[wire.application_message(row) for row in found], next_page_token=token
+        )
+
+    async def ListParked(self, request: Any, context: Any) -> pb.ListParkedResponse:
+        """List applications that cannot be read."""
+        size = a_number(request.page.size or PAGE_SIZE, "page.size", 1, 1000)
+        desk = self.rooms.desk
+        found = await parked(desk.records, desk.now(), request.page.token, size)
+        token = found[-1].application_id if len(found) == size else ""
+        return pb.ListParkedResponse(
+            applications=[wire.parked_message(one) for one in found], next_page_token=token
         )
 
     async def GetDocument(self, request: Any, context: Any) -> pb.Document:
