@@ -5,20 +5,18 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from google.protobuf.json_format import MessageToJson
 from lending.ledger.v1 import audit_service_pb2 as pb
 from lending.ledger.v1.audit_service_pb2_grpc import LedgerAuditServiceStub
-from rich.console import Console
-from rich.table import Table
 
 from services.ledger.config import LedgerSettings
 from services.ledger.entrypoints import supposing
+from services.ledger.entrypoints.forms import As, AsElse, Form, write, write_message
 from shared.kernel.errors import LendingError
 from shared.runtime.grpc_client import open_channel
 
@@ -28,7 +26,6 @@ app = typer.Typer(
     help="Ask a running ledger for proofs and evidence. Exit code 1: refused, 2: bad usage."
     " What is read is recorded: DUEBOOK_READER says by whom, DUEBOOK_PURPOSE what for.",
 )
-console = Console()
 SAID = ("reader", "purpose")
 
 Loan = Annotated[str, typer.Argument(help="The loan's id, such as L-1.")]
@@ -75,29 +72,38 @@ def ask(server: str, call: Callable[[Any], Awaitable[Any]]) -> Any:
 def checkpoint(
     size: Size = 0,
     cosigned: Annotated[bool, typer.Option(help="The last that a witness cosigned.")] = False,
+    form: AsElse = None,
     server: Server = "",
 ) -> None:
     """Print the signed checkpoint: keep it where the ledger's keeper cannot write."""
     asked = pb.GetCheckpointRequest(size=size, cosigned=cosigned)
     found = ask(server, lambda stub: stub.GetCheckpoint(asked))
-    print(found.note, end="")
+    if form is None:
+        print(found.note, end="")
+    else:
+        write_message(form, found)
 
 
 @app.command()
-def key(server: Server = "") -> None:
+def key(form: AsElse = None, server: Server = "") -> None:
     """Print the verifier key; compare it with the one you were given elsewhere."""
-    print(ask(server, lambda stub: stub.GetCheckpoint(pb.GetCheckpointRequest())).verifier)
+    found = ask(server, lambda stub: stub.GetCheckpoint(pb.GetCheckpointRequest())).verifier
+    if form is None:
+        print(found)
+    else:
+        write(form, ("verifier",), [(found,)])
 
 
 @app.command()
 def prove(
     loan: Loan,
     version: Annotated[int, typer.Argument(help="The event's number, from 1.")],
+    form: As = Form.JSON,
     server: Server = "",
 ) -> None:
-    """Print the proof of one event as JSON, for `python -m shared.audit.verify_proof`."""
+    """Print the proof of one event; as JSON for `python -m shared.audit.verify_proof`."""
     asked = pb.ProveEventRequest(loan_id=loan, version=version)
-    print(MessageToJson(ask(server, lambda stub: stub.ProveEvent(asked))))
+    write_message(form, ask(server, lambda stub: stub.ProveEvent(asked)))
 
 
 @app.command()
@@ -107,11 +113,15 @@ def evidence(
     on: On = "",
     known_at: KnownAt = "",
     size: Size = 0,
+    form: AsElse = None,
     server: Server = "",
 ) -> None:
     """Write everything about one loan into a zip that checks itself anywhere."""
     pack = _pack(loan, on, known_at, size, server)
     output.write_bytes(pack.pack)
+    if form is not None:
+        pack.ClearField("pack")
+        return write_message(form, pack)
     print(f"{output}: about {pack.effective_on}, under the checkpoint of {pack.checkpoint.size}")
     print(f"sha256 {pack.sha256}, recorded as read {pack.read_id}")
     print(f"check it with: python3 -I {output} '{pack.checkpoint.verifier}'")
@@ -123,22 +133,27 @@ def why(
     on: On = "",
     known_at: KnownAt = "",
     tree: Annotated[bool, typer.Option(help="The same as JSON, with its parts as trees.")] = False,
+    form: AsElse = None,
     server: Server = "",
 ) -> None:
     """Print on one page why a loan is as late as it is."""
     asked = pb.ExplainLatenessRequest(loan_id=loan, effective_on=on, known_at=known_at)
     found = ask(server, lambda stub: stub.ExplainLateness(asked))
-    print(MessageToJson(found) if tree else found.page, end="\n" if tree else "")
+    if tree or form is not None:
+        write_message(form or Form.JSON, found)
+    else:
+        print(found.page, end="")
 
 
 @app.command()
 def repeat(
     read: Annotated[str, typer.Argument(help="The id that the answer carried.")],
+    form: As = Form.JSON,
     server: Server = "",
 ) -> None:
     """Ask a recorded question again: who read it, and is the answer still the same."""
     found = ask(server, lambda stub: stub.RepeatRead(pb.RepeatReadRequest(read_id=read)))
-    print(MessageToJson(found))
+    write_message(form, found)
     raise typer.Exit(0 if found.same else 1)
 
 
@@ -167,6 +182,7 @@ def suppose(
     delinquency: supposing.Delinquency = "",
     day_count: supposing.DayCounts = "",
     edges: supposing.Edges = None,
+    form: As = Form.TABLE,
     server: Server = "",
 ) -> None:
     """Print what a loan would be, had something been otherwise; nothing is stored."""
@@ -178,16 +194,7 @@ def suppose(
     asked.value_dates.extend(_moved(text) for text in moved or [])
     asked.recorded_on_time.extend(on_time or [])
     found = ask(server, lambda stub: stub.SupposeLoan(asked))
-    console.print(_compared(found))
-    for step in found.steps:
-        print(_step(step))
-    print(found.label)
-
-
-def _step(step: pb.SupposedStep) -> str:
-    said = [f"{name} {change:+}" for name, change in sorted(step.changes.items())]
-    said += [f"{one.scheme} {one.before or '-'} to {one.after or '-'}" for one in step.buckets]
-    return f"{step.what}: {', '.join(said) or 'changes nothing'}"
+    write(form, ("what", "figure", "as it is", "as it would be", "difference"), _rows(found))
 
 
 def _moved(text: str) -> pb.ValueDate:
@@ -197,16 +204,22 @@ def _moved(text: str) -> pb.ValueDate:
     return pb.ValueDate(version=int(version), effective_on=on)
 
 
-def _compared(found: pb.SupposeLoanResponse) -> Table:
-    table = Table("figure", "as it is", "as it would be", "difference", title=found.effective_on)
+def _rows(found: pb.SupposeLoanResponse) -> Iterator[tuple[Any, ...]]:
+    """Yield the figures and buckets, what each supposed thing does to them, and what this is."""
     for name in sorted(found.actual.figures):
         before, after = found.actual.figures[name], found.supposed.figures[name]
-        table.add_row(
-            name, str(before), str(after), f"{after - before:+}" if after != before else ""
-        )
+        yield "all together", name, before, after, after - before
     was, would = found.actual.delinquency.buckets, found.supposed.delinquency.buckets
     for scheme in sorted({*was, *would}):
-        same = was.get(scheme, "") == would.get(scheme, "")
-        row = (f"bucket {scheme}", was.get(scheme, "-"), would.get(scheme, "-"))
-        table.add_row(*row, "" if same else "changed")
-    return table
+        ends = (was.get(scheme, "-"), would.get(scheme, "-"))
+        said = "" if ends[0] == ends[1] else "changed"
+        yield "all together", f"bucket {scheme}", *ends, said
+    for step in found.steps:
+        for name, change in sorted(step.changes.items()):
+            yield step.what, name, "", "", change
+        for one in step.buckets:
+            ends = (one.before or "-", one.after or "-")
+            yield step.what, f"bucket {one.scheme}", *ends, "changed"
+        if not (step.changes or step.buckets):
+            yield step.what, "changes nothing", "", "", 0
+    yield found.label, found.effective_on, "", "", ""

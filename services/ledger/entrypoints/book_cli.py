@@ -91,6 +91,7 @@ def suppose(
         (f"{scheme}: loans {was or '-'} that would be {would or '-'}", count, count, 0)
         for (scheme, was, would), count in sorted(found.buckets.items())
     ]
+    rows.append((supposition.label, found.loans, found.loans, 0))
     write(form, ("figure", "as it is", "as it would be", "difference"), rows)
     _say(found, supposition)
 

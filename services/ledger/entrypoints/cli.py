@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +14,6 @@ import uvloop
 from eventsourcing.persistence import PersistenceError
 from rich.console import Console
 from rich.progress import Progress, TimeElapsedColumn
-from rich.table import Table
 
 from services.ledger.adapters.append_only import LogNotAppendOnly, keep_log
 from services.ledger.adapters.event_store import open_event_store
@@ -29,6 +29,7 @@ from services.ledger.compose_relay import relay_log
 from services.ledger.compose_replay import explain_late_seal, replay_book
 from services.ledger.config import LedgerSettings
 from services.ledger.entrypoints import log_cli, period_cli, stream_cli
+from services.ledger.entrypoints.forms import As, Form, write
 from shared.kernel.dates import parse_date
 from shared.kernel.errors import InvalidArgument
 from shared.runtime.grpc_server import run
@@ -82,6 +83,7 @@ def replay(
     processes: Annotated[
         int, typer.Option(min=0, help="Share the loans among so many; 0: one per core.")
     ] = 0,
+    form: As = Form.TABLE,
 ) -> None:
     """
     Hold the whole book against its log, its seals and the bank, check by named check.
@@ -90,14 +92,15 @@ def replay(
     """
     notes = [path.read_text("utf-8") for path in kept or []]
     bank = _statement(statement, since, until) if statement else None
-    with Progress(*Progress.get_default_columns(), TimeElapsedColumn(), transient=True) as bar:
+    columns = (*Progress.get_default_columns(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("replaying")
 
         def show(what: str, done: int, of: int) -> None:
             bar.update(task, description=what, completed=done, total=of)
 
         verdicts = asyncio.run(replay_book(LedgerSettings(), notes, bank, processes, show))
-    raise typer.Exit(_shown(verdicts, "replay of the whole book"))
+    raise typer.Exit(_shown(verdicts, form))
 
 
 def _statement(path: Path, since: str, until: str) -> Statement:
@@ -116,6 +119,7 @@ def rebuild(
     replace: Annotated[
         bool, typer.Option(help="Switch even where rows differ: the live ones are wrong.")
     ] = False,
+    form: As = Form.TABLE,
 ) -> None:
     """
     Build the read models again beside the live ones, compare every row, and switch.
@@ -123,12 +127,14 @@ def rebuild(
     The ledger may be up, and postings may go on. Cut short, it goes on where it stopped. Where rows
     differ it does not switch, and the exit code is 1.
     """
-    with Progress(*Progress.get_default_columns(), TimeElapsedColumn(), transient=True) as bar:
+    columns = (*Progress.get_default_columns(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("following the log")
         show = lambda done, of: bar.update(task, completed=done, total=of)  # noqa: E731
         found = asyncio.run(rebuild_models(LedgerSettings(), replace=replace, say=show))
-    print("the new tables are live" if found.switched else "the old tables stay")
-    _shown(found.verdicts, "read models, live and rebuilt")
+    said = "the new tables are live" if found.switched else "the old tables stay"
+    print(said, file=sys.stderr)
+    _shown(found.verdicts, form)
     raise typer.Exit(0 if found.switched else 1)
 
 
@@ -138,6 +144,7 @@ def export(
     parquet: Annotated[
         bool, typer.Option(help="Also write Parquet, and recompute the book from it with DuckDB.")
     ] = False,
+    form: As = Form.TABLE,
 ) -> None:
     """
     Write the book for hledger and beancount, whose journals assert our balances themselves.
@@ -145,13 +152,14 @@ def export(
     The exit code is 1 when the recomputation differs, 2 when DuckDB is not installed.
     """
     try:
-        work = export_book(LedgerSettings(), folder, parquet=parquet, say=print)
+        said = partial(print, file=sys.stderr)
+        work = export_book(LedgerSettings(), folder, parquet=parquet, say=said)
         verdicts = asyncio.run(work)
     except DuckDBMissing as missing:
         print(missing, file=sys.stderr)
         raise typer.Exit(2) from None
     if parquet:
-        raise typer.Exit(_shown(verdicts, "recomputed from the stored events with SQL"))
+        raise typer.Exit(_shown(verdicts, form))
 
 
 @app.command()
@@ -214,19 +222,15 @@ def explain_late(
         raise typer.Exit(2) from None
 
 
-def _shown(verdicts: list[Verdict], title: str) -> int:
-    """Print what was compared; return 1 if anything differs."""
-    table = Table("compared", "rows", "different", "explained", title=title)
-    for verdict in verdicts:
-        counts = (verdict.rows, len(verdict.different), len(verdict.explained))
-        table.add_row(verdict.name, *map(str, counts))
-    console = Console()
-    console.print(table)
-    for line in _first_differences(verdicts):
-        console.print(line)
+def _shown(verdicts: list[Verdict], form: Form) -> int:
+    """Print what was compared, with the first of what differs; return 1 if anything differs."""
+    header = ("compared", "rows", "different", "explained", "first of them")
+    rows = [
+        (v.name, v.rows, len(v.different), len(v.explained), "; ".join(_first(v))) for v in verdicts
+    ]
+    write(form, header, rows)
     return 1 if any(v.different for v in verdicts) else 0
 
 
-def _first_differences(verdicts: list[Verdict]) -> list[str]:
-    different = [f"{v.name}: {text}" for v in verdicts for text in v.different[:5]]
-    return different + [f"{v.name}: {text}" for v in verdicts for text in v.explained]
+def _first(verdict: Verdict) -> list[str]:
+    return verdict.different[:5] + verdict.explained

@@ -17,9 +17,13 @@ from google.protobuf.message import Message
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 TABLE_ROWS_MAX = 200
 """Rows of one table; a longer answer has another below it, so that it need not fit in memory."""
+
+WIDTH_MAX = 1_000_000
+"""A pipe has no width: a table that is not for a terminal is as wide as its rows."""
 
 
 class Form(StrEnum):
@@ -81,15 +85,19 @@ class Sheet:
         csv.writer(sys.stdout, lineterminator="\n").writerows(rows)
 
     def _table(self) -> None:
-        # A pipe has no width: a table that is not for a terminal is as wide as its rows.
         table = Table(*self.header, box=box.ROUNDED)
         for row in self.waiting:
-            table.add_row(*(f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row))
+            # Not as markup: what is in a log may have brackets.
+            table.add_row(*(Text(_shown(cell)) for cell in row))
         console = Console()
-        if not console.is_terminal:
-            console = Console(width=max(console.measure(table).maximum, 1))
-        console.print(table)
+        (console if console.is_terminal else Console(width=WIDTH_MAX)).print(table)
         self.waiting.clear()
+
+
+def _shown(cell: Any) -> str:
+    if isinstance(cell, int) and not isinstance(cell, bool):
+        return f"{cell:,}"
+    return " ".join(str(cell).splitlines())
 
 
 def write(form: Form, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

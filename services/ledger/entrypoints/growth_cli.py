@@ -11,6 +11,7 @@ import typer
 from lending.ledger.v1 import audit_service_pb2 as pb
 
 from services.ledger.entrypoints.audit_cli import Server, app, ask
+from services.ledger.entrypoints.forms import AsElse, write
 from shared.audit.checkpoints import Checkpoint, CheckpointInvalid, read_checkpoint, verified
 from shared.audit.merkle import consistent
 from shared.audit.rotations import trusted_keys
@@ -28,6 +29,7 @@ def grew(
     kept: Annotated[Path, typer.Argument(help="The signed checkpoint that you kept.")],
     key: Annotated[str, typer.Argument(help="The verifier key that you were given elsewhere.")],
     output: Annotated[Path | None, typer.Option(help="Where to keep today's checkpoint.")] = None,
+    form: AsElse = None,
     server: Server = "",
 ) -> None:
     """
@@ -45,6 +47,8 @@ def grew(
         raise typer.Exit(1) from None
     if output is not None:
         output.write_text(note, "utf-8")
+    if form is not None:
+        return write(form, ("proven", "events", "seen before"), [("PROVEN", new.size, old.size)])
     print(f"PROVEN: {new.size} events, of which the first {old.size} are those you saw")
 
 

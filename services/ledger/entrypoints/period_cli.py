@@ -16,6 +16,7 @@ from services.ledger.compose_period import LOCK, SaidBy, pack_period
 from services.ledger.config import LedgerSettings
 from services.ledger.entrypoints.audit_cli import SAID
 from services.ledger.entrypoints.book_cli import app
+from services.ledger.entrypoints.forms import AsElse, write
 from shared.audit.notes import CheckpointInvalid
 from shared.audit.one_file import verifier_program
 from shared.kernel.dates import parse_date
@@ -44,6 +45,7 @@ def evidence(
     ] = "",
     lock: Annotated[Path, typer.Option(help="The file that pins the program's parts.")] = LOCK,
     parquet: Annotated[bool, typer.Option(help="Also put the events in as Parquet.")] = False,
+    form: AsElse = None,
 ) -> None:
     """
     Write the whole book of a period into a zip that anybody can check; verify.py beside it.
@@ -72,6 +74,9 @@ def evidence(
     except (OSError, BadZipFile, KeyError, CheckpointInvalid, DuckDBMissing) as failure:
         print(failure, file=sys.stderr)
         raise typer.Exit(2) from None
+    if form is not None:
+        row = (str(output), pack.sha256, pack.verifier)
+        return write(form, ("file", "sha256", "verifier"), [row])
     print(f"{output}: sha256 {pack.sha256}")
     print(f"check it with: python3 -I {output.with_name('verify.py')} {output} '{pack.verifier}'")
 
