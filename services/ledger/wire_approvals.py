@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from lending.ledger.v1 import approval_service_pb2 as pb
 
-from services.ledger import wire
+from services.ledger import wire, wire_acceleration
 from services.ledger.domain.approvals import Change
 from services.ledger.domain.book_events import ChangeApproved
 from services.ledger.domain.commands import Asked
@@ -29,6 +29,8 @@ READERS: Mapping[str, Callable[[Any, datetime], Asked]] = {
     "settle_loan": wire.settlement,
     "return_disbursement": wire.disbursement_return,
     "change_delinquency_policy": wire.policy_change,
+    "accelerate_loan": wire_acceleration.acceleration,
+    "withdraw_acceleration": wire_acceleration.withdrawal,
 }
 """How each change is read, by the field of ApproveChangeRequest that holds it."""
 

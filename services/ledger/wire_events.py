@@ -32,6 +32,8 @@ _TYPES: dict[type[ev.Fact], str] = {
     ev.RepaymentReversed: "REPAYMENT_REVERSED",
     ev.TimelineRestated: "TIMELINE_RESTATED",
     ev.TermsRestructured: "RESTRUCTURED",
+    ev.LoanAccelerated: "ACCELERATED",
+    ev.AccelerationWithdrawn: "ACCELERATION_WITHDRAWN",
     ev.LoanChargedOff: "CHARGED_OFF",
     ev.LoanTransferred: "TRANSFERRED",
     ev.RecoveryPosted: "RECOVERY_POSTED",
@@ -95,7 +97,7 @@ def _message(
         say_why(body, event, transition, row.account)
     if isinstance(event, ev.TimelineRestated):
         body.restated.CopyFrom(_restated(event))
-    say_what(body, event)
+    say_what(body, event, row.account)
     # Map entries in the order of their keys: the same fact is the same bytes, so the same hash.
     sent = body.SerializeToString(deterministic=True)
     headers = _headers(row, name, before)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from datetime import date
 from typing import Any
@@ -11,6 +12,7 @@ from lending.ledger.v1 import loan_pb2
 
 from services.ledger.application.ageing import AgeingRun
 from services.ledger.application.listing import Listed
+from services.ledger.application.ports import Logged
 from services.ledger.domain.chart import CHART
 from services.ledger.domain.delinquency import DueRow, standing_of
 from services.ledger.domain.difference import Step
@@ -91,6 +93,7 @@ def _fill_balances(message: loan_pb2.Loan, line: Timeline) -> None:
     message.payoff_minor = line.payoff_of(owed)
     message.subrogated_minor = line.subrogated
     message.creditor_ref = line.creditor_ref
+    message.accelerated_on = line.accelerated_on.isoformat() if line.accelerated_on else ""
     message.delinquency.CopyFrom(delinquency_message(standing))
 
 
@@ -216,4 +219,16 @@ def balance_message(name: str, currency: str, total: int) -> pb.AccountBalance:
         kind=str(account.kind),
         title_en=account.english,
         title_zh=account.chinese,
+    )
+
+
+def event_message(row: Logged, event: Any) -> loan_pb2.LoanEvent:
+    """Return a stored event as its message."""
+    return loan_pb2.LoanEvent(
+        version=row.version,
+        topic=row.topic,
+        effective_on=event.effective_on.isoformat(),
+        recorded_at=event.recorded_at.isoformat(),
+        body_json=row.state.decode(),
+        sha256=hashlib.sha256(row.state).hexdigest(),
     )

@@ -47,7 +47,7 @@ def say_why(
         chain.bucket_from_days = first_day + policy.uncounted_days if first_day > 0 else 0
 
 
-def say_what(body: events_pb2.DelinquencyEvent, event: ev.Fact) -> None:
+def say_what(body: events_pb2.DelinquencyEvent, event: ev.Fact, account: LoanAccount) -> None:
     """Add to a message which charge it is about, which policies, where a repayment had gone."""
     if isinstance(event, ev.ChargeApplied):
         body.charge_id = event.request_id
@@ -59,9 +59,31 @@ def say_what(body: events_pb2.DelinquencyEvent, event: ev.Fact) -> None:
     elif isinstance(event, ev.DelinquencyPolicyChanged):
         body.delinquency_policy = event.policy.policy
         body.delinquency_policy_before = event.before
+    elif isinstance(event, ev.LoanAccelerated):
+        _say_accelerated(body, event, account)
+    elif isinstance(event, ev.AccelerationWithdrawn):
+        body.acceleration.acceleration_id = event.acceleration_id
     elif isinstance(event, ev.RepaymentReversed) and event.taken_back is not UNSET:
         body.repayment_id = event.repayment_id
         body.taken_back.extend(allocation_message(slot) for slot in event.taken_back)
+
+
+def _say_accelerated(
+    body: events_pb2.DelinquencyEvent, event: ev.LoanAccelerated, account: LoanAccount
+) -> None:
+    """Add what fell due early, on which ground, and what was overdue before."""
+    said = body.acceleration
+    said.acceleration_id, said.instalment = event.request_id, event.instalment
+    said.ground = loan_pb2.AccelerationGround.Value(f"ACCELERATION_GROUND_{event.ground}")
+    said.notified_on = event.notified_on.isoformat()
+    said.fell_due.principal_minor = event.principal_minor
+    said.fell_due.interest_minor = event.interest_minor
+    body.arrears.CopyFrom(_sum([one for one in event.owed if one.due_on < event.effective_on]))
+    chain = body.reason_chain
+    chain.instalments.extend(_owed(item, event) for item in event.owed)
+    chain.delinquency_policy = _policy(account, event.effective_on).policy
+    chain.cause, chain.cause_log_version = type(event).__name__, body.log_version
+    chain.request_id = event.request_id
 
 
 def _policy(account: LoanAccount, on: date) -> DelinquencyPolicy:
@@ -79,7 +101,7 @@ def allocation_message(slot: Allocation) -> loan_pb2.Allocation:
     )
 
 
-def _owed(item: OwedInstalment, event: ev.TransitionRecorded) -> events_pb2.OwedInstalment:
+def _owed(item: OwedInstalment, event: ev.Fact) -> events_pb2.OwedInstalment:
     return events_pb2.OwedInstalment(
         number=item.number,
         due_on=item.due_on.isoformat(),

@@ -62,6 +62,18 @@ def chosen(kind: type[Chosen], message: Any, number: int, field: str) -> Chosen:
     return kind(message.Name(number).removeprefix(prefix))
 
 
+def stated(kind: type[Chosen], message: Any, number: int, field: str) -> Chosen:
+    """
+    Read an enum value that must be stated.
+
+    Raises:
+        FieldMissing: it is not, or the number is not one of the message's values.
+    """
+    if number == 0:
+        raise FieldMissing("it is not stated", field=field, expected=", ".join(kind))
+    return chosen(kind, message, number, field)
+
+
 @lru_cache(maxsize=64)
 def _first(kind: type[Chosen]) -> Chosen:
     return next(iter(kind))

@@ -18,7 +18,7 @@ from lending.common.v1.money_pb2 import Money
 from lending.ledger.v1 import ledger_service_pb2 as pb
 from lending.ledger.v1 import loan_pb2
 
-from services.ledger import wire
+from services.ledger import wire, wire_acceleration
 from services.ledger.domain import commands as cmd
 from services.ledger.domain.decide import decide
 from services.ledger.domain.terms import check_terms
@@ -69,6 +69,12 @@ REQUESTS = [
         pb.RestructureLoanRequest,
         {"effective_on": TODAY, "first_due_on": SOON, "rate_annual": "0.05", **WHY, **WHO},
     ),
+    (
+        wire_acceleration.acceleration,
+        pb.AccelerateLoanRequest,
+        {"effective_on": TODAY, "notified_on": TODAY, "ground": 2, **WHY, **WHO},
+    ),
+    (wire_acceleration.withdrawal, pb.WithdrawAccelerationRequest, {**WHY, **WHO}),
     (
         wire.transfer,
         pb.TransferLoanRequest,

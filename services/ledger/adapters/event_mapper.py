@@ -22,6 +22,8 @@ _STORED = (
     events.DelinquencyResumed,
     events.DelinquencyPolicyChanged,
     events.TermsRestructured,
+    events.LoanAccelerated,
+    events.AccelerationWithdrawn,
     events.LoanChargedOff,
     events.RecoveryPosted,
     events.ChargeOffUndone,

@@ -8,7 +8,12 @@ from itertools import groupby
 from typing import NamedTuple
 
 from services.ledger.domain.delinquency import past_due_table, standing_of
-from services.ledger.domain.events import DisbursementReturned, Fact, TransitionRecorded
+from services.ledger.domain.events import (
+    DisbursementReturned,
+    Fact,
+    LoanAccelerated,
+    TransitionRecorded,
+)
 from services.ledger.domain.timeline import Allocation, Timeline
 from shared.kernel.money import format_amount
 
@@ -47,6 +52,7 @@ def story(loan_id: str, line: Timeline, events: Sequence[Fact]) -> str:
         *_count(line),
         "",
         *_money(line, events),
+        *_accelerated(line, events),
         *_returned(line, events),
         "",
         *_recorded(events, line.terms.currency),
@@ -138,6 +144,21 @@ def _money(line: Timeline, events: Sequence[Fact]) -> Iterator[str]:
             ]
             where = f"instalment {number}" if number else "the loan"
             yield f"      of {where}: {', '.join(said)}"
+
+
+def _accelerated(line: Timeline, events: Sequence[Fact]) -> Iterator[str]:
+    """Say that everything was declared due, where that holds on the date."""
+    declared = [e for e in events if isinstance(e, LoanAccelerated)]
+    for event in declared[-1:] if line.accelerated_on is not None else ():
+        principal, interest = (
+            format_amount(n, line.terms.currency)
+            for n in (event.principal_minor, event.interest_minor)
+        )
+        ground = event.ground.lower().replace("_", " ")
+        yield f"On {event.effective_on} the lender declared everything due; ground: {ground}."
+        yield f"The borrower was told on {event.notified_on}. Instalment {event.instalment}:"
+        yield f"  principal {principal} that was not due yet, interest {interest} earned by then."
+        yield "Later interest is not owed."
 
 
 def _returned(line: Timeline, events: Sequence[Fact]) -> Iterator[str]:

@@ -23,6 +23,7 @@ from services.ledger.domain.chart import INTEREST_RECEIVABLE, PENALTY_RECEIVABLE
 from services.ledger.domain.delinquency import standing_of
 from services.ledger.domain.events import (
     Financial,
+    LoanAccelerated,
     RecoveryPosted,
     RepaymentPosted,
     TransitionRecorded,
@@ -91,6 +92,8 @@ class Replayed:
             line = account.timeline(event.effective_on)
             if line is None or line.allocated(event.repayment_id) != event.allocations:
                 self.misallocated.append(place)
+        if isinstance(event, LoanAccelerated) and not _as_derived(event, account):
+            self.misjudged.append(f"{place}: what fell due early")
         if isinstance(event, TransitionRecorded):
             line = account.timeline(event.effective_on)
             if line is None or standing_of(line) != event.standing:
@@ -167,6 +170,17 @@ class Replayed:
             Verdict("control accounts tie out, after each event", self.events, self.untied),
             Verdict("receivables tie out, at each month end", len(self.months), untied_months),
         ]
+
+
+def _as_derived(event: LoanAccelerated, account: LoanAccount) -> bool:
+    """Say whether an acceleration states what follows from the loan."""
+    line = account.timeline(event.effective_on)
+    if line is None or line.accelerated_on != event.effective_on:
+        return False
+    due = next((row for row in line.rows if row.number == event.instalment), None)
+    stated = (event.principal_minor, event.interest_minor)
+    same = due is not None and (due.principal_due, due.interest_due) == stated
+    return same and instalments_owed(line, standing_of(line).oldest_due_on) == event.owed
 
 
 def replay_log(follower: Follower, say: Callable[[int], None] = lambda _: None) -> Replayed:

@@ -149,10 +149,11 @@ def _standing_today(
     """Record how late the loan is after a fact, if that or the next change differs."""
     standing, upcoming = standing_of(line), next_transition_on(line)
     changes = transitions_between(account.standing, standing, line.terms.delinquency)
-    # Schemes of another policy are said although no bucket has changed.
+    # Schemes of another policy are said although no bucket has changed, and arrears that grew.
     if (
         not changes
         and upcoming == account.next_transition_on
+        and account.standing.arrears_minor == standing.arrears_minor
         and account.standing.buckets.keys() == standing.buckets.keys()
     ):
         return None

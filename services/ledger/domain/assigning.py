@@ -183,6 +183,8 @@ ASSIGNERS: dict[type[ev.Fact], Callable[[LoanAccount, Any], None]] = {
         a, FactKind.DELINQUENCY_POLICY, e, policy=e.policy
     ),
     ev.TermsRestructured: lambda a, e: _count(a, FactKind.RESTRUCTURE, e, terms=e.terms),
+    ev.LoanAccelerated: lambda a, e: _count(a, FactKind.ACCELERATION, e, fact_id=e.request_id),
+    ev.AccelerationWithdrawn: lambda a, e: _take_back(a, e.acceleration_id),
     ev.LoanChargedOff: _charge_off,
     ev.RecoveryPosted: _receive,
     ev.ChargeOffUndone: _undo_charge_off,

@@ -31,6 +31,8 @@ def replan(line: Timeline, plan: Plan) -> None:
     if line.closed:
         return
     line.plan = plan
+    if line.accelerated_on is not None:
+        return
     paid = {row.number: row for row in line.rows}
     for fresh in rows_of(plan):
         row = paid.get(fresh.number)
@@ -66,7 +68,7 @@ def attach(line: Timeline, charge: Charge) -> None:
             row.reopen()
             return
     last = max(line.rows, key=lambda row: row.due_on)
-    after_last = charge.due_on > max(row.due_on for row in regular)
+    after_last = charge.due_on > max((row.due_on for row in regular), default=line.on)
     if after_last and last.principal_due == last.interest_due == 0 and last.charges:
         last.charges += (charge,)
         last.due_on, last.paid_on = max(last.due_on, charge.due_on), None
@@ -113,9 +115,35 @@ def restructure(line: Timeline, agreed: Terms, drawn_minor: int = 0) -> None:
         row.shifted, row.carried = shift, max(0, shift)
         carried -= shift
     line.rows = sorted([*kept, *fresh], key=lambda row: (row.due_on, row.number))
-    line.terms, line.plan = terms, plan
+    line.terms, line.plan, line.accelerated_on = terms, plan, None
     for charge in loose:
         attach(line, charge)
+
+
+def accelerate(line: Timeline) -> Row | None:
+    """
+    Let the principal that is not due yet fall due, with the interest earned on it by now.
+
+    What is overdue keeps its due dates, and a dated charge its own. Interest that was paid ahead
+    stays paid, as on full prepayment.
+    Returns:
+        The instalment that it is; None where no principal was to come.
+    """
+    line.accelerated_on = line.on
+    coming = [row for row in line.rows if row.due_on > line.on]
+    principal, interest = sum(row.principal_unpaid for row in coming), 0
+    if line.closed or principal <= 0:
+        return None
+    number = max(row.number for row in line.rows) + 1
+    for row in coming:
+        earned = interest_earned(row, line.on, line.terms)
+        interest += max(0, earned - row.interest_paid)
+        row.principal_due, row.interest_due = row.principal_paid, row.interest_paid
+        row.carried, row.period = min(earned, row.interest_paid), None
+    due = Row(number, line.on, line.on, principal, interest)
+    kept = [row for row in line.rows if row.due_on <= line.on or row.paid or row.charges]
+    line.rows = sorted([*kept, due], key=lambda row: (row.due_on, row.number))
+    return due
 
 
 def judge_by(line: Timeline, fact: MoneyFact) -> None:

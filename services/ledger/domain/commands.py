@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import msgspec
 
+from services.ledger.domain.facts import AccelerationGround
 from services.ledger.domain.policies import DelinquencyPolicy
 from services.ledger.domain.terms import Restructuring, Terms
 from services.ledger.domain.waterfall import Component, PaymentSource
@@ -144,6 +145,23 @@ class RestructureLoan(Asked, frozen=True, kw_only=True, gc=False):
     first_due_on: date | None = None
     rate_annual: Decimal | None = None
     kind: Restructuring = Restructuring.RESCHEDULE
+
+
+class AccelerateLoan(Asked, frozen=True, kw_only=True, gc=False):
+    """Declare what is not due yet due, after the borrower was told."""
+
+    effective_on: date
+    ground: AccelerationGround
+    notified_on: date
+    reason: str
+    approved_by: str
+
+
+class WithdrawAcceleration(Asked, frozen=True, kw_only=True, gc=False):
+    """Take the acceleration back: the instalments are due as they were."""
+
+    reason: str
+    approved_by: str
 
 
 class TransferLoan(Asked, frozen=True, kw_only=True, gc=False):

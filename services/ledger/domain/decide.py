@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from services.ledger.domain import acceleration
 from services.ledger.domain import commands as cmd
 from services.ledger.domain import contract_facts as contract
 from services.ledger.domain import events as ev
@@ -89,6 +90,8 @@ FACTS: dict[type[cmd.Asked], Callable[[Any, LoanAccount], ev.Fact]] = {
     cmd.RefundCredit: money.refunded,
     cmd.ChangeDelinquencyPolicy: contract.policy_changed,
     cmd.RestructureLoan: contract.restructured,
+    cmd.AccelerateLoan: acceleration.accelerated,
+    cmd.WithdrawAcceleration: acceleration.withdrawn,
     cmd.TransferLoan: contract.transferred,
     cmd.PauseInterest: contract.interest_paused,
     cmd.PauseDelinquency: contract.delinquency_paused,

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from services.ledger.domain.delinquency import Standing, Transition
+from services.ledger.domain.facts import AccelerationGround
 from services.ledger.domain.policies import DelinquencyPolicy
 from services.ledger.domain.reasons import OwedInstalment
 from services.ledger.domain.terms import Restructuring, Terms
@@ -144,6 +145,31 @@ class TermsRestructured(Financial, frozen=True, kw_only=True, gc=False):
     terms: Terms
     approved_by: str
     kind: Restructuring = Restructuring.RESCHEDULE
+
+
+class LoanAccelerated(Financial, frozen=True, kw_only=True, gc=False):
+    """
+    The lender declared the debt that is not due yet due on the effective date (加速到期).
+
+    It is one instalment of its own, `instalment`: the principal, and the interest earned by then;
+    later interest is not owed. `notified_on`: when the borrower was told. `owed`: what is overdue,
+    and what falls due that day, by instalment.
+    """
+
+    ground: AccelerationGround
+    notified_on: date
+    instalment: int
+    principal_minor: int
+    interest_minor: int
+    owed: tuple[OwedInstalment, ...]
+    approved_by: str
+
+
+class AccelerationWithdrawn(Financial, frozen=True, kw_only=True, gc=False):
+    """The acceleration is taken back as of its date: the instalments are due as they were."""
+
+    acceleration_id: str
+    approved_by: str
 
 
 class LoanTransferred(Financial, frozen=True, kw_only=True, gc=False):

@@ -23,6 +23,17 @@ class LoanStatus(StrEnum):
     CANCELLED = "CANCELLED"
 
 
+class AccelerationGround(StrEnum):
+    """Why a lender may ask for the whole debt before it is due."""
+
+    ARREARS = "ARREARS"
+    MISUSE = "MISUSE"
+    MISREPRESENTATION = "MISREPRESENTATION"
+    SECURITY_IMPAIRED = "SECURITY_IMPAIRED"
+    INSOLVENCY = "INSOLVENCY"
+    OTHER_BREACH = "OTHER_BREACH"
+
+
 class FactKind(StrEnum):
     """The facts that change balances or how lateness is counted."""
 
@@ -33,6 +44,7 @@ class FactKind(StrEnum):
     WAIVER = "WAIVER"
     REFUND = "REFUND"
     RESTRUCTURE = "RESTRUCTURE"
+    ACCELERATION = "ACCELERATION"
     INTEREST_PAUSE = "INTEREST_PAUSE"
     DELINQUENCY_PAUSE = "DELINQUENCY_PAUSE"
     DELINQUENCY_RESUME = "DELINQUENCY_RESUME"

@@ -85,6 +85,14 @@ def not_sold(account: LoanAccount) -> None:
         raise no.LoanIsTransferred(f"loan {account.loan_id} is sold", field="loan_id")
 
 
+def not_accelerated(line: Timeline, account: LoanAccount) -> None:
+    """Refuse a loan of which everything was declared due."""
+    if line.accelerated_on is not None:
+        raise no.LoanIsAccelerated(
+            f"loan {account.loan_id} was accelerated on {line.accelerated_on}", field="loan_id"
+        )
+
+
 def charge_off_of(account: LoanAccount) -> MoneyFact:
     """
     Return the charge-off in force.

@@ -227,8 +227,9 @@ def _disbursed_in_parts(command: cmd.DisburseLoan, account: LoanAccount) -> ev.F
         guard.active(account)
         guard.not_sold(account)
         guard.since_disbursal(command, command.value_on, account)
-        plan = guard.line_on(command.value_on, account).plan
-        dates = dates_of(plan.terms, plan.start_on)
+        line = guard.line_on(command.value_on, account)
+        guard.not_accelerated(line, account)
+        dates = dates_of(line.plan.terms, line.plan.start_on)
     guard.before_due(command.value_on, dates[-1], "last due date")
     later = [f for f in account.facts if f.kind is FactKind.DISBURSEMENT]
     first = account.disbursed_minor or account.terms.principal_minor

@@ -53,6 +53,22 @@ class DisbursementAbovePrincipal(InvalidArgument):
     """More would be paid out than the contract's principal."""
 
 
+class LoanIsAccelerated(Refused):
+    """Everything was declared due before: there is nothing to accelerate, or to lend more on."""
+
+
+class LoanNotAccelerated(Refused):
+    """No acceleration is in force: none was declared, or a new plan replaced it."""
+
+
+class NotInArrears(Refused):
+    """The loan is not in arrears beyond its days of grace: the ground does not hold."""
+
+
+class NothingToAccelerate(Refused):
+    """No principal falls due later than that date."""
+
+
 class PriceBelowZero(InvalidArgument):
     """A loan is sold for zero or more."""
 

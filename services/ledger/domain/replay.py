@@ -158,7 +158,7 @@ def _refund(line: Timeline, fact: MoneyFact) -> None:
 
 
 def _disburse_more(line: Timeline, fact: MoneyFact) -> None:
-    if line.closed:
+    if line.closed or line.accelerated_on is not None:
         changes.draw_again(line, fact.amount_minor)
     else:
         draws = (*line.plan.draws, Draw(fact.effective_on, fact.amount_minor))
@@ -188,6 +188,10 @@ def _restructure(line: Timeline, fact: MoneyFact) -> None:
     assert fact.terms is not None
     changes.restructure(line, fact.terms)
     line.forborne_on.append(fact.effective_on)
+
+
+def _accelerate(line: Timeline, fact: MoneyFact) -> None:
+    changes.accelerate(line)
 
 
 def _charge_off(line: Timeline, fact: MoneyFact) -> None:
@@ -241,6 +245,7 @@ _WORK: dict[FactKind, Callable[[Timeline, MoneyFact], None]] = {
     FactKind.WAIVER: _waive,
     FactKind.REFUND: _refund,
     FactKind.RESTRUCTURE: _restructure,
+    FactKind.ACCELERATION: _accelerate,
     FactKind.INTEREST_PAUSE: _pause_interest,
     FactKind.DELINQUENCY_PAUSE: _pause_delinquency,
     FactKind.DELINQUENCY_RESUME: _resume_delinquency,

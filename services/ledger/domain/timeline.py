@@ -121,7 +121,8 @@ class Timeline(msgspec.Struct, gc=False):
     A loan on one date: its rows, what each fact did, and what is owed.
 
     `paid_out` are the disbursals, `forborne_on` the dates of new plans; `creditor_ref` names who
-    bought the loan, "" while it is the lender's; `returned_on` is when the bank sent the payout
+    bought the loan, "" while it is the lender's; `accelerated_on` is when everything was declared
+    due, None without, or with a new plan since; `returned_on` is when the bank sent the payout
     back, None while it did not; `income_stopped` is the interest and penalty
     earned by then, once nothing more is. `closed` once it was paid off, settled or written off:
     its plan makes nothing due any more. `dated_charges`: some instalment bears, or bore, a charge.
@@ -138,6 +139,7 @@ class Timeline(msgspec.Struct, gc=False):
     paid_out: list[tuple[date, int]] = msgspec.field(default_factory=list)
     forborne_on: list[date] = msgspec.field(default_factory=list)
     creditor_ref: str = ""
+    accelerated_on: date | None = None
     returned_on: date | None = None
     income_stopped: tuple[int, int] | None = None
     unallocated: int = 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from typing import Any
@@ -12,13 +11,12 @@ from lending.ledger.v1 import ledger_service_pb2 as pb
 from lending.ledger.v1 import loan_pb2
 from lending.ledger.v1.ledger_service_pb2_grpc import LedgerServiceServicer
 
-from services.ledger import wire, wire_loan, wire_terms
+from services.ledger import wire, wire_acceleration, wire_loan, wire_terms
 from services.ledger.adapters.event_mapper import decode
 from services.ledger.adapters.read_models import ReadModels
 from services.ledger.application.ageing import Ageing
 from services.ledger.application.approving import Approvals
 from services.ledger.application.listing import LoanList
-from services.ledger.application.ports import Logged
 from services.ledger.application.posting import Writer
 from services.ledger.application.projecting import CaughtUp
 from services.ledger.application.reading import Seen, compare, line_seen, preview, see_loan
@@ -190,6 +188,14 @@ class LedgerService(LedgerServiceServicer):
         known_at = an_instant(message.known_at, "known_at") if message.known_at else self.now()
         return Look(self._date(message.effective_on) or date.min, known_at)
 
+    async def AccelerateLoan(self, request: Any, context: Any) -> loan_pb2.Loan:
+        """Declare everything due."""
+        return await self._loan(wire_acceleration.acceleration, request)
+
+    async def WithdrawAcceleration(self, request: Any, context: Any) -> loan_pb2.Loan:
+        """Take an acceleration back."""
+        return await self._loan(wire_acceleration.withdrawal, request)
+
     async def UndoChargeOff(self, request: Any, context: Any) -> loan_pb2.Loan:
         """Take a loan back on the books."""
         return await self._loan(wire.charge_off_undo, request)
@@ -253,7 +259,9 @@ class LedgerService(LedgerServiceServicer):
         rows = await asyncio.to_thread(self.writer.log.stored, f"loan/{loan_id}")
         if not rows:
             raise LoanNotFound(f"loan {loan_id} does not exist", field="loan_id")
-        return pb.ListLoanEventsResponse(events=[_event(row) for row in rows])
+        return pb.ListLoanEventsResponse(
+            events=[wire_loan.event_message(row, decode(row.topic, row.state)) for row in rows]
+        )
 
     async def GetTrialBalance(self, request: Any, context: Any) -> pb.TrialBalance:
         """Sum the journal by account."""
@@ -283,15 +291,3 @@ class LedgerService(LedgerServiceServicer):
             loans_changed=closed.loans_changed,
             loans_touched=closed.loans_touched,
         )
-
-
-def _event(row: Logged) -> loan_pb2.LoanEvent:
-    event: Any = decode(row.topic, row.state)
-    return loan_pb2.LoanEvent(
-        version=row.version,
-        topic=row.topic,
-        effective_on=event.effective_on.isoformat(),
-        recorded_at=event.recorded_at.isoformat(),
-        body_json=row.state.decode(),
-        sha256=hashlib.sha256(row.state).hexdigest(),
-    )

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from services.ledger.domain import commands as cmd
 from services.ledger.domain.chart import POSTING_POLICIES
-from services.ledger.domain.facts import FactKind
+from services.ledger.domain.facts import AccelerationGround, FactKind
 from services.ledger.domain.policies import (
     ALL_SCHEMES,
     CN_CONSUMER,
@@ -85,7 +85,7 @@ TERMS = st.builds(
 )
 WHAT = ["wait", "repay", "repay", "backdate", "reverse", "charge", "dated", "plan", "off"]
 WHAT += ["pause", "resume", "holiday", "waive", "refund", "goodwill", "settle", "sell", "bounce"]
-WHAT += ["judge"]
+WHAT += ["judge", "accelerate", "withdraw"]
 ACTS = st.lists(
     st.tuples(st.sampled_from(WHAT), st.integers(1, 45), st.integers(1, 100)),
     min_size=1,
@@ -158,7 +158,13 @@ def _reversal(desk: Desk, share: int) -> dict[str, list[tuple[type[cmd.Asked], d
 def _judging(
     on: date, share: int, approved: dict[str, str]
 ) -> dict[str, list[tuple[type[cmd.Asked], dict[str, object]]]]:
-    """Return the command that puts a loan under another policy."""
+    """Return the commands that judge a loan: by another policy, or as due at once."""
     policy = (CN_CONSUMER_4, ALL_SCHEMES, EU_RETAIL_2)[share % 3]
     asked = {"effective_on": on, "policy": policy, **approved}
-    return {"judge": [(cmd.ChangeDelinquencyPolicy, asked)]}
+    ground = (AccelerationGround.ARREARS, AccelerationGround.MISUSE)[share % 2]
+    due = {"effective_on": on, "notified_on": on, "ground": ground, **approved}
+    return {
+        "judge": [(cmd.ChangeDelinquencyPolicy, asked)],
+        "accelerate": [(cmd.AccelerateLoan, due)],
+        "withdraw": [(cmd.WithdrawAcceleration, approved)],
+    }

@@ -69,7 +69,13 @@ CONTRACTS = st.builds(
 )
 PAID = [FactKind.REPAYMENT] * 8
 OTHER = [FactKind.CHARGE, FactKind.RESTRUCTURE, FactKind.INTEREST_PAUSE, FactKind.DISBURSEMENT]
-OTHER += [FactKind.RECOVERY, FactKind.CHARGE_OFF, FactKind.TRANSFER, FactKind.WAIVER]
+OTHER += [
+    FactKind.ACCELERATION,
+    FactKind.RECOVERY,
+    FactKind.CHARGE_OFF,
+    FactKind.TRANSFER,
+    FactKind.WAIVER,
+]
 HAPPENED = st.lists(
     st.tuples(
         st.sampled_from([*PAID, *OTHER]),
