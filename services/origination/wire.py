@@ -184,6 +184,7 @@ def application_message(given: Application) -> pb.Application:
         offer_id=given.offer_id,
         valid_until_on=_day(given.valid_until_on),
         disclosure_sha256=given.disclosure_sha256,
+        education_sha256=given.education_sha256,
         contract_sha256=given.contract_sha256,
         signed_by=[signature.party_ref for signature in given.signatures],
         guarantees=[wire_security.guarantee_message(g) for g in given.guarantees],

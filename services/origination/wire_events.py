@@ -36,6 +36,7 @@ def told(given: Application) -> pb.Application:
         offer_id=whole.offer_id,
         valid_until_on=whole.valid_until_on,
         disclosure_sha256=whole.disclosure_sha256,
+        education_sha256=whole.education_sha256,
         contract_sha256=whole.contract_sha256,
         signed_by=whole.signed_by,
         guarantees=[_guarantee(guarantee) for guarantee in whole.guarantees],
@@ -47,16 +48,7 @@ def told(given: Application) -> pb.Application:
             pb.Review(approves=r.approves, at=r.at, reason_codes=r.reason_codes)
             for r in whole.reviews
         ],
-        payouts=[
-            pb.Payout(
-                payout_id=p.payout_id,
-                amount_minor=p.amount_minor,
-                value_on=p.value_on,
-                payoff_minor=p.payoff_minor,
-                rest_minor=p.rest_minor,
-            )
-            for p in whole.payouts
-        ],
+        payouts=[_payout(payout) for payout in whole.payouts],
         trail=[pb.TrailEntry(step=t.step, status=t.status, at=t.at) for t in whole.trail],
     )
 
@@ -71,6 +63,16 @@ def _decision(whole: risk_pb.Decision) -> risk_pb.Decision:
         model_version=whole.model_version,
         probability_of_default=whole.probability_of_default,
         reasons=[risk_pb.Reason(code=reason.code) for reason in whole.reasons],
+    )
+
+
+def _payout(whole: pb.Payout) -> pb.Payout:
+    return pb.Payout(
+        payout_id=whole.payout_id,
+        amount_minor=whole.amount_minor,
+        value_on=whole.value_on,
+        payoff_minor=whole.payoff_minor,
+        rest_minor=whole.rest_minor,
     )
 
 

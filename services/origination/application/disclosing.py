@@ -9,11 +9,13 @@ from lending.origination.v1 import origination_service_pb2 as pb
 
 from services.origination.application import writing
 from services.origination.application.desk import Desk, Prepared
+from services.origination.application.educating import education
 from services.origination.application.keeping import Shown, shown_id
 from services.origination.application.offering import cost_of
 from services.origination.application.refinancing import payoff
 from services.origination.application.terms import concluded, terms_of
 from services.origination.domain.application import Application, ShownCost
+from services.origination.domain.cost import Cost
 from services.origination.domain.disclosure import confirmed, disclosed
 from services.origination.domain.payouts import net_of
 from services.origination.domain.state_machine import Status, Step, require
@@ -57,6 +59,7 @@ class Disclosing:
         net = net_of(preview.terms.principal_minor, paid_off)
         product = self.desk.product(found, today)
         text = writing.disclosure(found, product, preview, cost, paid_off)
+        taught = education(found, product, preview, text.sha256)
         shown = ShownCost(
             on=today,
             total_payable_minor=cost.total_payable_minor,
@@ -66,25 +69,27 @@ class Disclosing:
 
         async def keep_text(work: Work) -> None:
             await self.desk.show(work, found, "DISCLOSURE", text)
+            await self.desk.show(work, found, "EDUCATION", taught)
 
-        def answer(after: Application) -> pb.Disclosure:
-            return pb.Disclosure(
-                application_id=after.application_id,
-                text_zh=text.zh,
-                text_en=text.en,
-                disclosure_sha256=text.sha256,
-                all_in_rate_annual=str(cost.nominal_annual),
-                effective_rate_annual=str(cost.effective_annual),
-                total_payable_minor=cost.total_payable_minor,
-                net_proceeds_minor=cost.net_proceeds_minor,
-                reading_seconds_min=self.reading_seconds_min(after),
-                instalments=preview.instalments,
-                payoff_minor=paid_off,
-                net_payout_minor=net,
-            )
+        answer = pb.Disclosure(
+            text_zh=text.zh,
+            text_en=text.en,
+            disclosure_sha256=text.sha256,
+            payoff_minor=paid_off,
+            net_payout_minor=net,
+            education_text_zh=taught.zh,
+            education_text_en=taught.en,
+            education_sha256=taught.sha256,
+            apr_method=product.apr_method,
+            apr=cost.apr(product.apr_method),
+            **_figures(preview, cost),
+        )
 
-        after = disclosed(found, text.sha256, shown, self.desk.stamp())
-        return Prepared(after, keep_text, answer)
+        hashes = text.sha256, taught.sha256
+        after = disclosed(found, hashes, shown, self.desk.stamp())
+        answer.application_id = after.application_id
+        answer.reading_seconds_min = self.reading_seconds_min(after)
+        return Prepared(after, keep_text, lambda _: answer)
 
     async def confirm(self, request: pb.ConfirmDisclosureRequest) -> pb.Application:
         """Take the word that the disclosure was read."""
@@ -126,8 +131,19 @@ class Disclosing:
         return writing.contract(application, self.desk.product(application), terms)
 
 
+def _figures(preview: Any, cost: Cost) -> dict[str, Any]:
+    return {
+        "all_in_rate_annual": str(cost.nominal_annual),
+        "effective_rate_annual": str(cost.effective_annual),
+        "total_payable_minor": cost.total_payable_minor,
+        "net_proceeds_minor": cost.net_proceeds_minor,
+        "instalments": preview.instalments,
+    }
+
+
 _LAST: dict[str, Any] = {
     "DISCLOSURE": lambda a: a.disclosure_sha256,
+    "EDUCATION": lambda a: a.education_sha256,
     "CONTRACT": lambda a: a.contract_sha256,
     "ADVERSE_ACTION": lambda a: a.notice_sha256,
 }

@@ -21,6 +21,7 @@ from shared.kernel.money import Rounding, format_amount, round_minor
 
 DISCLOSURE_VERSION = "disclosure/2026-12"
 CONTRACT_VERSION = "contract/2026-12"
+EDUCATION_VERSION = "education/2026-12"
 NOTICE_VERSION = "adverse-action/2026-11"
 REASONS_MAX = 4
 LATE_EXAMPLE_DAYS = 30
@@ -63,7 +64,7 @@ def disclosure(
         payoff_minor: What of it pays off the loan that is refinanced, were it paid out that day.
     """
     terms, rows = preview.terms, preview.instalments
-    return _write(
+    return write(
         "disclosure",
         application_id=application.application_id,
         version=DISCLOSURE_VERSION,
@@ -88,15 +89,17 @@ def disclosure(
     )
 
 
-def late_example_minor(principal_minor: int, rate_annual: Decimal, day_count: str) -> int:
-    """Return penalty interest of thirty days on overdue principal, as the ledger accrues it."""
+def late_example_minor(
+    principal_minor: int, rate_annual: Decimal, day_count: str, days: int = LATE_EXAMPLE_DAYS
+) -> int:
+    """Return penalty interest of some days on overdue principal, as the ledger accrues it."""
     year = 360 if "360" in day_count else 364 if day_count.endswith("364") else 365
-    return round_minor(principal_minor * rate_annual * LATE_EXAMPLE_DAYS / year, Rounding.HALF_EVEN)
+    return round_minor(principal_minor * rate_annual * days / year, Rounding.HALF_EVEN)
 
 
 def contract(application: Application, product: Product, terms: Any) -> Written:
     """Write the contract of an application whose disclosure was confirmed."""
-    return _write(
+    return write(
         "contract",
         application=application,
         version=CONTRACT_VERSION,
@@ -132,7 +135,7 @@ def adverse_action(application: Application) -> Written:
         decision.get("policyVersion"),
         decision.get("modelVersion"),
     )
-    return _write(
+    return write(
         "adverse_action",
         application_id=application.application_id,
         version=NOTICE_VERSION,
@@ -149,7 +152,8 @@ def adverse_action(application: Application) -> Written:
     )
 
 
-def _write(name: str, **words: Any) -> Written:
+def write(name: str, **words: Any) -> Written:
+    """Return a template in both languages with words in it, and the hash of both."""
     zh, en = (
         _TEMPLATES.get_template(f"{name}_{lang}.md").render(words, lang=lang)
         for lang in ("zh", "en")

@@ -153,6 +153,7 @@ class Application(msgspec.Struct, frozen=True, kw_only=True):
     asked_decision_json: str = ""
     valid_until_on: date | None = None
     disclosure_sha256: str = ""
+    education_sha256: str = ""
     disclosed_at: datetime | None = None
     shown_cost: ShownCost | None = None
     notice_sha256: str = ""
@@ -257,6 +258,7 @@ def offered(offers: tuple[Offer, ...], offer_id: str) -> dict[str, Any]:
                 "offer_id": offer_id,
                 "terms_json": offer.terms_json,
                 "disclosure_sha256": "",
+                "education_sha256": "",
                 "disclosed_at": None,
                 "shown_cost": None,
                 "contract_sha256": "",

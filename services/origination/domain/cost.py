@@ -31,6 +31,10 @@ class Cost(NamedTuple):
     apr_us: Decimal
     apr_eu: Decimal
 
+    def apr(self, method: str) -> str:
+        """Return the rate that a law asks for, "us" or "eu"; empty where it asks for none."""
+        return str({"us": self.apr_us, "eu": self.apr_eu}.get(method, ""))
+
 
 def all_in_cost(
     principal_minor: int, fees_minor: int, paid_out_on: date, payments: Sequence[Payment]

@@ -34,10 +34,18 @@ class DisclosureOutOfDate(Refused):
     """Signed or paid out today the loan would be dearer, or under other law, than disclosed."""
 
 
-def disclosed(now: Application, sha256: str, cost: ShownCost, stamp: Stamp) -> Application:
-    """Record that the cost was shown."""
-    shown = {"disclosure_sha256": sha256, "disclosed_at": stamp.at, "shown_cost": cost}
-    return stepped(now, Step.SHOW, Status.DISCLOSED, stamp, sha256, **shown)
+def disclosed(
+    now: Application, hashes: tuple[str, str], cost: ShownCost, stamp: Stamp
+) -> Application:
+    """
+    Record that the cost was shown.
+
+    Args:
+        hashes: Of the disclosure, and of the text about lateness that was shown with it.
+    """
+    sha256, education = hashes
+    shown = {"disclosure_sha256": sha256, "education_sha256": education, "shown_cost": cost}
+    return stepped(now, Step.SHOW, Status.DISCLOSED, stamp, sha256, disclosed_at=stamp.at, **shown)
 
 
 def confirmed(now: Application, sha256: str, stamp: Stamp, seconds: int) -> Application:

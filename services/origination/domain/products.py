@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import date
 from decimal import Decimal
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import msgspec
 
@@ -62,7 +62,7 @@ class Product(msgspec.Struct, frozen=True, kw_only=True):
     drawing_days: int = 180
     counter_shares: tuple[Decimal, ...] = ()
     cost_ceiling: str = ""
-    apr_method: str = ""
+    apr_method: Literal["", "us", "eu"] = ""
     checks: tuple[str, ...] = ()
     offer_days: int = 30
     reading_seconds_min: int = 10

@@ -184,7 +184,7 @@ class OriginationService(OriginationServiceServicer):
     async def GetDocument(self, request: Any, context: Any) -> pb.Document:
         """Return a document in the form asked for."""
         application_id = an_id(request.application_id, "application_id")
-        if request.kind not in range(1, 4):
+        if request.kind not in range(1, 5):
             raise FieldMissing("kind is not set", field="kind", expected="a kind of document")
         kind = pb.DocumentKind.Name(request.kind).removeprefix("DOCUMENT_KIND_")
         form = pb.DocumentForm.Name(request.form or 1).removeprefix("DOCUMENT_FORM_")

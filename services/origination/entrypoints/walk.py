@@ -73,6 +73,7 @@ async def _read(api: Any, name: str, language: str, yes: bool) -> None:
     """Show what the loan costs, let it be read, and have it confirmed."""
     shown = await api.ShowDisclosure(_step(name, "show"))
     typer.echo(shown.text_zh if language == "zh" else shown.text_en)
+    typer.echo(shown.education_text_zh if language == "zh" else shown.education_text_en)
     typer.echo(f"to be read for {shown.reading_seconds_min} seconds")
     await asyncio.sleep(shown.reading_seconds_min)
     if not yes:

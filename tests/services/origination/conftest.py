@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 
 import pytest
 
 from services.origination.config import OriginationSettings
+from services.risk.config import RiskSettings
 from tests.services.origination.paying import Bank, Place, serve
-from tests.stories.conftest import start_suite
+from tests.stories.conftest import Suite, start_suite
 from tests.stories.three_loans import cny
 from tests.system.processes import free_port
 
@@ -37,17 +39,62 @@ grace_days = 3
 penalty_rate_annual = "0.30"
 cost_ceiling = "cn-all-in-24/1"
 """
+ABROAD = """
+[[product]]
+# A US lender's loan: the annual percentage rate of Regulation Z, Appendix J, is disclosed.
+code = "instalment-us"
+effective_from = 2026-01-01
+rate_annual = "0.149"
+amount_minor_min = 50000
+amount_minor_max = 5000000
+instalments_max = 84
+instalments_offered = [12, 24, 36]
+day_count = "DAY_COUNT_ACT_365_FIXED"
+grace_days = 10
+penalty_rate_annual = "0.149"
+apr_method = "us"
+
+[[product]]
+# A loan in the EU: its own annual percentage rate is disclosed, and it may be withdrawn from for
+# 14 days, interest for them owed (Directives 2008/48/EC, art. 14, and (EU) 2023/2225, art. 26).
+code = "instalment-eu"
+effective_from = 2026-01-01
+rate_annual = "0.079"
+amount_minor_min = 20000
+amount_minor_max = 10000000
+instalments_max = 120
+instalments_offered = [12, 24, 48]
+day_count = "DAY_COUNT_THIRTY_E_360"
+grace_days = 0
+penalty_rate_annual = "0.0512"
+apr_method = "eu"
+cooling_off_days = 14
+"""
+KNOWN_ABROAD = 'products = ["instalment-us", "instalment-eu", '
+
+
+def underwrite_abroad(suite: Suite) -> None:
+    """Have risk decide on what is lent abroad, too, by the rules that it has."""
+    risk, folder = suite.services["risk"], suite.folder / "underwriting"
+    shutil.copytree(RiskSettings().policy_folder, folder)
+    for file in folder.glob("*.toml"):
+        file.write_text(file.read_text("utf-8").replace("products = [", KNOWN_ABROAD), "utf-8")
+    risk.stop()
+    risk.environment["RISK_POLICY_FOLDER"] = str(folder)
+    risk.start()
 
 
 @pytest.fixture(scope="session")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     bank, suite = Bank(free_port()), start_suite(tmp_path_factory.mktemp("origination"), None)
+    underwrite_abroad(suite)
     server, origination = serve(bank), suite.services["origination"]
     origination.stop()
     origination.environment["ORIGINATION_PAYOUT_URL"] = f"http://127.0.0.1:{bank.port}/payouts"
     policies = suite.folder / "policies.toml"
     policies.write_text(
-        OriginationSettings().policies_file.read_text("utf-8") + COUNTERED + DEARER, "utf-8"
+        OriginationSettings().policies_file.read_text("utf-8") + COUNTERED + DEARER + ABROAD,
+        "utf-8",
     )
     origination.environment["ORIGINATION_POLICIES_FILE"] = str(policies)
     origination.start()
