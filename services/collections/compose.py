@@ -43,6 +43,7 @@ from services.collections.application.ports import Ledger, Risk, SendingChannel
 from services.collections.application.relief import Relief
 from services.collections.application.reporting import Reporting
 from services.collections.application.sending import Sending, carriers_of
+from services.collections.application.settling import Settling
 from services.collections.application.watching import Watching
 from services.collections.application.working import Working
 from services.collections.config import CollectionsSettings
@@ -144,8 +145,9 @@ def build(settings: CollectionsSettings, records: Records, ledger: Ledger, risk:
     desk = Desk(records, contacting, sending, wire.case_changed)
     sending.told = desk.told_sent
     orders = Orders(records, ledger, {})
-    planning = Planning(desk, orders, ledger, Assessing(risk))
-    orders.settle["plan"] = planning.settle
+    settling = Settling(desk, orders, ledger)
+    planning = Planning(desk, orders, ledger, Assessing(risk), settling)
+    orders.settle["plan"], orders.settle["settlement"] = planning.settle, settling.settle
     claiming = Claiming(desk, orders, ledger)
     orders.settle["claim"] = claiming.settle
     escalating = Escalating(desk, claiming, ledger, wire.case_evidence)

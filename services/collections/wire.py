@@ -112,14 +112,17 @@ def budget(given: pb.Budget, *, stated: bool) -> Budget | None:
 
 def plan(request: pb.ProposeHardshipPlanRequest) -> Plan:
     """Read a proposed plan."""
-    plain_decimal(request.rate_annual, field="rate_annual")
     measure = pb.Measure.Name(request.measure).removeprefix("MEASURE_")
+    is_settlement = measure == "SETTLEMENT"
+    if not is_settlement:
+        plain_decimal(request.rate_annual, field="rate_annual")
     cause = pb.Circumstance.Name(request.circumstance).removeprefix("CIRCUMSTANCE_")
     return Plan(
         status="PROPOSED",
-        instalments=a_number(request.instalments, "instalments", 1, 480),
+        instalments=1 if is_settlement else a_number(request.instalments, "instalments", 1, 480),
         first_due_on=parse_date(request.first_due_on, field="first_due_on"),
-        rate_annual=request.rate_annual,
+        rate_annual="0" if is_settlement else request.rate_annual,
+        settlement_minor=an_amount(request.settlement, "settlement") if is_settlement else 0,
         reason=a_text(request.reason, "reason"),
         proposed_by=a_text(request.proposed_by, "proposed_by").strip(),
         number=1,
@@ -241,4 +244,6 @@ def _plan_message(given: Plan) -> pb.HardshipPlan:
         assessed=given.assessed,
         refusal=given.refusal,
         probation_months=given.probation_months,
+        settlement_minor=given.settlement_minor,
+        let_go_minor=given.let_go_minor,
     )

@@ -1,4 +1,4 @@
-"""Borrowers in collections, as tables: one falls ill and comes back, one has a guarantor."""
+"""Borrowers in collections, as tables: one falls ill, one settles, one has a guarantor."""
 
 from __future__ import annotations
 
@@ -134,6 +134,55 @@ def test_ill_and_back(tmp_path: Path, urls: dict[str, str]) -> None:
     }
     assert counted["cure"] == (1, 1) and counted["promise_kept"] == (0, 1)
     assert counted["right_party"] == (2, 3)
+
+
+SUM = {
+    **LOAN,
+    "measure": "MEASURE_SETTLEMENT",
+    "circumstance": "CIRCUMSTANCE_UNEMPLOYED",
+    "firstDueOn": "2026-04-30",
+    "reason": "a brother pays",
+    "proposedBy": "officer-1",
+}
+TAKE = {**LOAN, "valueOn": "2026-04-20"}
+SETTLED = [
+    # what is asked, with what, what the answer shows
+    day("2026-04-08"),
+    case(stage="M3", status="CASE_STATUS_OPEN"),
+    ("Cases.ProposeHardshipPlan", {**SUM, "settlement": cny(500_000)}, "SETTLEMENT_TOO_LOW"),
+    ("Cases.ProposeHardshipPlan", {**SUM, "settlement": cny(2_000_000)}, "REPAYMENT_ABOVE_PAYOFF"),
+    (
+        "Cases.ProposeHardshipPlan",
+        {**SUM, "settlement": cny(800_000)},
+        {"plan": {"status": "PLAN_STATUS_PROPOSED", "settlementMinor": "800000"}},
+    ),
+    (
+        "Cases.ApproveHardshipPlan",
+        {**LOAN, "effectiveOn": "2026-04-08", "approvedBy": "officer-2"},
+        {"plan": {"status": "PLAN_STATUS_APPROVED"}},
+    ),
+    ("Ledger.GetLoan", LOAN, {"status": "LOAN_STATUS_ACTIVE"}),
+    day("2026-04-20"),
+    ("Cases.TakeSettlement", {**TAKE, "amount": cny(700_000)}, "SETTLEMENT_NOT_MET"),
+    (
+        "Cases.TakeSettlement",
+        {**TAKE, "amount": cny(800_000)},
+        {"plan": {"status": "PLAN_STATUS_COMPLETED"}},
+    ),
+    ("Ledger.GetLoan", LOAN, {"status": "LOAN_STATUS_SETTLED"}),
+    case(status="CASE_STATUS_CLOSED", episodes=[{"ending": "EPISODE_ENDING_SETTLED"}]),
+]
+
+
+def test_one_sum_instead_of_all(tmp_path: Path, urls: dict[str, str]) -> None:
+    """Out of work, 62 days late: 8,000.00 by the end of April, agreed by two, paid, let go of."""
+    with two_services(tmp_path, urls) as teller:
+        for row in SETTLED:
+            teller.tell(*row)
+        trail = teller.call("Contact.ListTrail", borrowerRef="B-1")["entries"]
+
+    said = {entry["what"] for entry in trail}
+    assert said > {"PLAN_PROPOSED", "PLAN_APPROVED", "SETTLEMENT_TAKEN"}
 
 
 CLAIM = {

@@ -21,9 +21,8 @@ from services.collections.application.tasks import cancel_tasks, open_task
 from services.collections.domain.case import Case, Heard, follow, require_open, see_date
 from services.collections.domain.contact_rules import ProtectionKind, RulesNotFound
 from services.collections.domain.debtor import Attempt, Debtor
-from services.collections.domain.hardship import probation, withdrawn
 from services.collections.domain.message import Message, MessageState
-from services.collections.domain.promises import PromiseStatus
+from services.collections.domain.outcome import Watch, is_watched, watched, without_word
 from services.collections.domain.treatment import Doing, Due, arm_of, steps_due
 from shared.runtime.records import Records, Work
 
@@ -84,7 +83,11 @@ class Desk:
         if "case_opened" in happened:
             await let_follow(work, case, debtor)
         if "case_closed" in happened:
-            case = await without_word(work, case, on)
+            lapsed = without_word(case)
+            if lapsed is not case:
+                loan, said = (case.borrower_ref, case.loan_id), "the case closed"
+                await trail.decided(work, loan, on, "PLAN_WITHDRAWN", "collections", said)
+            case = lapsed
             await cancel_tasks(work, case.loan_id)
             if await is_out(work, case.loan_id):
                 await recall(work, case, on, "collections", "the case closed")
@@ -241,40 +244,6 @@ class Desk:
         else:
             debtor = await self.contacting.debtor_of(work, case)
             await self.plan_steps(work, case, debtor, on)
-
-
-async def without_word(work: Work, case: Case, on: date) -> Case:
-    """Withdraw a plan that nobody approved: it would silence every reminder of the next time."""
-    if case.plan is None or case.plan.status != "PROPOSED":
-        return case
-    loan, said = (case.borrower_ref, case.loan_id), "the case closed"
-    await trail.decided(work, loan, on, "PLAN_WITHDRAWN", "collections", said)
-    return msgspec.structs.replace(case, plan=withdrawn(case.plan))
-
-
-class Watch(msgspec.Struct, frozen=True, kw_only=True):
-    """A closed case with something that only time decides."""
-
-    loan_id: str
-
-
-def is_watched(case: Case) -> bool:
-    """Say whether a promise is open or a plan in probation."""
-    promised = any(one.status is PromiseStatus.OPEN for one in case.promise_standings())
-    return promised or (case.plan is not None and case.plan.status == "APPROVED")
-
-
-def watched(case: Case, on: date) -> tuple[Case, list[str]]:
-    """Let a plan in probation be completed or fail."""
-    plan = case.plan
-    if plan is None or plan.status != "APPROVED":
-        return case, []
-    stages = [entry for episode in case.episodes for entry in episode.stages]
-    status = probation(plan, stages, on)
-    if status == plan.status:
-        return case, []
-    changed = msgspec.structs.replace(plan, status=status)
-    return msgspec.structs.replace(case, plan=changed), [f"plan_{status.lower()}"]
 
 
 def _is_same(message: Message, due: Due, case: Case) -> bool:

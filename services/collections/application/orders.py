@@ -16,6 +16,7 @@ from shared.runtime.records import Records, Work
 
 REQUESTS: Mapping[str, type[Any]] = {
     "RestructureLoan": ledger_pb.RestructureLoanRequest,
+    "SettleLoan": ledger_pb.SettleLoanRequest,
     "PostGuaranteePayment": ledger_pb.PostGuaranteePaymentRequest,
     "PauseDelinquency": ledger_pb.PauseDelinquencyRequest,
     "ResumeDelinquency": ledger_pb.ResumeDelinquencyRequest,

@@ -17,8 +17,10 @@ from services.collections.application.assessing import Assessed, Assessing
 from services.collections.application.desk import Desk
 from services.collections.application.orders import Orders
 from services.collections.application.ports import Ledger
+from services.collections.application.settling import NOT_JUDGED, Settling
 from services.collections.application.tasks import open_task
 from services.collections.domain.case import Case, CaseNotFound, require_open
+from services.collections.domain.currency import same_currency
 from services.collections.domain.hardship import (
     Budget,
     Measure,
@@ -28,6 +30,7 @@ from services.collections.domain.hardship import (
     approved,
     withdrawn,
 )
+from services.collections.domain.settlement import agreed
 from shared.kernel.errors import LendingError
 from shared.runtime.records import Work
 
@@ -42,16 +45,18 @@ class Planning:
     orders: Orders
     ledger: Ledger
     assessing: Assessing
+    settling: Settling
 
     async def preview(
         self, request: pb.PreviewHardshipOptionsRequest, budget: Budget | None
     ) -> list[pb.HardshipOption]:
         """Ask the ledger what each measure would do."""
         async with self.desk.records.work() as work:
-            require_open(await work.get(Case, request.loan_id), request.loan_id)
-        return await asyncio.gather(
-            *(self._option(request, budget, measure) for measure in PREVIEWED)
-        )
+            case = require_open(await work.get(Case, request.loan_id), request.loan_id)
+        asked = [self._option(request, budget, measure) for measure in PREVIEWED]
+        if request.HasField("settlement"):
+            asked.append(self.settling.option(case, request))
+        return await asyncio.gather(*asked)
 
     async def _option(
         self, asked: pb.PreviewHardshipOptionsRequest, budget: Budget | None, measure: Measure
@@ -93,7 +98,9 @@ class Planning:
         yes = affordability(budget, instalment_minor, strategy.affordable_share)
         return "yes" if yes else "no"
 
-    async def previewed(self, loan_id: str, plan: Plan, request_id: str) -> Plan:
+    async def previewed(
+        self, loan_id: str, plan: Plan, request_id: str, currency: str = ""
+    ) -> Plan:
         """
         Return a plan with what the ledger and risk say of it; the ledger's refusals are raised.
 
@@ -102,6 +109,11 @@ class Planning:
         async with self.desk.records.work() as work:
             case = require_open(await work.get(Case, loan_id), loan_id)
         today = await self.ledger.GetBusinessDate(ledger_pb.GetBusinessDateRequest())
+        if plan.measure is Measure.SETTLEMENT:
+            same_currency(currency, case.currency, "settlement")
+            on = date.fromisoformat(today.on)
+            seen = await self.settling.previewed(case, plan, on)
+            return msgspec.structs.replace(seen, assessed=NOT_JUDGED, proposed_on=on)
         request = _order(loan_id, plan, today.on)
         request.validate_only, request.approved_by = True, "preview"
         option = pb.HardshipOption()
@@ -154,6 +166,9 @@ class Planning:
 
         def step(case: Case) -> Case:
             plan = approved(case.plan, approved_by, effective_on, looked)
+            if plan.measure is Measure.SETTLEMENT:
+                # Nothing follows in the ledger until the money comes.
+                plan = agreed(plan)
             return msgspec.structs.replace(case, plan=plan)
 
         case = await self.desk.change(work, loan_id, step)
@@ -162,6 +177,9 @@ class Planning:
         if looked:
             loan = (case.borrower_ref, loan_id)
             await trail.decided(work, loan, effective_on, "PLAN_ASSESSED", approved_by, looked)
+        if case.plan.is_agreed:
+            await self.desk.keep(work, case, ["plan_approved"], f"plan.{case.plan.number}")
+            return case
         request = _order(loan_id, case.plan, effective_on.isoformat())
         await self.orders.place(work, "plan", f"{loan_id}/{case.plan.number}", request)
         return case

@@ -239,6 +239,9 @@ def _episodes(facts: tuple[Fact, ...]) -> tuple[Episode, ...]:
         if episode is None and late:
             episode = Episode(fact.effective_on)
         if episode is None:
+            if fact.type == "SETTLED" and done and done[-1].closed_on == fact.effective_on:
+                # The ledger says first that nothing is overdue any more, then that all is paid.
+                done[-1] = msgspec.structs.replace(done[-1], ending=Ending.SETTLED)
             continue
         off = episode.charged_off or fact.type == "CHARGED_OFF"
         stages = episode.stages

@@ -39,13 +39,14 @@ class IncomeNotStated(InvalidArgument):
 
 
 class Measure(StrEnum):
-    """What a plan does; as the ledger's kinds of restructuring."""
+    """What a plan does; as the ledger's kinds of restructuring, and settlement."""
 
     RESCHEDULE = "RESCHEDULE"
     EXTENSION = "EXTENSION"
     RATE_CHANGE = "RATE_CHANGE"
     PAYMENT_HOLIDAY = "PAYMENT_HOLIDAY"
     RE_AGE = "RE_AGE"
+    SETTLEMENT = "SETTLEMENT"
 
 
 class Circumstance(StrEnum):
@@ -74,7 +75,11 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """A proposed new schedule; `probation_months` from the day it counts decide how it went."""
+    """
+    A proposed new schedule; `probation_months` from the day it counts decide how it went.
+
+    A settlement is one sum by `first_due_on`; `tries` is how often its money went to the ledger.
+    """
 
     status: str
     instalments: int
@@ -94,12 +99,20 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     approved_by: str = ""
     proposed_on: date | None = None
     effective_on: date | None = None
+    settlement_minor: int = 0
+    let_go_minor: int = 0
+    tries: int = 0
 
     @property
     def waits(self) -> bool:
-        """Whether it waits for approval or the ledger; one that is not affordable does not."""
+        """Whether it waits for approval, the ledger or money; one not affordable does not."""
         proposed = self.status == "PROPOSED" and self.affordable is not False
-        return proposed or self.status == "APPROVING"
+        return proposed or self.status in ("APPROVING", "SETTLING") or self.is_agreed
+
+    @property
+    def is_agreed(self) -> bool:
+        """Whether it is a settlement that waits for its money."""
+        return self.measure is Measure.SETTLEMENT and self.status == "APPROVED"
 
 
 def affordability(budget: Budget, instalment_minor: int, share_most: str) -> bool:
@@ -121,8 +134,8 @@ def same_person(one: str, other: str) -> bool:
 
 
 def withdrawn(plan: Plan | None) -> Plan:
-    """Withdraw a plan that waits for approval; raise PlanNotFound."""
-    if plan is None or plan.status != "PROPOSED":
+    """Withdraw a plan that waits for approval, or a settlement for money; raise PlanNotFound."""
+    if plan is None or not (plan.status == "PROPOSED" or plan.is_agreed):
         raise PlanNotFound("no plan waits for approval", field="loan_id")
     return msgspec.structs.replace(plan, status="WITHDRAWN")
 

@@ -84,6 +84,7 @@ class Strategy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     pay_within_days: int = 15
     affordable_share: str = "0.8"
     probation_months: int = 3
+    settlement_share_least: str = "0.5"
     jurisdiction_of_currency: dict[str, str] = {}
     price_currency: str = "CNY"
     price_minor: dict[Channel, int] = {}

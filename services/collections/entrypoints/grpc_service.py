@@ -18,7 +18,7 @@ from services.collections.domain.hardship import Budget
 from services.collections.entrypoints.answers import answer_after, first_answer
 from shared.kernel.dates import parse_date
 from shared.runtime.records import Work
-from shared.runtime.requests import a_number, a_text, an_id
+from shared.runtime.requests import a_number, a_text, an_amount, an_id
 
 PAGE_ASKED_MAX = 2**31 - 1
 
@@ -129,6 +129,8 @@ class CollectionsService(CollectionsServiceServicer):
         a_number(request.instalments, "instalments", 1, 480)
         parse_date(request.effective_on, field="effective_on")
         parse_date(request.first_due_on, field="first_due_on")
+        if request.HasField("settlement"):
+            an_amount(request.settlement, "settlement")
         budget: Budget | None = wire.budget(request.budget, stated=request.HasField("budget"))
         options = await self.planning.preview(request, budget)
         left = budget.left_minor if budget else 0
@@ -141,7 +143,9 @@ class CollectionsService(CollectionsServiceServicer):
         first = await first_answer(self.desk.records, request, pb.Case)
         if first is not None:
             return first
-        plan = await self.planning.previewed(loan_id, wire.plan(request), request.request_id)
+        plan = await self.planning.previewed(
+            loan_id, wire.plan(request), request.request_id, request.settlement.currency
+        )
 
         async def act(work: Work) -> pb.Case:
             case = await self.planning.propose(work, loan_id, plan)
@@ -179,5 +183,26 @@ class CollectionsService(CollectionsServiceServicer):
         return await answer_after(
             *(self.desk.records, request, pb.Case, act),
             carry_out=lambda: self.planning.carry_out(loan_id),
+            shown=shown,
+        )
+
+    async def TakeSettlement(self, request: Any, context: Any) -> pb.Case:
+        """Take the money of an agreed settlement in; the ledger lets the rest go."""
+        an_id(request.request_id, "request_id")
+        loan_id = an_id(request.loan_id, "loan_id")
+        value_on = parse_date(request.value_on, field="value_on")
+        an_amount(request.amount, "amount")
+        settling = self.planning.settling
+
+        async def act(work: Work) -> pb.Case:
+            case = await settling.take(work, loan_id, value_on, request.amount)
+            return wire.case_message(await self.desk.view(work, case))
+
+        async def shown(work: Work) -> pb.Case:
+            return await self._shown(work, loan_id)
+
+        return await answer_after(
+            *(self.desk.records, request, pb.Case, act),
+            carry_out=lambda: settling.carry_out(loan_id),
             shown=shown,
         )

@@ -230,3 +230,16 @@ def test_a_stage_that_no_longer_holds_is_left() -> None:
     assert happened == []
     assert [stage for stage, _ in case.episodes[-1].stages] == ["GRACE", "M1"]
     assert shuffled.episodes == case.episodes
+
+
+def test_what_is_cured_and_settled_by_the_same_money_is_settled() -> None:
+    """The ledger publishes both; a settlement of a later day leaves the cure a cure."""
+    case: Case | None = None
+    for row in ((1, "BUCKET_CHANGED", "2026-03-07", 30, "M1"), (2, "CURED", "2026-03-10", 0, "M0")):
+        case, _ = follow(case, heard(*row))
+    same, happened = follow(case, heard(3, "SETTLED", "2026-03-10", 0, "M0"))
+    later, _ = follow(case, heard(3, "SETTLED", "2026-03-11", 0, "M0"))
+
+    assert same is not None and later is not None
+    assert (same.episodes[-1].ending, happened) == (Ending.SETTLED, [])
+    assert later.episodes[-1].ending is Ending.CURED
