@@ -1,4 +1,4 @@
-"""What a published event says of why a loan is that late, and of charges and money taken back."""
+"""What a published event says of why a loan is that late, of charges and of where money went."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def say_why(
 
 
 def say_what(body: events_pb2.DelinquencyEvent, event: ev.Fact, account: LoanAccount) -> None:
-    """Add to a message which charge it is about, which policies, where a repayment had gone."""
+    """Add to a message which charge it is about, which policies, where its money went."""
     if isinstance(event, ev.ChargeApplied):
         body.charge_id = event.request_id
         body.component = loan_pb2.Component.Value(f"COMPONENT_{event.component}")
@@ -63,6 +63,9 @@ def say_what(body: events_pb2.DelinquencyEvent, event: ev.Fact, account: LoanAcc
         _say_accelerated(body, event, account)
     elif isinstance(event, ev.AccelerationWithdrawn):
         body.acceleration.acceleration_id = event.acceleration_id
+    elif isinstance(event, ev.RepaymentPosted | ev.RecoveryPosted) and event.told is True:
+        body.repayment_id = event.repayment_id
+        body.allocations.extend(allocation_message(slot) for slot in event.allocations)
     elif isinstance(event, ev.RepaymentReversed) and event.taken_back is not UNSET:
         body.repayment_id = event.repayment_id
         body.taken_back.extend(allocation_message(slot) for slot in event.taken_back)

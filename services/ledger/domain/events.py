@@ -64,13 +64,18 @@ class DisbursementReturned(Financial, frozen=True, kw_only=True, gc=False):
 
 
 class RepaymentPosted(Financial, frozen=True, kw_only=True, gc=False):
-    """Money came in; `allocations` sum to what was not left unallocated."""
+    """
+    Money came in; `allocations` sum to what was not left unallocated.
+
+    `told` with them on the stream; not said by those that were stored before it told any.
+    """
 
     repayment_id: str
     amount_minor: int
     allocations: tuple[Allocation, ...]
     allocation_policy: str = "oldest-first/1"
     source: PaymentSource = PaymentSource.BORROWER
+    told: bool | UnsetType = UNSET
 
 
 class RepaymentReversed(Financial, frozen=True, kw_only=True, gc=False):
@@ -187,11 +192,12 @@ class LoanChargedOff(Financial, frozen=True, kw_only=True, gc=False):
 
 
 class RecoveryPosted(Financial, frozen=True, kw_only=True, gc=False):
-    """Money came after charge-off."""
+    """Money came after charge-off; `told` as in RepaymentPosted."""
 
     repayment_id: str
     amount_minor: int
     allocations: tuple[Allocation, ...]
+    told: bool | UnsetType = UNSET
 
 
 class ChargeOffUndone(Financial, frozen=True, kw_only=True, gc=False):

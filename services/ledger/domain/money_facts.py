@@ -50,6 +50,7 @@ def repaid(command: cmd.PostRepayment, account: LoanAccount) -> ev.Fact:
         allocations=(),
         allocation_policy=account.terms.waterfall.policy,
         source=command.source,
+        told=True,
     )
 
 
@@ -63,6 +64,7 @@ def recovered(command: cmd.PostRecovery, account: LoanAccount) -> ev.Fact:
         repayment_id=command.request_id,
         amount_minor=command.amount_minor,
         allocations=(),
+        told=True,
     )
 
 

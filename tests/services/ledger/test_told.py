@@ -142,3 +142,40 @@ def test_a_reversal_says_what_it_takes_back() -> None:
     worse = of_type(desk, "BUCKET_CHANGED")[-1]
     assert worse.reason_chain.cause == "RepaymentReversed"
     assert worse.reason_chain.cause_log_version == reversed_.log_version
+
+
+def test_money_says_where_it_went_and_what_it_changed_comes_behind() -> None:
+    """By instalment and component, to the cent; what follows says how late the loan is then."""
+    desk = Desk()
+    desk.go_to(date(2026, 3, 10))
+
+    desk.repay("1140.00")
+    desk.ask(cmd.ChargeOffLoan, effective_on=desk.on, reason="lost")
+    desk.ask(cmd.PostRecovery, value_on=desk.on, amount_minor=5_000, currency="CNY")
+
+    (paid,), (recovered,) = of_type(desk, "REPAYMENT_POSTED"), of_type(desk, "RECOVERY_POSTED")
+    slots = [(s.instalment, loan_pb2.Component.Name(s.component)) for s in paid.allocations]
+    assert slots == [
+        (1, "COMPONENT_PENALTY"),
+        (1, "COMPONENT_INTEREST"),
+        (1, "COMPONENT_PRINCIPAL"),
+        (2, "COMPONENT_PENALTY"),
+        (2, "COMPONENT_INTEREST"),
+    ]
+    assert sum(slot.amount_minor for slot in paid.allocations) == paid.amount_minor
+    assert (paid.repayment_id, recovered.repayment_id) == ("r-4", "r-6")
+    assert sum(slot.amount_minor for slot in recovered.allocations) == 5_000
+    assert paid.delinquency.instalments_overdue == 2
+    assert of_type(desk, "ROLLED_BACK")[-1].delinquency.instalments_overdue == 1
+
+
+def test_a_repayment_that_was_stored_before_is_told_as_it_was() -> None:
+    """The stream can be made again to the byte: what a fact does not say, no message says."""
+    desk = Desk()
+    desk.repay("10.00")
+    paid = desk.events.pop()
+    desk.events.append(msgspec.structs.replace(paid, told=msgspec.UNSET))
+
+    (older,) = of_type(desk, "REPAYMENT_POSTED")
+
+    assert (older.repayment_id, list(older.allocations)) == ("", [])
