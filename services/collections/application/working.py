@@ -1,8 +1,7 @@
-"""Work lists for people, and what another strategy would do."""
+"""Work for people changed, and what another strategy would do."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from typing import NamedTuple
@@ -14,16 +13,8 @@ from services.collections.domain.case import Case
 from services.collections.domain.contact_rules import ProtectionKind
 from services.collections.domain.debtor import Debtor
 from services.collections.domain.task import Task, require_task
-from services.collections.domain.treatment import Strategy, arm_of, score, steps_due
+from services.collections.domain.treatment import Strategy, arm_of, steps_due
 from shared.runtime.records import Records, Work
-
-
-class Ranked(NamedTuple):
-    """A task with how urgent its case is now."""
-
-    task: Task
-    score: int
-    arrears_minor: int
 
 
 class Otherwise(NamedTuple):
@@ -42,20 +33,6 @@ class Working:
 
     records: Records
     contacting: Contacting
-
-    async def ranked(self, wanted: Callable[[Task], bool]) -> list[Ranked]:
-        """Return open tasks, the most urgent first: by score, then by due date."""
-        async with self.records.work() as work:
-            tasks = [task async for task in work.every(Task, state="OPEN")]
-            cases = [case async for case in work.every(Case, state="OPEN")]
-        by_loan = {case.loan_id: case for case in cases}
-        rows = []
-        for task in filter(wanted, tasks):
-            case = by_loan.get(task.loan_id)
-            rows.append(
-                Ranked(task, score(case) if case else 0, case.last.arrears_minor if case else 0)
-            )
-        return sorted(rows, key=lambda row: (-row.score, row.task.due_on, row.task.task_id))
 
     async def change(self, work: Work, task_id: str, **changes: object) -> Task:
         """Change an open task; raise TaskNotFound or TaskIsDone."""

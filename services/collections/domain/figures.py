@@ -14,6 +14,7 @@ from services.collections.domain.debtor import Attempt, Debtor
 from services.collections.domain.intervals import Share, share_of
 from services.collections.domain.message import Message, MessageState
 from services.collections.domain.promises import PromiseStatus
+from services.collections.domain.task import Task
 
 OBSERVED_DAYS = 90
 """How long a time of being late is watched before it counts, unless asked otherwise."""
@@ -40,6 +41,7 @@ class Book(NamedTuple):
     attempts: Sequence[Attempt]
     messages: Sequence[Message]
     debtors: Sequence[Debtor]
+    tasks: Sequence[Task] = ()
 
 
 class Span(NamedTuple):
@@ -81,6 +83,7 @@ def shares(book: Book, span: Span) -> list[Share]:
     roll_<stage>: episodes that went beyond a stage within a month, of those that entered it.
     delivered: messages known to have arrived, of those with a receipt.
     complaint: debtors who complained, of all who were late in the span.
+    task_in_time: tasks done by the day they were due on, of those whose day went by.
     """
     counted: dict[str, list[tuple[str, str, bool | None]]] = {}
     arms = {case.borrower_ref: case.arm for case in book.cases}
@@ -119,6 +122,17 @@ def _events(book: Book, span: Span, arms: dict[str, str]) -> Iterator[Row]:
             continue
         complained = [p for p in debtor.protections if p.kind is ProtectionKind.COMPLAINT]
         yield "complaint", arms[who], who, any(span.holds(p.from_on) for p in complained)
+    for task in book.tasks:
+        if span.holds(task.due_on) and not _is_unknown(task):
+            in_time = task.done_on is not None and task.done_on <= task.due_on
+            seen = task.due_on < span.seen_on
+            who = task.borrower_ref
+            yield "task_in_time", arms.get(who, ""), who, in_time if seen else None
+
+
+def _is_unknown(task: Task) -> bool:
+    """Say whether nobody can say when it was done: cancelled, or done before that was kept."""
+    return task.state == "CANCELLED" or (task.state == "DONE" and task.done_on is None)
 
 
 def _is_spoken(attempt: Attempt) -> bool:

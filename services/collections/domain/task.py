@@ -30,6 +30,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     state: str = "OPEN"
     assignee: str = ""
     note: str = ""
+    done_on: date | None = None
 
 
 def require_task(task: Task | None, task_id: str) -> Task:

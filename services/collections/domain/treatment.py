@@ -164,7 +164,11 @@ def steps_due(strategy: Strategy, case: Case, on: date, *, vulnerable: bool) -> 
         if step.doing is Doing.MESSAGE and has_word(case):
             continue
         since = entered_on + timedelta(days=step.after_days)
-        if stage in step.stages and since <= on and _concerns(step.when, case, vulnerable):
+        if (
+            stage in step.stages
+            and since <= on
+            and concerns(step.when, case, vulnerable=vulnerable)
+        ):
             name = f"{case.loan_id}.{episode.opened_on}.{stage}.{step.id}"
             found.append(Due(name=name, step=step, stage=stage, since_on=since))
     return found
@@ -176,7 +180,8 @@ def has_word(case: Case) -> bool:
     return promised or (case.plan is not None and case.plan.waits)
 
 
-def _concerns(when: When, case: Case, vulnerable: bool) -> bool:
+def concerns(when: When, case: Case, *, vulnerable: bool) -> bool:
+    """Say whether a step is for a case as it stands."""
     return (
         (not when.arms or case.arm in when.arms)
         and (not when.kinds or bool(set(when.kinds) & set(case.last.kinds)))

@@ -10,8 +10,9 @@ from lending.collections.v1.collections_service_pb2_grpc import CollectionsServi
 
 from services.collections import wire, wire_contact
 from services.collections.application.debtors import Debtors
-from services.collections.application.desk import Desk
+from services.collections.application.desk import Desk, View
 from services.collections.application.planning import Planning
+from services.collections.application.queueing import Queued, Queueing
 from services.collections.domain.case import Case, CaseNotFound, require_open, with_promise
 from services.collections.domain.contact_gate import ContactRefused
 from services.collections.domain.hardship import Budget
@@ -20,14 +21,13 @@ from shared.kernel.dates import parse_date
 from shared.runtime.records import Work
 from shared.runtime.requests import a_number, a_text, an_amount, an_id
 
-PAGE_ASKED_MAX = 2**31 - 1
-
 
 class CollectionsService(CollectionsServiceServicer):
     """Answers every rpc of lending.collections.v1.CollectionsService."""
 
     def __init__(self, desk: Desk, planning: Planning, debtors: Debtors) -> None:
         self.desk, self.planning, self.debtors = desk, planning, debtors
+        self.queueing = Queueing(desk.records, desk.contacting)
 
     async def _change(self, request: Any, step: Callable[[Case], Case]) -> pb.Case:
         """Change a case once per request id."""
@@ -44,27 +44,29 @@ class CollectionsService(CollectionsServiceServicer):
         """Return the case of a loan."""
         loan_id = an_id(request.loan_id, "loan_id")
         async with self.desk.records.work() as work:
-            return await self._shown(work, loan_id)
+            view = await self._view(work, loan_id)
+            on = self.desk.sending.clock.today()
+            return _queued(view, await self.queueing.next_of(work, view.case, view.messages, on))
 
     async def _shown(self, work: Work, loan_id: str) -> pb.Case:
+        return wire.case_message(await self._view(work, loan_id))
+
+    async def _view(self, work: Work, loan_id: str) -> View:
         case = await work.get(Case, loan_id)
         if case is None:
             raise CaseNotFound(f"loan {loan_id} has no case", field="loan_id")
-        return wire.case_message(await self.desk.view(work, case))
+        return await self.desk.view(work, case)
 
     async def ListCases(self, request: Any, context: Any) -> pb.ListCasesResponse:
-        """List cases by loan id."""
-        size = min(a_number(request.page.size, "page.size", 0, PAGE_ASKED_MAX) or 100, 1000)
-        state = {pb.CASE_STATUS_OPEN: "OPEN", pb.CASE_STATUS_CLOSED: "CLOSED"}
+        """List cases by loan id, or filtered and in another order."""
+        states = {pb.CASE_STATUS_OPEN: "OPEN", pb.CASE_STATUS_CLOSED: "CLOSED"}
+        state, on = states.get(request.status, ""), self.desk.sending.clock.today()
+        found, token = await self.queueing.cases(
+            state, request.filter, request.order_by, request.page, on
+        )
         async with self.desk.records.work() as work:
-            found = await work.find(
-                Case, state=state.get(request.status, ""), after=request.page.token, limit=size
-            )
-            shown = [
-                wire.case_message(await self.desk.view(work, case, attempts=False))
-                for case in found
-            ]
-        token = found[-1].loan_id if len(found) == size else ""
+            views = [await self.desk.view(work, row.case, attempts=False) for row in found]
+        shown = [_queued(view, row) for view, row in zip(views, found, strict=True)]
         return pb.ListCasesResponse(cases=shown, next_page_token=token)
 
     async def SetPreferences(self, request: Any, context: Any) -> pb.Case:
@@ -206,3 +208,10 @@ class CollectionsService(CollectionsServiceServicer):
             carry_out=lambda: settling.carry_out(loan_id),
             shown=shown,
         )
+
+
+def _queued(view: View, row: Queued) -> pb.Case:
+    message = wire.case_message(view)
+    if row.next is not None:
+        message.next_action, message.next_action_on = row.next.action, row.next.on.isoformat()
+    return message

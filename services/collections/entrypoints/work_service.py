@@ -11,8 +11,9 @@ from lending.collections.v1.work_service_pb2_grpc import WorkServiceServicer
 
 from services.collections.adapters.policy_files import read_strategy
 from services.collections.application import trail
+from services.collections.application.queueing import Queueing, Ranked
 from services.collections.application.reporting import Reporting
-from services.collections.application.working import Ranked, Working
+from services.collections.application.working import Working
 from services.collections.domain import figures
 from services.collections.domain.case import Case, CaseNotFound
 from services.collections.domain.costs import Cost, costs
@@ -21,7 +22,6 @@ from services.collections.domain.intervals import Share
 from services.collections.domain.task import Task
 from services.collections.domain.treatment import StrategyInvalid
 from shared.kernel.dates import parse_date
-from shared.runtime.listing import PageTokenInvalid
 from shared.runtime.records import Work
 from shared.runtime.requests import a_number, a_text, an_id, an_instant
 
@@ -34,27 +34,19 @@ class WorkService(WorkServiceServicer):
     def __init__(self, working: Working, reporting: Reporting, today: Any) -> None:
         self.working, self.reporting, self.today = working, reporting, today
         self.records = working.records
+        self.queueing = Queueing(working.records, working.contacting)
 
     async def ListTasks(self, request: Any, context: Any) -> pb.ListTasksResponse:
-        """List tasks, the most urgent first."""
-        before = parse_date(request.due_before, field="due_before") if request.due_before else None
-        token = request.page.token or "0"
-        size = min(a_number(request.page.size, "page.size", 0, 2**31 - 1) or 100, 1000)
-        if not (token.isascii() and token.isdigit() and len(token) < 10):
-            raise PageTokenInvalid("the token cannot be read", field="page.token")
-
-        def wanted(task: Task) -> bool:
-            return (
-                request.queue in ("", task.queue)
-                and request.kind in ("", task.kind)
-                and request.assignee in ("", task.assignee)
-                and (before is None or task.due_on < before)
-            )
-
-        rows, start = await self.working.ranked(wanted), int(token)
-        page = rows[start : start + size]
-        more = str(start + size) if start + size < len(rows) else ""
-        return pb.ListTasksResponse(tasks=[_ranked(row) for row in page], next_page_token=more)
+        """List tasks, the most urgent first unless asked otherwise."""
+        if request.due_before:
+            parse_date(request.due_before, field="due_before")
+        also = {
+            name: getattr(request, name) for name in ("queue", "kind", "assignee", "due_before")
+        }
+        rows, token = await self.queueing.tasks(
+            also, request.filter, request.order_by, request.page, self.today()
+        )
+        return pb.ListTasksResponse(tasks=[_ranked(row) for row in rows], next_page_token=token)
 
     async def AssignTask(self, request: Any, context: Any) -> pb.Task:
         """Give a task to somebody."""
@@ -64,7 +56,8 @@ class WorkService(WorkServiceServicer):
         """Say that a task is done."""
         done_by = a_text(request.done_by, "done_by")
         note = a_text(request.note, "note")
-        return await self._change(request, state="DONE", assignee=done_by, note=note)
+        done = {"state": "DONE", "assignee": done_by, "note": note}
+        return await self._change(request, **done, done_on=self.today())
 
     async def _change(self, request: Any, **changes: object) -> pb.Task:
         an_id(request.request_id, "request_id")
@@ -163,10 +156,12 @@ def _task(task: Task) -> pb.Task:
         state=task.state,
         assignee=task.assignee,
         note=task.note,
+        done_on=task.done_on.isoformat() if task.done_on else "",
     )
 
 
 def _ranked(row: Ranked) -> pb.Task:
     message = _task(row.task)
     message.score, message.arrears_minor = row.score, row.arrears_minor
+    message.days_overdue = row.days_overdue
     return message
