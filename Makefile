@@ -76,7 +76,7 @@ replay: setup ## Replay the whole book and compare it with the read models, row 
 	$(BIN)/python -m deploy.local replay
 
 recompute: setup ## Let DuckDB, beancount and hledger recompute the whole book; a cent apart is red. For every night.
-	$(BIN)/python -m tests.recompute
+	$(BIN)/python -m deploy.local recompute
 
 rebuild: setup ## Build the read models again beside the live ones, compare every row, and switch.
 	$(BIN)/python -m deploy.local rebuild

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
 
+from deploy.local.settings import FETCHED, fetched_hledger
 from tests.system.processes import ROOT
 
-FETCHED = ROOT / "build" / "oracles"
 MISSING = "is not here: make oracles fetches it where apt-get is"
 
 
 def hledger() -> list[str] | None:
     """Return the command that runs hledger; None where it is not."""
-    fetched = FETCHED / "usr" / "bin" / "hledger"
-    if fetched.exists():
-        libraries = next((FETCHED / "usr" / "lib").glob("*-linux-gnu"))
-        return ["env", f"LD_LIBRARY_PATH={libraries}", "LANG=C.UTF-8", str(fetched)]
-    installed = shutil.which("hledger")
-    return [installed] if installed else None
+    command = shlex.split(fetched_hledger())
+    return command if shutil.which(command[0]) else None
 
 
 def sumdb(folder: Path) -> Path | None:

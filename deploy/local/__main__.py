@@ -19,7 +19,13 @@ from deploy.local.applications import APPLIED_ON, take_all_in
 from deploy.local.clients import Clients
 from deploy.local.deeds import CollectionsBehind
 from deploy.local.loading import Loading
-from deploy.local.settings import DataOfAnotherVersion, PortInUse, Settings, from_environment
+from deploy.local.settings import (
+    DataOfAnotherVersion,
+    PortInUse,
+    Settings,
+    fetched_hledger,
+    from_environment,
+)
 from deploy.local.suite import ROOT, ServiceNotReady, Suite
 from deploy.local.summary import addresses, summary, until_quiet
 from deploy.sample.book import ENDS_ON, STARTS_ON
@@ -55,6 +61,13 @@ def replay() -> None:
 def rebuild() -> None:
     """Build the read models again beside the live ones, compare every row, and switch."""
     raise typer.Exit(_ledger("rebuild"))
+
+
+@app.command()
+def recompute() -> None:
+    """Let DuckDB, beancount and hledger recompute the whole book; a cent apart is red."""
+    os.environ.setdefault("LEDGER_HLEDGER", fetched_hledger())
+    raise typer.Exit(_ledger("recompute"))
 
 
 def _ledger(word: str) -> int:

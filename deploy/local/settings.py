@@ -80,3 +80,16 @@ def from_environment() -> Settings:
     data = Path(os.environ.get("DUEBOOK_DATA", "data")).resolve()
     ports = {n: int(os.environ.get(f"DUEBOOK_PORT_{n.upper()}", p)) for n, p in PORTS.items()}
     return Settings(data, ports)
+
+
+FETCHED = Path(__file__).parents[2] / "build" / "oracles"
+"""Where `make oracles` puts other people's programs."""
+
+
+def fetched_hledger() -> str:
+    """Return how to run hledger: as it was fetched, or else as it is installed."""
+    program = FETCHED / "usr" / "bin" / "hledger"
+    if not program.exists():
+        return "hledger"
+    libraries = next((FETCHED / "usr" / "lib").glob("*-linux-gnu"))
+    return f"env LD_LIBRARY_PATH={libraries} LANG=C.UTF-8 {program}"

@@ -59,6 +59,10 @@ class LedgerSettings(ServiceSettings):
         "", description="Monitor of a single NATS server, http://host:8222, to see how it syncs."
     )
 
+    hledger: str = Field(
+        "hledger", description="How to run hledger, which recomputes the book; see recompute."
+    )
+
     def cache_bytes(self, part: int) -> int:
         """Return one part of so many of the memory for loans used last."""
         return (self.cache_mib << 20) // part

@@ -181,8 +181,10 @@ class ReadModels:
             # Sorted here: asked to sort, SQLite reads the whole book in order of its key.
             return sorted((await connection.execute(query)).scalars())
 
-    async def trial_balance(self, on: date) -> list[tuple[str, str, int]]:
-        """Return account, currency and balance in minor units of all lines up to a date."""
+    async def trial_balance(
+        self, on: date, position_max: int | None = None
+    ) -> list[tuple[str, str, int]]:
+        """Return account, currency and balance, minor units, of lines up to a date and a place."""
         lines = JOURNAL_LINES.c
         query = (
             select(lines.account, lines.currency, func.sum(lines.amount_minor))
@@ -190,6 +192,8 @@ class ReadModels:
             .group_by(lines.account, lines.currency)
             .order_by(lines.account)
         )
+        if position_max is not None:
+            query = query.where(lines.position <= position_max)
         async with self.engine.connect() as connection:
             found = await connection.execute(query)
             return [(name, currency, int(total)) for name, currency, total in found]

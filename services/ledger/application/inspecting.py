@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 import msgspec
 
@@ -37,6 +38,22 @@ def pages(log: Log, limit: int = PAGE) -> Iterator[list[Logged]]:
     while rows := log.log(position, limit):
         yield rows
         position = rows[-1].position
+
+
+@dataclass(slots=True)
+class UpTo:
+    """A log that is written to, as it stood at a position."""
+
+    whole: Log
+    position: int
+
+    def log(self, after: int, limit: int) -> list[Logged]:
+        """Return up to `limit` events after a position."""
+        return [row for row in self.whole.log(after, limit) if row.position <= self.position]
+
+    def __getattr__(self, name: str) -> Any:
+        """Return what a log does of one stream: whoever asks knows how far."""
+        return getattr(self.whole, name)
 
 
 @dataclass(slots=True)

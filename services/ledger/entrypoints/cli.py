@@ -30,6 +30,7 @@ from services.ledger.compose_replay import explain_late_seal, replay_book
 from services.ledger.config import LedgerSettings
 from services.ledger.entrypoints import log_cli, period_cli, stream_cli
 from services.ledger.entrypoints.forms import As, Form, write
+from services.ledger.entrypoints.recompute_cli import recompute
 from shared.kernel.dates import parse_date
 from shared.kernel.errors import InvalidArgument
 from shared.runtime.grpc_server import run
@@ -41,6 +42,7 @@ app = typer.Typer(
     help="The ledger of a lender's book.\n\nSettings, from the environment:\n\n\b\n"
     + describe(LedgerSettings),
 )
+app.command()(recompute)
 app.add_typer(log_cli.app, name="audit")
 app.add_typer(period_cli.app, name="book")
 app.add_typer(stream_cli.app, name="stream")
@@ -154,7 +156,7 @@ def export(
     try:
         said = partial(print, file=sys.stderr)
         work = export_book(LedgerSettings(), folder, parquet=parquet, say=said)
-        verdicts = asyncio.run(work)
+        verdicts = asyncio.run(work).verdicts
     except DuckDBMissing as missing:
         print(missing, file=sys.stderr)
         raise typer.Exit(2) from None
