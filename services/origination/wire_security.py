@@ -43,7 +43,9 @@ def guarantee(request: pb.AddGuaranteeRequest) -> Guarantee:
         fee = an_amount(request.fee, "fee", positive=False)
         if request.fee.currency != request.amount.currency:
             raise SecurityCurrencyDiffers(
-                "fee and amount are of two currencies", field="fee.currency"
+                "fee and amount are of two currencies",
+                field="fee.currency",
+                expected=request.amount.currency,
             )
     given_id = request.guarantee_id or request.provider_ref
     return Guarantee(

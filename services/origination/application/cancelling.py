@@ -72,7 +72,10 @@ class Cancelling:
         until = found.cooling_off_until_on
         if until is None or today > until:
             raise CoolingOffIsOver(
-                f"the loan could be given back until {until or 'its payout'}", on=today
+                f"the loan could be given back until {until or 'its payout'}",
+                field="application_id",
+                expected=f"by {until}" if until else "no step; the product has no such days",
+                on=today,
             )
         owed = await self._owed(found, today)
         if not owed:
@@ -122,7 +125,11 @@ class Cancelling:
         async def intend(found: Application) -> Prepared:
             last = found.payouts[-1] if found.payouts else None
             if last is None or last.payout_id != request.payout_id:
-                raise PayoutNotFound(f"no payout {request.payout_id[:64]!r}", field="payout_id")
+                raise PayoutNotFound(
+                    f"no payout {request.payout_id[:64]!r}",
+                    field="payout_id",
+                    expected=last.payout_id if last else "a payout; there is none yet",
+                )
             if found.status in UNDER_WAY and last.returned:
                 return Prepared(found)
             return await self._intend_return(found, last, why, by)
@@ -138,7 +145,11 @@ class Cancelling:
         if found.status is not Status.DISBURSED:
             require(found.status, Step.CANCEL)
         if payout.lent_minor != payout.amount_minor or paid_before(found.payouts):
-            raise PayoutInParts(f"{payout.payout_id} is not all of {found.loan_id}")
+            raise PayoutInParts(
+                f"{payout.payout_id} is not all of {found.loan_id}",
+                field="payout_id",
+                expected="a loan that was paid out by one order; else a repayment in the ledger",
+            )
         stamp, said = self.desk.stamp(by), payout.payout_id
         if not is_seconded(found.proposal, Step.RETURN, said, by):
             waits = Proposal(what=Step.RETURN, value=said, by=by, at=stamp.at)

@@ -122,7 +122,12 @@ class Carrying:
         if today <= payout.value_on:
             return found
         if is_over(found, today) and not paid_before(found.payouts):
-            raise ApplicationIsExpired(f"it was valid until {found.valid_until_on}", on=today)
+            raise ApplicationIsExpired(
+                f"it was valid until {found.valid_until_on}",
+                field="application_id",
+                expected=f"by {found.valid_until_on}",
+                on=today,
+            )
         order_of_today = await dated(self.desk, found, payout, today)
         stamp, payouts = self.desk.stamp(SERVICE), (*found.payouts[:-1], order_of_today)
         after = noted(found, "redate", stamp, str(today), payouts=payouts)

@@ -116,7 +116,11 @@ class Desk:
         """Return an application within a transaction, or raise ApplicationNotFound."""
         found = await read(work, Application, application_id)
         if found is None:
-            raise ApplicationNotFound(f"no application {application_id}", field="application_id")
+            raise ApplicationNotFound(
+                f"no application {application_id}",
+                field="application_id",
+                expected="the id of one; ListApplications has them",
+            )
         return found
 
     async def swap(self, found: Application, after: Application) -> Application:
@@ -145,7 +149,11 @@ class Desk:
     async def _swap(self, work: Work, found: Application, after: Application) -> Application:
         held = await hold(work, Application, found.application_id)
         if held.now != found:
-            raise ApplicationChangedMeanwhile(f"{found.application_id} moved on; read it again")
+            raise ApplicationChangedMeanwhile(
+                f"{found.application_id} moved on",
+                field="application_id",
+                expected="the same request again, after a look at where it stands",
+            )
         return found if after == found else await self.keep(held, after)
 
     async def once(

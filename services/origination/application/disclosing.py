@@ -120,9 +120,14 @@ class Disclosing:
             raise DocumentNotFound(
                 f"{application_id} has no such {kind.lower()}",
                 field="sha256" if sha256 else "kind",
+                expected="the hash of one that was shown" if sha256 else "one that was shown",
             )
         if shown.zh == SHREDDED:
-            raise DocumentShredded(f"the text with the hash {wanted} was shredded", field="kind")
+            raise DocumentShredded(
+                f"the text with the hash {wanted} was shredded",
+                field="kind",
+                expected="no step; its hash is all that is left",
+            )
         return writing.Written(shown.zh, shown.en, shown.sha256)
 
     def contract(self, application: Application) -> writing.Written:

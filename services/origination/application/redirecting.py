@@ -37,7 +37,10 @@ def _require(found: Application) -> None:
         terms = terms_of(found)
         if is_all_out(found.payouts, terms.principal_minor, terms.disbursements_max):
             raise LoanIsPaidOut(
-                f"all of {found.loan_id} is paid out", field="application_id", status=found.status
+                f"all of {found.loan_id} is paid out",
+                field="application_id",
+                expected="an application with a part left to be paid out",
+                status=found.status,
             )
 
 
@@ -86,7 +89,16 @@ class Redirecting:
             return given.checks
         answer = await self.deciding.check_one(BANK_ACCOUNT, given)
         if answer.outcome == "NO_ANSWER":
-            raise AccountNotChecked("the check of the account does not answer")
+            raise AccountNotChecked(
+                "the check of the account does not answer",
+                field="account_ref",
+                expected="the same request, later",
+            )
         if answer.outcome != "PASSED":
-            raise AccountNotValid(answer.text_en, field="account_ref", code=answer.code)
+            raise AccountNotValid(
+                answer.text_en,
+                field="account_ref",
+                expected="an account that passes the check",
+                code=answer.code,
+            )
         return tuple(answer if check.name == BANK_ACCOUNT else check for check in given.checks)

@@ -39,6 +39,7 @@ async def payoff(desk: Desk, given: Application, on: date) -> int:
         raise LoanNotRefinanced(
             f"{given.refinances} is not an active loan of {given.borrower_ref} in {given.currency}",
             field="refinances_loan_id",
+            expected=f"an active loan of {given.borrower_ref} in {given.currency}",
             status=loan_pb2.LoanStatus.Name(loan.status),
         )
     return int(loan.payoff_minor)

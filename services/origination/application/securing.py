@@ -82,6 +82,7 @@ class Securing:
                 raise GuaranteeAlreadyThere(
                     f"{given.guarantee_id} of {given.provider_ref} is there already",
                     field="guarantee_id",
+                    expected="another id, and another provider of this kind",
                 )
         today = await self.desk.today(found)
         await self.desk.expire(found, today)
@@ -127,7 +128,11 @@ class Securing:
         async with self.desk.records.work() as work:
             found = await work.get(Guarantor, guarantor_ref)
         if found is None:
-            raise GuarantorNotFound(f"no guarantor {guarantor_ref}", field="guarantor_ref")
+            raise GuarantorNotFound(
+                f"no guarantor {guarantor_ref}",
+                field="guarantor_ref",
+                expected="a guarantor or insurer taken in by RegisterGuarantor",
+            )
         return self.messages.guarantor_message(found)
 
     async def consent(self, request: security_pb.RecordConsentRequest) -> pb.Application:
@@ -157,7 +162,11 @@ class Securing:
         async def prepare(found: Application) -> Prepared:
             thing = _named(found, request.guarantee_id).collateral
             if thing is None:
-                raise NotCollateral(f"{request.guarantee_id} is not a thing", field="guarantee_id")
+                raise NotCollateral(
+                    f"{request.guarantee_id} is not a thing",
+                    field="guarantee_id",
+                    expected="the id of collateral",
+                )
             if not ALLOWED[found.status]:
                 require(found.status, Step.DISBURSE)
             thing = msgspec.structs.replace(thing, registration_number=number, registered_on=on)

@@ -42,7 +42,9 @@ def account_of(application: Application) -> str:
     """
     if application.account_ref == SHREDDED:
         raise BorrowerShredded(
-            f"the borrower of {application.application_id} was shredded", field="application_id"
+            f"the borrower of {application.application_id} was shredded",
+            field="application_id",
+            expected="no step; nobody knows the account any more",
         )
     return application.account_ref
 
@@ -108,13 +110,19 @@ async def shred_borrower(
                 continue
             if not _is_over(found):
                 raise BorrowerStillApplies(
-                    f"{found.application_id} is {found.status}", field="borrower_ref"
+                    f"{found.application_id} is {found.status}",
+                    field="borrower_ref",
+                    expected=f"{found.application_id} ended or paid out before",
                 )
             await _seal(held, found)
             if borrower_ref in others:
                 named.append(found.application_id)
         if not await records.vault.shred(work.connection, borrower_ref, why, now):
-            raise BorrowerNotSealed(f"{borrower_ref} has no key", field="borrower_ref")
+            raise BorrowerNotSealed(
+                f"{borrower_ref} has no key",
+                field="borrower_ref",
+                expected="a borrower of whom something was sealed, and who was not shredded",
+            )
     await wipe(records.engine)
     return named
 

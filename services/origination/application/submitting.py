@@ -83,7 +83,11 @@ class Submitting:
             await refuse_shredded(work, application)
             held = await hold(work, Application, application.application_id)
             if held.now != earlier:
-                raise ApplicationChangedMeanwhile("the draft was saved again; submit that one")
+                raise ApplicationChangedMeanwhile(
+                    "the draft was saved again",
+                    field="application_id",
+                    expected="the same request again, after a look at the draft",
+                )
             if earlier is not None:
                 drafted = msgspec.structs.replace(
                     application, status=Status.DRAFT, trail=earlier.trail

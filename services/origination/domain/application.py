@@ -280,7 +280,12 @@ def expired(now: Application, on: date, stamp: Stamp) -> Application:
     """
     after = stepped(now, Step.EXPIRE, Status.EXPIRED, stamp, str(now.valid_until_on))
     if not is_over(now, on):
-        raise OfferNotExpired(f"it is valid until {now.valid_until_on}", on=on)
+        raise OfferNotExpired(
+            f"it is valid until {now.valid_until_on}",
+            field="application_id",
+            expected=f"after {now.valid_until_on}",
+            on=on,
+        )
     return after
 
 

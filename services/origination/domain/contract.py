@@ -74,7 +74,9 @@ def signed(
         )
     if any(s.party_ref == signature.party_ref for s in now.signatures):
         raise ContractAlreadyAccepted(
-            f"cannot accept: {signature.party_ref} has signed", field="party_ref"
+            f"cannot accept: {signature.party_ref} has signed",
+            field="party_ref",
+            expected="a party that has not signed yet",
         )
     signatures = (*now.signatures, signature)
     if signature.party_ref != now.borrower_ref:

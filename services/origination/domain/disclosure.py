@@ -62,12 +62,17 @@ def confirmed(now: Application, sha256: str, stamp: Stamp, seconds: int) -> Appl
     """
     after = stepped(now, Step.CONFIRM, Status.CONFIRMED, stamp, sha256)
     if sha256 != now.disclosure_sha256:
-        raise DisclosureDiffers("another disclosure was shown last", field="disclosure_sha256")
+        raise DisclosureDiffers(
+            "another disclosure was shown last",
+            field="disclosure_sha256",
+            expected=now.disclosure_sha256,
+        )
     assert now.disclosed_at is not None
     earliest = now.disclosed_at + timedelta(seconds=seconds)
     if stamp.at < earliest:
         raise DisclosureReadTooBriefly(
             f"the disclosure is to be read for {seconds} seconds",
+            field="application_id",
             expected=f"confirmed at {earliest.isoformat()} or later",
             seconds_min=seconds,
         )
@@ -88,6 +93,7 @@ def check_law(disclosed: Product, today: Product) -> None:
     if law[0] != law[1]:
         raise DisclosureOutOfDate(
             f"{today.code} has another ceiling or other cooling-off days since it was disclosed",
+            field="application_id",
             expected=CHOOSE_AGAIN,
         )
 
@@ -113,5 +119,6 @@ def check_cost(disclosed: ShownCost | None, offer: Offer | None, today: ShownCos
         raise DisclosureOutOfDate(
             f"paid out on {today.on} the loan would cost {total}, {rate} a year;"
             f" up to {total_max}, {rate_max} a year was disclosed",
+            field="application_id",
             expected=CHOOSE_AGAIN,
         )

@@ -110,7 +110,10 @@ def check_drawing(payouts: Sequence[Payout], drawing_days: int, on: date) -> Non
     last = last_drawing_on(payouts, drawing_days)
     if last is not None and on > last:
         raise DrawingPeriodIsOver(
-            f"later parts could be paid out until {last}", on=on, expected=f"by {last}"
+            f"later parts could be paid out until {last}",
+            field="application_id",
+            expected=f"by {last}",
+            on=on,
         )
 
 
@@ -128,7 +131,12 @@ def next_amount(
     left = lent_minor - paid_minor(payouts)
     parts = sum(bool(p.reference) and not p.returned for p in payouts)
     if left <= 0 or parts >= parts_max:
-        raise NothingLeftToPayOut(f"{parts} of {parts_max} parts are paid out", left_minor=left)
+        raise NothingLeftToPayOut(
+            f"{parts} of {parts_max} parts are paid out",
+            field="application_id",
+            expected="an application with a part left to be paid out",
+            left_minor=left,
+        )
     if asked_minor > left:
         raise AmountAboveWhatIsLeft(
             f"{asked_minor} is above {left}", field="amount", expected=f"up to {left} minor units"

@@ -91,6 +91,7 @@ class Product(msgspec.Struct, frozen=True, kw_only=True):
                 return grade.name, grade.rate_annual
         raise GradeNotPriced(
             f"{self.version} has no rate for a probability of default of {probability_of_default}",
+            field="product",
             expected=f"below {self.grades[-1].probability_of_default_below}",
         )
 

@@ -8,6 +8,9 @@ import msgspec
 
 from shared.kernel.errors import Refused
 
+SAID_BY = {"redirect": "changed_by", "return": "returned_by", "resolve": "resolved_by"}
+"""In which field of its request who proposes is named."""
+
 
 class ProposerIsTheSame(Refused):
     """The second pair of eyes is another person's."""
@@ -32,5 +35,7 @@ def is_seconded(earlier: Proposal | None, what: str, value: str, by: str) -> boo
     if earlier is None or (earlier.what, earlier.value) != (what, value):
         return False
     if earlier.by == by:
-        raise ProposerIsTheSame(f"{by} proposed it", expected="another person", what=what)
+        raise ProposerIsTheSame(
+            f"{by} proposed it", field=SAID_BY[what], expected="another person", what=what
+        )
     return True

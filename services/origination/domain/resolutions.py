@@ -84,7 +84,11 @@ def resolved(payout: Payout, outcome: Outcome, said: str, on: date) -> Payout:
     """
     at = hangs_at(payout)
     if at is None:
-        raise PayoutNotStuck(f"{payout.payout_id} goes on by itself", field="payout_id")
+        raise PayoutNotStuck(
+            f"{payout.payout_id} goes on by itself",
+            field="payout_id",
+            expected="no step; hangs_at of the application says when one is needed",
+        )
     if (at, outcome) not in _FIELDS:
         raise OutcomeNotPossible(
             f"its {at} is what hangs",

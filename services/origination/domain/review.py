@@ -112,7 +112,9 @@ def reviewed(
     authority = policies.authority_on(review.reviewer_ref, now.currency, on)
     if authority == 0:
         raise ReviewerHasNoAuthority(
-            f"{review.reviewer_ref} may not decide on {now.currency} loans", field="reviewer_ref"
+            f"{review.reviewer_ref} may not decide on {now.currency} loans",
+            field="reviewer_ref",
+            expected=f"a reviewer with authority in {now.currency}",
         )
     if any(earlier.reviewer_ref == review.reviewer_ref for earlier in now.reviews):
         raise ReviewerIsTheSame(

@@ -123,11 +123,17 @@ def check_insurance(given: Guarantee, on: date, matures_on: date) -> None:
     name, until = policy.policy_number, policy.valid_until
     if on > until:
         raise InsuranceExpired(
-            f"policy {name} ended on {until}", field="insurance.valid_until", on=on
+            f"policy {name} ended on {until}",
+            field="insurance.valid_until",
+            expected=f"{on} or later",
+            on=on,
         )
     if on < policy.valid_from:
         raise InsuranceNotYetValid(
-            f"policy {name} begins on {policy.valid_from}", field="insurance.valid_from", on=on
+            f"policy {name} begins on {policy.valid_from}",
+            field="insurance.valid_from",
+            expected=f"by {on}",
+            on=on,
         )
     needed = date.fromordinal(matures_on.toordinal() + policy.waiting_days)
     if until < needed:

@@ -20,10 +20,11 @@ from lending.risk.v1 import risk_service_pb2 as risk_pb
 from services.origination import wire_security
 from services.origination.application.cancelling import Cancelling
 from services.origination.application.deciding import Deciding
-from services.origination.application.desk import PAGE_SIZE, ApplicationChangedMeanwhile, Desk
+from services.origination.application.desk import ApplicationChangedMeanwhile, Desk
 from services.origination.application.disbursing import Disbursing
 from services.origination.application.disclosing import Disclosing
 from services.origination.application.holding import hold
+from services.origination.application.parking import PAGE_SIZE
 from services.origination.application.ports import PayoutAnswer, PayoutOrder
 from services.origination.application.securing import Securing
 from services.origination.application.terms import terms_of

@@ -12,7 +12,7 @@ import pytest
 
 from services.origination.application.desk import Desk
 from services.origination.application.disclosing import Disclosing, DocumentShredded
-from services.origination.application.holding import hold
+from services.origination.application.holding import RecordUnreadable, hold
 from services.origination.application.personal import PERSONAL
 from services.origination.application.shredding import (
     BorrowerNotSealed,
@@ -141,8 +141,9 @@ async def test_another_key_opens_nothing(desk: Desk, tmp_path: Path) -> None:
     await store(desk, borrowed())
     vault = open_vault(key_file(tmp_path, "other.key"), PERSONAL)
 
-    with pytest.raises(VaultKeyWrong):
+    with pytest.raises(RecordUnreadable) as unreadable:
         await replace(desk, records=Records(desk.records.engine, vault=vault)).load("A-1")
+    assert isinstance(unreadable.value.__cause__, VaultKeyWrong)
 
 
 async def test_what_was_stored_before_there_was_a_vault_is_read(desk: Desk, tmp_path: Path) -> None:
