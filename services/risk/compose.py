@@ -52,9 +52,12 @@ from shared.subscriber.subscriber import Subscriber
 HEARD = frozenset(
     (
         "BUCKET_CHANGED",
+        "CURED",
+        "DELINQUENCY_STARTED",
         "DISBURSEMENT_RETURNED",
         "GRACE_ENTERED",
         "GRACE_EXPIRED",
+        "INSTALMENT_DUE",
         "PARTIALLY_CURED",
         "REPAYMENT_POSTED",
         "REPAYMENT_REVERSED",
@@ -116,7 +119,9 @@ async def serve_risk(settings: RiskSettings) -> None:
     deciding = Deciding(book, policies, models, bureau)
     desk = DecisionDesk(deciding, wire_decisions, watch)
     service = RiskService(records, desk, watch, portfolios)
-    plans = AffordabilityService(records, Plans(read_plan_policies(settings.affordability_folder)))
+    plans = AffordabilityService(
+        records, Plans(read_plan_policies(settings.affordability_folder), watch)
+    )
 
     def register(server: ByName) -> Sequence[str]:
         add_RiskServiceServicer_to_server(service, server)

@@ -53,5 +53,5 @@ class RiskSettings(ServiceSettings):
         " held against each other; empty holds none.",
     )
     warning_file: Path = Field(
-        HERE / "policies" / "early-warning-2026-11.toml", description="The early-warning rules."
+        HERE / "policies" / "early-warning-2026-12.toml", description="The early-warning rules."
     )

@@ -38,13 +38,14 @@ def heard(event: ledger_events.DelinquencyEvent, now: datetime) -> Heard:
         log_version=event.log_version,
         days_behind=max(0, (now - datetime.fromisoformat(event.recorded_at)).days),
         bucket_to=event.bucket_to if event.scheme == "m" else "",
+        reason=event.reason,
     )
 
 
 def indicator_name(indicator: int) -> str:
     """Return the domain's name of an indicator; empty means every indicator."""
     if indicator not in pb.AlertIndicator.values():
-        raise IndicatorUnknown(f"indicator {indicator}", field="indicator", expected="0 to 7")
+        raise IndicatorUnknown(f"indicator {indicator}", field="indicator", expected="0 to 12")
     if indicator == pb.ALERT_INDICATOR_UNSPECIFIED:
         return ""
     return pb.AlertIndicator.Name(indicator).removeprefix("ALERT_INDICATOR_")

@@ -13,7 +13,7 @@ from lending.risk.v1 import risk_service_pb2 as pb
 from services.risk.application.book import Decided
 from services.risk.application.deciding import Deciding
 from services.risk.application.ports import DecisionMessages
-from services.risk.application.watch import Watch
+from services.risk.application.watch import Income, Watch
 from services.risk.domain.application import Application
 from services.risk.domain.reports import usable_report
 from services.risk.domain.reservation import Reservation
@@ -175,10 +175,16 @@ class DecisionDesk:
         await work.remember_all(made.answers)
 
     async def _warn(self, work: Work, decisions: Sequence[Decided]) -> None:
-        """Have early warning see the reports that may be used of borrowers with a loan."""
+        """Have early warning see usable reports and confirmed incomes of borrowers with a loan."""
         for one in decisions if self.watch else ():
             given = one.application
-            policy = self.deciding.policies.version(one.decision.policy_version)
-            report = usable_report(given, policy)
-            if self.watch and report and given.borrower_approved_minor:
+            if self.watch is None or not given.borrower_approved_minor:
+                continue
+            report = usable_report(
+                given, self.deciding.policies.version(one.decision.policy_version)
+            )
+            if report:
                 await self.watch.reported(work, given, report)
+            if given.income:
+                known = Income(given.income, given.decided_on, given.application_id)
+                await self.watch.earned(work, given.borrower_ref, given.currency, "", known)

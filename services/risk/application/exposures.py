@@ -11,7 +11,7 @@ from sqlalchemy import BigInteger, Column, LargeBinary, MetaData, String, Table,
 from sqlalchemy.dialects import postgresql, sqlite
 
 from services.risk.domain.application import Application
-from services.risk.domain.exposure import BORROWER, Exposure
+from services.risk.domain.exposure import BORROWER, GUARANTOR, Exposure
 from services.risk.domain.reservation import Reservation, decided
 from shared.runtime.database import create_tables
 from shared.runtime.records import Records, Work
@@ -138,6 +138,15 @@ class Exposures:
             if one.values.get(BORROWER) == borrower_ref and one.application_id != without
         )
         return min((name for name in loans if name), default="")
+
+    def guaranteed_by(self, guarantor_ref: str) -> dict[str, str]:
+        """Return a loan of each borrower for whom somebody answers, by borrower."""
+        found: dict[str, str] = {}
+        for one in self.rows.values():
+            name = one.values.get(BORROWER, "")
+            if one.loan_id and name and one.values.get(GUARANTOR) == guarantor_ref:
+                found[name] = min(one.loan_id, found.get(name, one.loan_id))
+        return found
 
     def by_value(self, currency: str, dimension: str) -> list[Exposure]:
         """Return what counts under each value of a dimension, in order of value."""

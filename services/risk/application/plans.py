@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from services.risk.application.watch import Income, Watch
 from services.risk.domain.plan_affordability import Means, PlanAssessment, PlanPolicy, assess
 from services.risk.domain.policy import Policies
 from shared.kernel.errors import NotFound
@@ -29,6 +30,7 @@ class Plans:
     """Whether the instalments of plans can be paid."""
 
     policies: Policies[PlanPolicy]
+    watch: Watch | None = None
 
     def assess(self, means: Means, assessment_id: str) -> Assessed:
         """Assess under the policy of the date asked about; nothing is kept."""
@@ -36,8 +38,12 @@ class Plans:
         return Assessed(assessment_id=assessment_id, means=means, assessment=found)
 
     async def keep(self, work: Work, made: Assessed) -> None:
-        """Keep an assessment."""
+        """Keep an assessment; the income that it rests on is a sign of the borrower."""
         await work.put(made, made.assessment_id, str(made.assessment.outcome))
+        means = made.means
+        if self.watch and means.income:
+            known = Income(means.income, means.assessed_on)
+            await self.watch.earned(work, means.borrower_ref, means.currency, means.loan_id, known)
 
     async def get(self, work: Work, assessment_id: str) -> Assessed:
         """Return an assessment, or raise AssessmentNotFound."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
+from typing import NamedTuple
 
 import msgspec
 from google.protobuf.message import Message as Proto
 
 from services.risk.application.exposures import Exposures
-from services.risk.domain.application import Application, BureauReport
+from services.risk.domain.application import Application, BureauReport, VerifiedIncome
 from services.risk.domain.book import Eased
 from services.risk.domain.early_warning import (
     Alert,
@@ -19,7 +20,14 @@ from services.risk.domain.early_warning import (
     changed,
     settled,
 )
-from services.risk.domain.indicators import APPLIED, REPORT, Heard, WarningRules
+from services.risk.domain.indicators import (
+    APPLIED,
+    GUARANTOR,
+    INCOME,
+    REPORT,
+    Heard,
+    WarningRules,
+)
 from services.risk.domain.reservation import loan_event
 from services.risk.domain.signs import Behaviour, observe, restated
 from shared.kernel.errors import NotFound
@@ -28,6 +36,8 @@ from shared.subscriber.event import Event, Restatement
 
 ENDS = ("DISBURSEMENT_RETURNED", "SETTLED", "TRANSFERRED")
 MOVES_EXPOSURE = (*ENDS, "REPAYMENT_REVERSED")
+IN_DEFAULT = ("M4", "M5", "M6", "M7")
+"""More than 90 days late."""
 PAGE = 500
 
 CLOSED = "closed"
@@ -50,6 +60,14 @@ class OverThirty(msgspec.Struct, frozen=True, kw_only=True):
     on: date
     log_version: int
     stands: bool = True
+
+
+class Income(NamedTuple):
+    """A confirmed income, when we had it, and the application that it came with, if any."""
+
+    income: VerifiedIncome
+    on: date
+    without: str = ""
 
 
 @dataclass(slots=True)
@@ -89,6 +107,7 @@ class Watch:
         """Take one delinquency event in, within the transaction that remembers it."""
         if heard.type == "BUCKET_CHANGED":
             await self._late(work, heard)
+            await self._guarantor(work, heard)
             return
         if heard.type in MOVES_EXPOSURE:
             for one in await self.book.of_loans(work, [heard.loan_id]):
@@ -107,10 +126,11 @@ class Watch:
         late = await work.get(OverThirty, loan_id)
         if late is not None and late.log_version in told.superseded:
             await work.put(msgspec.structs.replace(late, stands=False), loan_id)
-        before = await work.get(Behaviour, name)
-        if before is not None:
-            after = restated(before, loan_id, frozenset(told.superseded))
-            await self._settle(work, before, after, date.fromisoformat(event.body.effective_on))
+        for one in (name, *sorted(self.book.guaranteed_by(name))):
+            before = await work.get(Behaviour, one)
+            if before is not None:
+                after = restated(before, loan_id, frozenset(told.superseded))
+                await self._settle(work, before, after, date.fromisoformat(event.body.effective_on))
 
     async def acknowledge(
         self, work: Work, alert_id: str, owner: str, on: date, outcome: AlertOutcome
@@ -150,8 +170,46 @@ class Watch:
             sign = msgspec.structs.replace(
                 sign,
                 count=report.enquiries_30d,
+                count_7d=report.enquiries_7d,
+                count_90d=report.enquiries_90d,
                 amount_minor=report.overdue_minor,
+                monthly_minor=report.monthly_payments_minor,
+                lenders=report.lenders,
+                currency=currency,
                 known_on=given.decided_on,
+            )
+            await self._observe(work, sign)
+
+    async def earned(
+        self, work: Work, borrower_ref: str, currency: str, loan_id: str, known: Income
+    ) -> None:
+        """
+        Take in what a borrower earns, as somebody confirms it, if the borrower has a loan with us.
+
+        Args:
+            loan_id: The loan that it was asked for; empty for any.
+            known: The confirmation, and when we had it.
+        """
+        await work.hold("exposures")
+        loan_id = loan_id or self.book.loan_of(borrower_ref, currency, without=known.without)
+        if not loan_id:
+            return
+        income = known.income
+        named = f"income/{currency}/{income.source}/{income.verified_on}/{income.monthly_minor}"
+        sign = self._sign(INCOME, loan_id, borrower_ref, income.verified_on, named)
+        sign = msgspec.structs.replace(
+            sign, amount_minor=income.monthly_minor, currency=currency, known_on=known.on
+        )
+        await self._observe(work, sign)
+
+    async def _guarantor(self, work: Work, heard: Heard) -> None:
+        """Have the borrowers for whom a borrower in default answers be looked at."""
+        if heard.bucket_to not in IN_DEFAULT:
+            return
+        named = f"guarantor/{heard.loan_id}/{heard.sequence}"
+        for name, loan_id in sorted(self.book.guaranteed_by(heard.borrower_ref).items()):
+            sign = msgspec.structs.replace(
+                heard, type=GUARANTOR, loan_id=loan_id, borrower_ref=name, name=named
             )
             await self._observe(work, sign)
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date
 from enum import StrEnum
 
 import msgspec
 
 from services.risk.domain.indicators import TEXTS, Indicator, Seen, WarningRules
-from services.risk.domain.signs import Behaviour, is_stale, warnings
+from services.risk.domain.signs import Behaviour, is_stale, warnings, warnings_of_both
 from shared.kernel.errors import InvalidArgument, Refused
 
 
@@ -109,9 +110,15 @@ def alerts_of(borrower: Behaviour, rules: WarningRules) -> dict[str, Alert]:
 
     What is known too late to warn of anything is an alert closed from the start, as STALE.
     """
+    return _alerts(borrower.borrower_ref, warnings(borrower, rules), rules)
+
+
+def _alerts(
+    borrower_ref: str, warned: Iterable[tuple[Indicator, Seen]], rules: WarningRules
+) -> dict[str, Alert]:
     found: dict[str, Alert] = {}
-    for indicator, one in warnings(borrower, rules):
-        alert = _alert(borrower.borrower_ref, indicator, one, rules)
+    for indicator, one in warned:
+        alert = _alert(borrower_ref, indicator, one, rules)
         if alert.alert_id not in found or alert.is_open:
             found[alert.alert_id] = alert
     return found
@@ -119,7 +126,8 @@ def alerts_of(borrower: Behaviour, rules: WarningRules) -> dict[str, Alert]:
 
 def changed(before: Behaviour, after: Behaviour, rules: WarningRules) -> dict[str, Alert | None]:
     """Return the alerts that come, change, or go, as None, between what is known of a borrower."""
-    was, now = alerts_of(before, rules), alerts_of(after, rules)
+    both = warnings_of_both(before, after, rules)
+    was, now = (_alerts(after.borrower_ref, warned, rules) for warned in both)
     if before.since != after.since:
         # What was summed up is settled: it is neither raised again nor taken back.
         was = {name: one for name, one in was.items() if one.raised_on >= after.since}

@@ -11,7 +11,7 @@ import msgspec
 from services.risk.domain.application import Application
 
 DIMENSIONS = ("product", "region", "partner", "guarantor")
-BORROWER, GROUP, EVERYTHING, NONE = "borrower", "group", "all", "-"
+BORROWER, GROUP, GUARANTOR, EVERYTHING, NONE = "borrower", "group", "guarantor", "all", "-"
 
 
 class Exposure(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,7 +32,7 @@ def values_of(application: Application) -> dict[str, str]:
         "product": application.product,
         "region": application.region or NONE,
         "partner": application.partner_ref or NONE,
-        "guarantor": application.guarantor_ref or NONE,
+        GUARANTOR: application.guarantor_ref or NONE,
         BORROWER: application.borrower_ref,
         EVERYTHING: EVERYTHING,
     }

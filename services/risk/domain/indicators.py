@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
-from itertools import pairwise
 
 import msgspec
 
@@ -21,6 +19,11 @@ class Indicator(StrEnum):
     ENQUIRIES_MANY = "ENQUIRIES_MANY"
     OVERDUE_ELSEWHERE = "OVERDUE_ELSEWHERE"
     APPLIES_AGAIN = "APPLIES_AGAIN"
+    DEBIT_RETURNED = "DEBIT_RETURNED"
+    PAYS_LATER = "PAYS_LATER"
+    INCOME_FALLING = "INCOME_FALLING"
+    DEBT_RISING_ELSEWHERE = "DEBT_RISING_ELSEWHERE"
+    GUARANTOR_IN_DEFAULT = "GUARANTOR_IN_DEFAULT"
 
 
 TEXTS = {
@@ -31,18 +34,34 @@ TEXTS = {
     Indicator.ENQUIRIES_MANY: ("Many lenders enquire about the borrower", "近期被多家机构查询征信"),
     Indicator.OVERDUE_ELSEWHERE: ("Overdue with another lender", "在其他机构有逾期"),
     Indicator.APPLIES_AGAIN: ("Applies for one loan after another", "短期内多次申请贷款"),
+    Indicator.DEBIT_RETURNED: ("A debit was returned", "扣款被退回"),
+    Indicator.PAYS_LATER: ("Pays later and later", "还款越来越晚"),
+    Indicator.INCOME_FALLING: ("Confirmed income has fallen", "核实收入下降"),
+    Indicator.DEBT_RISING_ELSEWHERE: ("Owes other lenders much more", "在其他机构的负债明显上升"),
+    Indicator.GUARANTOR_IN_DEFAULT: ("The guarantor is in default", "担保人已违约"),
 }
-REPORT, APPLIED = "BUREAU_REPORT", "APPLIED"
-"""Signs that do not come from the ledger: a bureau's report, and an application to us."""
+REPORT, APPLIED, INCOME, GUARANTOR = "BUREAU_REPORT", "APPLIED", "INCOME", "GUARANTOR_DEFAULT"
+"""Signs that are no event of the borrower's loan: reports, applications, incomes, guarantors."""
+PAID, TAKEN_BACK, RETURNED = "REPAYMENT_POSTED", "REPAYMENT_REVERSED", "DEBIT_RETURNED"
+DUE, STARTED, CURED = "INSTALMENT_DUE", "DELINQUENCY_STARTED", "CURED"
+DRIFT = Decimal("0.5")
+"""Weight of the newest instalment in the moving average of days to pay."""
 SIGN_OF = {
     Indicator.GRACE_AGAIN: "GRACE_ENTERED",
     Indicator.GRACE_EXPIRED: "GRACE_EXPIRED",
     Indicator.PART_PAYMENT_AGAIN: "PARTIALLY_CURED",
-    Indicator.REPAYMENTS_FALLING: "REPAYMENT_POSTED",
+    Indicator.REPAYMENTS_FALLING: PAID,
     Indicator.ENQUIRIES_MANY: REPORT,
     Indicator.OVERDUE_ELSEWHERE: REPORT,
     Indicator.APPLIES_AGAIN: APPLIED,
+    Indicator.DEBIT_RETURNED: RETURNED,
+    Indicator.PAYS_LATER: CURED,
+    Indicator.INCOME_FALLING: INCOME,
+    Indicator.DEBT_RISING_ELSEWHERE: REPORT,
+    Indicator.GUARANTOR_IN_DEFAULT: GUARANTOR,
 }
+BESIDE = frozenset((DUE, STARTED))
+"""Events of a loan that complete nothing themselves, and say how late it was paid."""
 
 
 class WarningRules(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,6 +87,36 @@ class WarningRules(msgspec.Struct, frozen=True, kw_only=True):
     enquiries_30d_clear: int = 0
     overdue_minor_min: int | None = None
     applications_min: int | None = None
+    enquiries_7d_min: int | None = None
+    enquiries_7d_clear: int = 0
+    enquiries_90d_min: int | None = None
+    enquiries_90d_clear: int = 0
+    returned_min: int | None = None
+    returned_words: tuple[str, ...] = ()
+    drift_window_days: int = 0
+    instalments_min: int | None = None
+    days_to_pay_min: Decimal = Decimal(0)
+    days_to_pay_clear: Decimal = Decimal(0)
+    compared_days: int = 0
+    income_share_max: Decimal | None = None
+    income_share_clear: Decimal = Decimal(1)
+    debt_times_min: Decimal | None = None
+    debt_times_clear: Decimal = Decimal(1)
+    debt_rise_minor_min: int = 0
+    lenders_rise_min: int | None = None
+    guarantors_min: int | None = None
+
+    @property
+    def days_looked_at(self) -> int:
+        """Return how far back the indicator that looks furthest does."""
+        return max(self.window_days, self.drift_window_days, self.compared_days)
+
+    def window_of(self, indicator: Indicator) -> int:
+        """Return how many days back an indicator looks."""
+        if indicator is Indicator.PAYS_LATER:
+            return self.drift_window_days
+        compares = indicator in (Indicator.INCOME_FALLING, Indicator.DEBT_RISING_ELSEWHERE)
+        return self.compared_days if compares else self.window_days
 
 
 class Heard(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,7 +125,8 @@ class Heard(msgspec.Struct, frozen=True, kw_only=True):
 
     `known_on` is the business date on which it was heard, None for its own; `days_behind` how far
     the reading of the stream then lagged. What is no event of a loan's stream has a `name`;
-    `bucket_to` is of the M-buckets.
+    `bucket_to` is of the M-buckets. Of a report `monthly_minor` is what other lenders are paid
+    per month; None where nobody said it.
     """
 
     loan_id: str
@@ -91,11 +141,26 @@ class Heard(msgspec.Struct, frozen=True, kw_only=True):
     days_behind: int = 0
     name: str = ""
     bucket_to: str = ""
+    reason: str = ""
+    count_7d: int = 0
+    count_90d: int = 0
+    monthly_minor: int | None = None
+    lenders: int | None = None
+    currency: str = ""
 
     @property
     def event_id(self) -> str:
         """Name the event, such as "L-1/7"."""
         return self.name or f"{self.loan_id}/{self.sequence}"
+
+    @property
+    def told_by(self) -> str:
+        """Return the loan whose stream told it: of a guarantor's default the guarantor's."""
+        return _told_by(self.type, self.loan_id, self.event_id)
+
+
+def _told_by(type_: str, loan_id: str, event_id: str) -> str:
+    return event_id.split("/")[1] if type_ == GUARANTOR else loan_id
 
 
 class Sign(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -109,6 +174,11 @@ class Sign(msgspec.Struct, frozen=True, omit_defaults=True):
     log_version: int = 0
     count: int = 0
     learned_on: date | None = None
+    count_7d: int = 0
+    count_90d: int = 0
+    monthly_minor: int | None = None
+    lenders: int | None = None
+    currency: str = ""
 
     @property
     def known_on(self) -> date:
@@ -119,7 +189,12 @@ class Sign(msgspec.Struct, frozen=True, omit_defaults=True):
     def sequence(self) -> int:
         """Return its number in its loan's stream; 0 for what is no event of one."""
         number = self.event_id.rpartition("/")[2]
-        return int(number) if self.type not in (REPORT, APPLIED) else 0
+        return 0 if self.type in (REPORT, APPLIED, INCOME, GUARANTOR) else int(number)
+
+    @property
+    def told_by(self) -> str:
+        """Return the loan whose stream told it: of a guarantor's default the guarantor's."""
+        return _told_by(self.type, self.loan_id, self.event_id)
 
     @property
     def place(self) -> tuple[date, str, int, str]:
@@ -138,58 +213,3 @@ INDICATORS_OF = {
     sign: [indicator for indicator, one in SIGN_OF.items() if one == sign]
     for sign in set(SIGN_OF.values())
 }
-
-
-def seen(indicator: Indicator, recent: Sequence[Sign], rules: WarningRules) -> Seen | None:
-    """Return what completes an indicator with the last of a window's signs; None if nothing."""
-    last = recent[-1]
-    same = [one for one in recent if one.type == last.type]
-    if indicator is Indicator.ENQUIRIES_MANY:
-        return _seen([last], rules.enquiries_30d_min, last.count)
-    if indicator is Indicator.OVERDUE_ELSEWHERE:
-        return _seen([last], rules.overdue_minor_min, last.amount_minor)
-    if indicator is Indicator.REPAYMENTS_FALLING:
-        paid = [one for one in same if one.loan_id == last.loan_id][-rules.falls_min - 1 :]
-        return _seen(paid, rules.falls_min + 1, len(paid) if _falling(paid, rules) else 0)
-    least = {
-        Indicator.GRACE_AGAIN: rules.graces_min,
-        Indicator.PART_PAYMENT_AGAIN: rules.part_payments_min,
-        Indicator.APPLIES_AGAIN: rules.applications_min,
-        Indicator.GRACE_EXPIRED: 1,
-    }[indicator]
-    return _seen(same[-1:] if least == 1 else same, least, len(same))
-
-
-def _seen(evidence: Sequence[Sign], least: int | None, found: int) -> Seen | None:
-    if not least or found < least:
-        return None
-    # More signs than are needed may be heard later: it was known when there were enough.
-    *others, last = evidence
-    known = sorted(one.known_on for one in others)[: max(0, least - 1)]
-    return Seen(tuple(evidence), max([last.known_on, *known]))
-
-
-def clears(indicator: Indicator, recent: Sequence[Sign], rules: WarningRules) -> bool:
-    """
-    Say whether the last of a window's signs ends what an indicator saw, though time has not.
-
-    Enquiries are few again, nothing is overdue elsewhere, a repayment is about as large as the
-    loan's one before; what counts signs is ended by time alone.
-    """
-    last = recent[-1]
-    if indicator is Indicator.ENQUIRIES_MANY:
-        return last.count <= rules.enquiries_30d_clear
-    if indicator is Indicator.OVERDUE_ELSEWHERE:
-        return last.amount_minor == 0
-    if indicator is Indicator.REPAYMENTS_FALLING:
-        paid = [one for one in recent if one.type == last.type and one.loan_id == last.loan_id]
-        return len(paid) > 1 and not _falls(paid[-2], last, rules.fall_share_clear)
-    return False
-
-
-def _falling(paid: Sequence[Sign], rules: WarningRules) -> bool:
-    return all(_falls(a, b, rules.fall_share_max) for a, b in pairwise(paid))
-
-
-def _falls(before: Sign, after: Sign, share_max: Decimal) -> bool:
-    return after.amount_minor <= before.amount_minor * share_max

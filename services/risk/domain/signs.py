@@ -8,19 +8,25 @@ from datetime import date, timedelta
 import msgspec
 
 from services.risk.domain.indicators import (
+    BESIDE,
+    DUE,
+    GUARANTOR,
     INDICATORS_OF,
+    PAID,
+    RETURNED,
+    TAKEN_BACK,
     Heard,
     Indicator,
     Seen,
     Sign,
     WarningRules,
-    clears,
-    seen,
 )
+from services.risk.domain.thresholds import clears, seen
 
 YEARS_KEPT = 2
 """Of this year and so many before it signs are kept; what came before is summed up."""
-PAID, TAKEN_BACK = "REPAYMENT_POSTED", "REPAYMENT_REVERSED"
+OF_A_LOAN = frozenset((Indicator.REPAYMENTS_FALLING, Indicator.PAYS_LATER))
+"""What tells of one loan; all else tells of the borrower."""
 
 
 class Front(msgspec.Struct, frozen=True, array_like=True):
@@ -61,31 +67,35 @@ def observe(before: Behaviour, heard: Heard, rules: WarningRules) -> Behaviour:
     """
     Add one event to what we know of a borrower; heard again, it changes nothing.
 
-    A loan's events come in their order, loans in any. Repayments are signs of a loan that was
-    late before, and money taken back was never a repayment.
+    A loan's events come in their order, loans in any. Repayments and due dates are signs of a
+    loan that was late before; money taken back was never a repayment, and when a debit was
+    returned that is a sign itself.
     """
-    if heard.type not in INDICATORS_OF and heard.type != TAKEN_BACK:
+    if heard.type not in INDICATORS_OF and heard.type not in (TAKEN_BACK, *BESIDE):
         return before
+    returned = heard.type == TAKEN_BACK and _is_returned(heard, rules)
+    if heard.name and heard.type != GUARANTOR:
+        return _with(before, _named_once(before.signs, _sign(heard, None, rules)), rules)
     fronts = dict(before.fronts) or _fronts(before.signs)
-    front = fronts.get(heard.loan_id)
-    if heard.name:
-        new = all(one.event_id != heard.name for one in before.signs)
-        return _with(before, [*before.signs, _sign(heard, None, rules)], rules) if new else before
-    if front is None and heard.type in (PAID, TAKEN_BACK):
+    front = fronts.get(heard.told_by)
+    if front is None and heard.type in (PAID, TAKEN_BACK, DUE) and not returned:
         return before
     if front and heard.sequence <= front.sequence:
         return before
     on = max(heard.effective_on, front.on) if front else heard.effective_on
-    fronts[heard.loan_id] = Front(on, heard.sequence)
+    fronts[heard.told_by] = Front(on, heard.sequence)
     before = msgspec.structs.replace(before, fronts=dict(sorted(fronts.items())))
-    if heard.type == TAKEN_BACK:
-        return _with(before, _without_paid(before.signs, heard), rules)
-    return _with(before, [*before.signs, _sign(heard, front, rules)], rules)
+    if heard.type != TAKEN_BACK:
+        return _with(before, [*before.signs, _sign(heard, front, rules)], rules)
+    kept = _without_paid(before.signs, heard)
+    if returned:
+        kept.append(_sign(msgspec.structs.replace(heard, type=RETURNED), front, rules))
+    return _with(before, kept, rules)
 
 
 def restated(before: Behaviour, loan_id: str, superseded: frozenset[int]) -> Behaviour:
     """Return a borrower without a loan's signs that no longer hold."""
-    kept = [s for s in before.signs if s.loan_id != loan_id or s.log_version not in superseded]
+    kept = [s for s in before.signs if s.told_by != loan_id or s.log_version not in superseded]
     fronts = before.fronts or _fronts(before.signs)
     return msgspec.structs.replace(before, signs=tuple(kept), fronts=fronts)
 
@@ -101,6 +111,20 @@ def warnings(borrower: Behaviour, rules: WarningRules) -> list[tuple[Indicator, 
     return _follow(borrower.course, sorted(borrower.signs, key=lambda one: one.place), rules)[1]
 
 
+def warnings_of_both(
+    before: Behaviour, after: Behaviour, rules: WarningRules
+) -> tuple[list[tuple[Indicator, Seen]], list[tuple[Indicator, Seen]]]:
+    """Return what two states of a borrower warn of; the signs that both begin with count once."""
+    if before.course != after.course:
+        return warnings(before, rules), warnings(after, rules)
+    was, now = (sorted(one.signs, key=lambda sign: sign.place) for one in (before, after))
+    same = next((n for n, pair in enumerate(zip(was, now, strict=False)) if pair[0] != pair[1]), -1)
+    same = min(len(was), len(now)) if same < 0 else same
+    course, found = _follow(before.course, now[:same], rules)
+    rests = (_follow(course, signs[same:], rules)[1] for signs in (was, now))
+    return found + next(rests), found + next(rests)
+
+
 def is_stale(found: Seen, rules: WarningRules) -> bool:
     """Say whether enough was known only when it was too late to warn of anything."""
     late = (found.known_on - found.evidence[-1].on).days
@@ -113,16 +137,17 @@ def _follow(
     up, warned, recent = dict(course.up), dict(course.warned), list(course.recent)
     found = []
     for sign in signs:
-        first = sign.on - timedelta(days=rules.window_days)
-        recent = [one for one in recent if one.on > first]
-        recent.append(sign)
+        recent = [*_since(recent, sign.on, rules.days_looked_at), sign]
         for indicator, name in _named(sign):
+            window = _since(recent, sign.on, rules.window_of(indicator))
+            if not window:
+                continue
             last = up.pop(name, None)
             still = last is not None and (sign.on - last).days < rules.clear_days
-            if still and not clears(indicator, recent, rules):
+            if still and not clears(indicator, window, rules):
                 up[name] = sign.on
                 continue
-            one = seen(indicator, recent, rules)
+            one = seen(indicator, window, rules)
             if one is None or _cooling(warned.get(name), sign.on, rules):
                 continue
             found.append((indicator, one))
@@ -134,10 +159,21 @@ def _follow(
 
 
 def _named(sign: Sign) -> Iterator[tuple[Indicator, str]]:
-    """Yield what a sign may tell of: repayments tell of their loan, all else of the borrower."""
+    """Yield what a sign may tell of, by the name under which it warns."""
     for one in INDICATORS_OF.get(sign.type, ()):
-        falling = one is Indicator.REPAYMENTS_FALLING
-        yield one, f"{one}/{sign.loan_id}" if falling else str(one)
+        yield one, f"{one}/{sign.loan_id}" if one in OF_A_LOAN else str(one)
+
+
+def _since(signs: Iterable[Sign], on: date, days: int) -> list[Sign]:
+    """Return the signs of so many days up to a date."""
+    first = on - timedelta(days=days)
+    return [one for one in signs if one.on > first]
+
+
+def _is_returned(heard: Heard, rules: WarningRules) -> bool:
+    """Say whether money was taken back because the bank did not pay, not because we erred."""
+    reason = heard.reason.casefold()
+    return any(word.casefold() in reason for word in rules.returned_words)
 
 
 def _cooling(warned_on: date | None, on: date, rules: WarningRules) -> bool:
@@ -176,7 +212,19 @@ def _sign(heard: Heard, front: Front | None, rules: WarningRules) -> Sign:
         heard.log_version,
         heard.count,
         known if known != on else None,
+        heard.count_7d,
+        heard.count_90d,
+        heard.monthly_minor,
+        heard.lenders,
+        heard.currency,
     )
+
+
+def _named_once(signs: tuple[Sign, ...], one: Sign) -> list[Sign]:
+    """Add what has a name; known twice, it was known when that was first."""
+    same = [other for other in signs if other.event_id == one.event_id]
+    first = min([*same, one], key=lambda other: (other.known_on, other.loan_id))
+    return [*(other for other in signs if other not in same), first]
 
 
 def _without_paid(signs: tuple[Sign, ...], heard: Heard) -> list[Sign]:

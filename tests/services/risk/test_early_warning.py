@@ -263,7 +263,7 @@ def test_an_alert_names_its_evidence() -> None:
 
     assert [alert.evidence for alert in alerts] == [("L-1/1", "L-2/2")]
     assert alerts[0].alert_id == "2026-03-06.L-2.GRACE_AGAIN"
-    assert alerts[0].policy_version == "early-warning/2026-11"
+    assert alerts[0].policy_version == "early-warning/2026-12"
     assert (alerts[0].text_en, alerts[0].text_zh) == (
         "Late again within a short time",
         "短期内再次逾期",
