@@ -119,13 +119,11 @@ async def serve_risk(settings: RiskSettings) -> None:
     deciding = Deciding(book, policies, models, bureau)
     desk = DecisionDesk(deciding, wire_decisions, watch)
     service = RiskService(records, desk, watch, portfolios)
-    plans = AffordabilityService(
-        records, Plans(read_plan_policies(settings.affordability_folder), watch)
-    )
+    plans = Plans(read_plan_policies(settings.affordability_folder), watch)
 
     def register(server: ByName) -> Sequence[str]:
         add_RiskServiceServicer_to_server(service, server)
-        add_AffordabilityServiceServicer_to_server(plans, server)
+        add_AffordabilityServiceServicer_to_server(AffordabilityService(records, plans), server)
         named = (pb, "RiskService"), (affordability_pb, "AffordabilityService")
         return [one.DESCRIPTOR.services_by_name[name].full_name for one, name in named]
 
