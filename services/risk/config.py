@@ -55,3 +55,7 @@ class RiskSettings(ServiceSettings):
     warning_file: Path = Field(
         HERE / "policies" / "early-warning-2026-12.toml", description="The early-warning rules."
     )
+    group_warning_file: Path = Field(
+        HERE / "policies" / "group-warning-2026-12.toml",
+        description="The rules of early warning for regions and partners.",
+    )

@@ -15,6 +15,8 @@ from services.risk.domain.policy import Policy
 from shared.kernel.errors import InvalidArgument
 
 LARGEST = 20
+GROUP = "group"
+"""What stands for the loan in the subject of an alert of a group."""
 
 
 class OutcomeUnknown(InvalidArgument):
@@ -45,7 +47,7 @@ def heard(event: ledger_events.DelinquencyEvent, now: datetime) -> Heard:
 def indicator_name(indicator: int) -> str:
     """Return the domain's name of an indicator; empty means every indicator."""
     if indicator not in pb.AlertIndicator.values():
-        raise IndicatorUnknown(f"indicator {indicator}", field="indicator", expected="0 to 12")
+        raise IndicatorUnknown(f"indicator {indicator}", field="indicator", expected="0 to 14")
     if indicator == pb.ALERT_INDICATOR_UNSPECIFIED:
         return ""
     return pb.AlertIndicator.Name(indicator).removeprefix("ALERT_INDICATOR_")
@@ -68,6 +70,7 @@ def alert_message(alert: Alert) -> pb.Alert:
         outcome=pb.AlertOutcome.Value(f"ALERT_OUTCOME_{alert.outcome}"),
         closed_on=_date(alert.closed_on),
         known_on=_date(alert.learned_on),
+        group=alert.group,
     )
 
 
@@ -88,9 +91,9 @@ def alert_told(alert: Alert) -> tuple[str, events_pb2.AlertRaised | events_pb2.A
     """Return the subject and body of what is published of a warning: raised, or withdrawn."""
     message = alert_message(alert)
     if alert.is_open:
-        subject = f"lending.v1.risk.alert_raised.{alert.loan_id}"
+        subject = f"lending.v1.risk.alert_raised.{alert.loan_id or GROUP}"
         return subject, events_pb2.AlertRaised(alert=message)
-    subject = f"lending.v1.risk.alert_withdrawn.{alert.loan_id}"
+    subject = f"lending.v1.risk.alert_withdrawn.{alert.loan_id or GROUP}"
     return subject, events_pb2.AlertWithdrawn(alert=message)
 
 

@@ -9,6 +9,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
+import grpc
 from lending.common.v1 import page_pb2
 from lending.ledger.v1 import ledger_service_pb2 as ledger_pb
 from lending.ledger.v1 import loan_pb2
@@ -27,9 +28,21 @@ _ENDED = {
 
 @dataclass(slots=True)
 class LedgerBook:
-    """Reads through the ledger's public API; `stub` is a LedgerServiceStub."""
+    """
+    Reads through the ledger's public API, all of it as known at one instant, RFC 3339.
+
+    `stub` is a LedgerServiceStub.
+    """
 
     stub: Any
+    known_at: str
+
+    async def known(self) -> tuple[date, str]:
+        """Return the ledger's business date, and the instant up to which its facts count."""
+        reached = (await self.stub.GetBusinessDate(ledger_pb.GetBusinessDateRequest())).on
+        if not reached:
+            raise DateNotReached("the ledger has no business date", field="as_of")
+        return date.fromisoformat(reached), self.known_at
 
     async def on(self, as_of: date, currency: str) -> list[BookRow]:
         """
@@ -38,25 +51,34 @@ class LedgerBook:
         Raises:
             DateNotReached: the ledger would answer, with what would be if nobody paid any more.
         """
-        reached = (await self.stub.GetBusinessDate(ledger_pb.GetBusinessDateRequest())).on
-        if not reached:
-            raise DateNotReached("the ledger has no business date", field="as_of")
-        if date.fromisoformat(reached) < as_of:
+        reached, _ = await self.known()
+        if reached < as_of:
             said = f"{as_of} lies after the ledger's business date"
             raise DateNotReached(said, field="as_of", expected=f"{reached} or earlier")
         turns = asyncio.Semaphore(TOGETHER)
 
         async def ask(loan_id: str) -> BookRow | None:
-            request = ledger_pb.GetLoanRequest(loan_id=loan_id, effective_on=as_of.isoformat())
+            request = ledger_pb.GetLoanRequest(
+                loan_id=loan_id, effective_on=as_of.isoformat(), known_at=self.known_at
+            )
             async with turns:
-                loan = await self.stub.GetLoan(request)
-                if not _paid_out(loan, as_of):
-                    return None
-                return book_row(loan, as_of)
+                loan = await self._loan(request)
+            if loan is None or not _paid_out(loan, as_of):
+                return None
+            return book_row(loan, as_of)
 
         names = [name async for name in self._names(currency)]
         rows = await asyncio.gather(*(ask(name) for name in names))
         return [row for row in rows if row is not None]
+
+    async def _loan(self, request: ledger_pb.GetLoanRequest) -> loan_pb2.Loan | None:
+        """Return a loan; None for one that was opened after the instant."""
+        try:
+            return await self.stub.GetLoan(request)
+        except grpc.aio.AioRpcError as refusal:
+            if refusal.code() is grpc.StatusCode.NOT_FOUND:
+                return None
+            raise
 
     async def _names(self, currency: str) -> AsyncIterator[str]:
         token = ""

@@ -9,7 +9,7 @@ from typing import Protocol
 import msgspec
 
 from services.risk.application.exposures import Exposures
-from services.risk.domain.book import BookRow, Eased, with_easing
+from services.risk.domain.book import BookRow, Eased, placed, with_easing
 from services.risk.domain.early_warning import Alert, watched_on
 from services.risk.domain.portfolio import Portfolio, balances, portfolio
 from services.risk.domain.reservation import balance
@@ -39,6 +39,9 @@ class Book(Protocol):
             DateNotReached: it lies after the business date.
         """
 
+    async def known(self) -> tuple[date, str]:
+        """Return the business date, and the instant up to which its facts count, RFC 3339."""
+
 
 class BookPart(msgspec.Struct, frozen=True, kw_only=True):
     """Some rows of the book on one date."""
@@ -48,10 +51,17 @@ class BookPart(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BookKept(msgspec.Struct, frozen=True, kw_only=True):
-    """That the book of one date is kept whole, and in how many parts."""
+    """
+    That the book of one date is kept whole, and in how many parts.
+
+    `known_on` is the business date on which it was, and `known_at` the instant up to which the
+    ledger's facts count in all of it; earlier versions said neither.
+    """
 
     as_of: date
     parts: int
+    known_on: date | None = None
+    known_at: str = ""
 
 
 @dataclass(slots=True)
@@ -81,19 +91,29 @@ class Portfolios:
             for number, part in enumerate(parts):
                 name = f"{currency}.{as_of}.{number:06}"
                 eased = await work.get_all(Eased, [row.loan_id for row in part])
-                known = tuple(with_easing(r, eased.get(r.loan_id), as_of) for r in part)
-                await work.put(BookPart(as_of=as_of, rows=known), name, currency)
-                await self._count(work, part, as_of)
-            kept = BookKept(as_of=as_of, parts=len(parts))
+                known = [with_easing(r, eased.get(r.loan_id), as_of) for r in part]
+                rows_kept = await self._count(work, known, as_of)
+                await work.put(BookPart(as_of=as_of, rows=rows_kept), name, currency)
+            known_on, known_at = await book.known()
+            kept = BookKept(as_of=as_of, parts=len(parts), known_on=known_on, known_at=known_at)
             await work.put(kept, f"{currency}.{as_of}", currency)
         return len(rows)
 
-    async def _count(self, work: Work, rows: tuple[BookRow, ...], as_of: date) -> None:
+    async def _count(self, work: Work, rows: list[BookRow], as_of: date) -> tuple[BookRow, ...]:
+        """Count balances towards our limits; returns the rows with where their loans count."""
         owed = {row.loan_id: row.balance_minor for row in rows}
         found = await self.exposures.of_loans(work, owed)
         after = [balance(one, owed[one.loan_id], as_of) for one in found]
         changed = [now for one, now in zip(found, after, strict=True) if now != one]
         await self.exposures.put(work, changed)
+        by_loan = {one.loan_id: one.values for one in found}
+        return tuple(placed(row, by_loan.get(row.loan_id, {})) for row in rows)
+
+    async def known_on(self, currency: str) -> dict[date, date]:
+        """Return the business date on which the book of each date was kept."""
+        async with self.records.work() as work:
+            kept = [one async for one in work.every(BookKept, state=currency)]
+        return {one.as_of: one.known_on or one.as_of for one in kept}
 
     async def dates(self, currency: str) -> list[date]:
         """Return the dates whose book was kept, oldest first."""

@@ -252,18 +252,32 @@ class Watch:
         # An officer may be taking one of them over, at another process.
         await work.hold(*(f"alert/{alert_id}" for alert_id in moved))
         for alert_id, now in moved.items():
-            stored = await work.get(Alert, alert_id)
-            alert = settled(stored, now, on)
-            if alert is None or alert == stored:
+            await self._keep(work, await work.get(Alert, alert_id), now, on)
+
+    async def settle_groups(
+        self, work: Work, stored: dict[str, Alert], wanted: dict[str, Alert], on: date
+    ) -> None:
+        """Have the alerts of groups follow; what stands was known when it was first."""
+        await work.hold(*(f"alert/{alert_id}" for alert_id in stored))
+        for name in sorted(stored | wanted):
+            was, now = stored.get(name), wanted.get(name)
+            if was and now and was.outcome is not AlertOutcome.WITHDRAWN:
                 continue
-            if alert.is_open != (stored is not None and stored.is_open):
-                alert = await self._tell(work, alert)
-            await self._put(work, alert)
+            await self._keep(work, was, now, on)
+
+    async def _keep(self, work: Work, stored: Alert | None, now: Alert | None, on: date) -> None:
+        """Store what becomes of an alert, and tell it if it came or went."""
+        alert = settled(stored, now, on)
+        if alert is None or alert == stored:
+            return
+        if alert.is_open != (stored is not None and stored.is_open):
+            alert = await self._tell(work, alert)
+        await self._put(work, alert)
 
     async def _tell(self, work: Work, alert: Alert) -> Alert:
         """Owe the message that an alert is raised, or withdrawn; returns it as told once more."""
         subject, body = self.told(alert)
-        headers = {"ce-type": body.DESCRIPTOR.full_name, "ce-subject": alert.loan_id}
+        headers = {"ce-type": body.DESCRIPTOR.full_name, "ce-subject": alert.loan_id or alert.group}
         which = f"/{alert.tellings}" if alert.is_open else f"/{alert.tellings}/withdrawn"
         first = alert.is_open and not alert.tellings
         message_id = f"risk/{alert.alert_id}" + ("" if first else which)

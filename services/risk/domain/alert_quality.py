@@ -84,14 +84,15 @@ def alert_truth(
 
     An alert is right if its borrower was more than 30 days late within `HORIZON` of when it
     was known. It is judged once all of those days are over, whichever way it went. What was
-    withdrawn or STALE told nobody, and is left out.
+    withdrawn or STALE told nobody, and is left out, as are alerts of groups.
 
     Args:
         alerts: Every alert.
         over_thirty: Per borrower the first day of being more than 30 days late.
         as_of: What is known up to this date counts.
     """
-    told = [a for a in alerts if a.outcome not in (AlertOutcome.WITHDRAWN, AlertOutcome.STALE)]
+    named = [a for a in alerts if a.borrower_ref]
+    told = [a for a in named if a.outcome not in (AlertOutcome.WITHDRAWN, AlertOutcome.STALE)]
     whole = [a for a in told if a.learned_on + HORIZON <= as_of]
     bads = {name: on for name, on in over_thirty.items() if on <= as_of}
     names = sorted({str(alert.indicator) for alert in whole})

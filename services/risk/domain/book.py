@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 
 import msgspec
 
+from services.risk.domain.exposure import NONE
 from services.risk.domain.roll_rates import ABSORBING, DEFAULTED, Move
 
 SETTLED, CHARGED_OFF = "SETTLED", "CHARGED_OFF"
+DAYS_OF_MONTH_MAX = 31
 MONTHS_TO_DEFAULT = 4
 """Month ends until what fell due today, and is never paid, is more than 90 days late."""
 DAYS_OF_STATE = {"M0": (0, 0), "M1": (1, 30), "M2": (31, 60), "M3": (61, 90)}
@@ -24,7 +26,7 @@ class BookRow(msgspec.Struct, frozen=True, kw_only=True):
     `remaining_minor` is the principal that will be outstanding through each remaining month if
     all to come is paid when due, this month first; at least one entry while something is owed.
     `eased_on` is when terms were eased last; `creditor_ref` who bought the loan, empty while it
-    is ours.
+    is ours; `region` and `partner_ref` are those of its application, empty when not known.
     """
 
     loan_id: str
@@ -40,6 +42,8 @@ class BookRow(msgspec.Struct, frozen=True, kw_only=True):
     remaining_minor: tuple[int, ...] = ()
     eased_on: date | None = None
     creditor_ref: str = ""
+    region: str = ""
+    partner_ref: str = ""
 
     @property
     def on_books(self) -> bool:
@@ -67,6 +71,16 @@ def with_easing(row: BookRow, eased: Eased | None, as_of: date) -> BookRow:
     return msgspec.structs.replace(row, eased_on=eased.on)
 
 
+def placed(row: BookRow, values: Mapping[str, str]) -> BookRow:
+    """Return a row with the region and partner under which its application counts."""
+    region, partner = (values.get(one, NONE) for one in ("region", "partner"))
+    return msgspec.structs.replace(
+        row,
+        region="" if region == NONE else region,
+        partner_ref="" if partner == NONE else partner,
+    )
+
+
 def moves(before: Iterable[BookRow], after: Iterable[BookRow]) -> list[Move]:
     """Return how each loan of the first date moved by the second; new loans are no moves."""
     later = {row.loan_id: row for row in after}
@@ -85,6 +99,18 @@ def is_bad(row: BookRow) -> bool:
 def is_month_end(on: date) -> bool:
     """Say whether a date is the last of its month."""
     return (on + timedelta(days=1)).day == 1
+
+
+def month_ends_of(
+    history: Sequence[Sequence[BookRow]], dates: Sequence[date]
+) -> Iterator[tuple[Sequence[BookRow] | None, tuple[date, Sequence[BookRow]]]]:
+    """Yield the book of each month end, behind that of the month end before; None if not kept."""
+    last: tuple[date, Sequence[BookRow]] | None = None
+    for on, book in zip(dates, history, strict=True):
+        if is_month_end(on):
+            whole = last is not None and (on - last[0]).days <= DAYS_OF_MONTH_MAX
+            yield last[1] if last and whole else None, (on, book)
+            last = on, book
 
 
 def remaining_months(dues: Iterable[tuple[date, int]], as_of: date) -> tuple[int, ...]:

@@ -32,7 +32,11 @@ class AlertNotYetRaised(InvalidArgument):
 
 
 class Alert(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody should look at this borrower; `tellings` is how often that was published."""
+    """
+    Somebody should look at this borrower; `tellings` is how often that was published.
+
+    Without a borrower and a loan it is of a `group` of loans, such as "region SH".
+    """
 
     alert_id: str
     borrower_ref: str
@@ -49,6 +53,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     closed_on: date | None = None
     known_on: date | None = None
     tellings: int = 0
+    group: str = ""
 
     @property
     def is_open(self) -> bool:

@@ -24,6 +24,8 @@ class Indicator(StrEnum):
     INCOME_FALLING = "INCOME_FALLING"
     DEBT_RISING_ELSEWHERE = "DEBT_RISING_ELSEWHERE"
     GUARANTOR_IN_DEFAULT = "GUARANTOR_IN_DEFAULT"
+    REGIONAL_SHOCK = "REGIONAL_SHOCK"
+    EARLY_DEFAULTS = "EARLY_DEFAULTS"
 
 
 TEXTS = {
@@ -39,6 +41,11 @@ TEXTS = {
     Indicator.INCOME_FALLING: ("Confirmed income has fallen", "核实收入下降"),
     Indicator.DEBT_RISING_ELSEWHERE: ("Owes other lenders much more", "在其他机构的负债明显上升"),
     Indicator.GUARANTOR_IN_DEFAULT: ("The guarantor is in default", "担保人已违约"),
+    Indicator.REGIONAL_SHOCK: ("Many loans of this region fell behind", "该地区大量贷款转为逾期"),
+    Indicator.EARLY_DEFAULTS: (
+        "Many new loans of this partner fail",
+        "该合作方新放贷款早期逾期过多",
+    ),
 }
 REPORT, APPLIED, INCOME, GUARANTOR = "BUREAU_REPORT", "APPLIED", "INCOME", "GUARANTOR_DEFAULT"
 """Signs that are no event of the borrower's loan: reports, applications, incomes, guarantors."""

@@ -6,11 +6,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from decimal import Decimal
-from itertools import pairwise
 
 import msgspec
 
-from services.risk.domain.book import BookRow, is_bad, is_month_end, moves
+from services.risk.domain.book import BookRow, is_bad, month_ends_of, moves
 from services.risk.domain.book_losses import (
     allowances,
     arrays_of,
@@ -23,7 +22,7 @@ from services.risk.domain.roll_rates import RollMatrix, roll_matrix
 from services.risk.domain.staging import MONTHS_OF_STAGE_ONE, LossRules, Scenario, provision
 from services.risk.domain.vintage import LoanLife, Vintage, vintages
 
-VINTAGE_MONTHS, LARGEST, DAYS_OF_MONTH_MAX, THIRTY_DAYS = 24, 10, 31, 30
+VINTAGE_MONTHS, LARGEST, THIRTY_DAYS = 24, 10, 30
 ONE = Decimal(1)
 
 
@@ -121,9 +120,8 @@ def _months(
     history: Sequence[Sequence[BookRow]], dates: Sequence[date]
 ) -> Iterator[tuple[Sequence[BookRow], Sequence[BookRow]]]:
     """Return the books at both ends of each calendar month kept whole; other dates are no month."""
-    ends = [pair for pair in zip(dates, history, strict=True) if is_month_end(pair[0])]
-    for (first, before), (second, after) in pairwise(ends):
-        if (second - first).days <= DAYS_OF_MONTH_MAX:
+    for before, (_, after) in month_ends_of(history, dates):
+        if before is not None:
             yield before, after
 
 

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import msgspec
 import typer
 from lending.ledger.v1.ledger_service_pb2_grpc import LedgerServiceStub
 from rich.console import Console
 from rich.table import Table as Printed
 
-from services.risk.adapters.artefacts import read_loss_rules
+from services.risk import wire
+from services.risk.adapters.artefacts import read_loss_rules, read_toml
 from services.risk.adapters.ledger_book import LedgerBook
 from services.risk.adapters.report_page import page
 from services.risk.application.exposures import Exposures
+from services.risk.application.groups import Groups
 from services.risk.application.portfolio import Portfolios
+from services.risk.application.watch import Watch
 from services.risk.config import APPLICATION_ID, RiskSettings
+from services.risk.domain.group_warning import GroupRules
+from services.risk.domain.indicators import WarningRules
 from services.risk.domain.portfolio import Portfolio
 from services.risk.entrypoints.portfolio_page import charts, summary, tables
 from shared.runtime.database import open_database
@@ -38,11 +44,16 @@ async def portfolios(settings: RiskSettings) -> AsyncIterator[Portfolios]:
 async def keep_book(settings: RiskSettings, first: date, last: date, currency: str) -> None:
     """Keep the book of each month end from one date to another, and of the last date."""
     channel = open_channel(settings.ledger_target, settings.deadline_seconds, settings.tls())
-    book = LedgerBook(LedgerServiceStub(channel))
+    book = LedgerBook(LedgerServiceStub(channel), datetime.now(UTC).isoformat())
+    rules = msgspec.convert(read_toml(settings.warning_file), WarningRules)
+    group_rules = msgspec.convert(read_toml(settings.group_warning_file), GroupRules)
     async with portfolios(settings) as kept:
+        watch = Watch(kept.records, rules, kept.exposures, wire.alert_told)
         for on in month_ends(first, last):
             loans = await kept.keep(book, on, currency)
             typer.echo(f"kept {loans:,} loans of {on}")
+        for alert in await Groups(kept, watch, group_rules).settle(currency):
+            typer.echo(f"{alert.raised_on} {alert.group}: {alert.text_en}")
     await channel.close()
 
 

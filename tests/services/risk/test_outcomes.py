@@ -85,6 +85,9 @@ class Books:
             for n in range(40)
         ]
 
+    async def known(self) -> tuple[date, str]:
+        return ENDS[-1], "2027-02-01T08:00:00+00:00"
+
 
 def application(number: int, on: date, months: int) -> Application:
     attributes = {**GOOD, "duration_in_month": str(months), "credit_amount": "2000"}

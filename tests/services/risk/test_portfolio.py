@@ -169,6 +169,9 @@ class FakeBook:
     async def on(self, as_of: date, currency: str) -> list[BookRow]:
         return HISTORY[[JANUARY, FEBRUARY, MARCH].index(as_of)]
 
+    async def known(self) -> tuple[date, str]:
+        return MARCH, "2026-04-01T08:00:00+00:00"
+
 
 async def test_a_kept_book_answers_the_same_again(tmp_path: Path) -> None:
     """Figures come from what was kept: the same on every asking, none for other dates."""
