@@ -80,7 +80,7 @@ class Desk:
         for event in happened:
             if event in FAILED_PROMISES and case.open:
                 await open_task(work, case, event.upper(), on, 2)
-        if "case_opened" in happened:
+        if "case_opened" in happened or "history_restated" in happened:
             await let_follow(work, case, debtor)
         if "case_closed" in happened:
             lapsed = without_word(case)

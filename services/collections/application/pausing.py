@@ -85,8 +85,9 @@ class Pausing:
         """Let the pauses of a loan that was noted follow."""
         async with records.work() as work:
             await work.hold(PAUSES)
-            await self._follow_one(work, loan_id)
+            # Before it is looked at: who notes it meanwhile, notes it for the next time.
             await work.move(Follow(loan_id=loan_id), loan_id, ("DUE", "DONE"))
+            await self._follow_one(work, loan_id)
 
     async def _follow_one(self, work: Work, loan_id: str) -> None:
         case = await work.get(Case, loan_id)

@@ -222,9 +222,10 @@ class Relief:
 
     async def _recall(self, disaster: Disaster, one: Touched) -> None:
         """Take loans back from agencies, which would call on into the flood."""
-        if disaster.last_on < disaster.from_on:
+        today = self.desk.sending.clock.today()
+        if disaster.last_on < max(disaster.from_on, today):
             return
-        on = max(disaster.from_on, self.desk.sending.clock.today())
+        on = max(disaster.from_on, today)
         for case in one.late:
             async with self.desk.records.work() as work:
                 await take_back(self.desk, work, case.loan_id, on)

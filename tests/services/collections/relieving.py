@@ -1,4 +1,4 @@
-"""Carries relief on in a process of its own, to be killed: `python -m … FOLDER`."""
+"""Carries relief on in a process of its own, to be killed: `python -m … FOLDER [URL]`."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ def done() -> bool:
     return False
 
 
-async def main(folder: Path) -> None:
-    """Carry on with what runs."""
-    async with a_house(folder) as house:
+async def main(folder: Path, *url: str) -> None:
+    """Carry on with what runs, on a database of its own if none is named."""
+    async with a_house(folder, **({"database_url": url[0]} if url else {})) as house:
         await house.relief.carry_on("flood-1", done)
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1])))
+    asyncio.run(main(Path(sys.argv[1]), *sys.argv[2:]))
