@@ -55,9 +55,16 @@ def chosen(kind: type[Chosen], message: Any, number: int, field: str) -> Chosen:
     """
     if number == 0:
         return _first(kind)
-    if number not in message.values():
+    try:
+        return _named(kind, message, number)
+    except ValueError:
         names = ", ".join(kind)
-        raise FieldMissing(f"{number} is not a value", field=field, expected=names)
+        raise FieldMissing(f"{number} is not a value", field=field, expected=names) from None
+
+
+@lru_cache(maxsize=256)
+def _named(kind: type[Chosen], message: Any, number: int) -> Chosen:
+    """Return the value of a number; a ValueError is not kept."""
     prefix = message.Name(0).removesuffix("UNSPECIFIED")
     return kind(message.Name(number).removeprefix(prefix))
 

@@ -56,7 +56,7 @@ class LogCost:
     def __init__(self, log: Any) -> None:
         self.spent = {"read": 0.0, "store": 0.0}
         self._time(log.recorder, "select_streams", "read")
-        self._time(log.recorder, "insert_events", "store")
+        self._time(log.recorder, "append", "store")
 
     def _time(self, recorder: Any, name: str, kind: str) -> None:
         call = getattr(recorder, name)

@@ -12,7 +12,6 @@ import msgspec
 from eventsourcing.persistence import (
     IntegrityError,
     PersistenceError,
-    StoredEvent,
 )
 from eventsourcing.postgres import PostgresDatastore
 from eventsourcing.sqlite import SQLiteDatastore
@@ -50,17 +49,12 @@ class EventStore:
             LogUnavailable: the store did not answer; stored or not, the same request tells.
         """
         rows = [
-            StoredEvent(
-                originator_id=originator,
-                originator_version=before + 1 + k,
-                topic=topic_of(event),
-                state=encode(event),
-            )
+            (originator, version, topic_of(event), encode(event))
             for originator, before, new in streams
-            for k, event in enumerate(new)
+            for version, event in enumerate(new, before + 1)
         ]
         try:
-            self.recorder.insert_events(rows)
+            self.recorder.append(rows)
         except IntegrityError as conflict:
             raise StreamChanged(str(conflict)) from conflict
         except PersistenceError as failure:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 from eventsourcing.persistence import (
     IntegrityError,
     InterfaceError,
     OperationalError,
-    StoredEvent,
 )
 from eventsourcing.postgres import PostgresApplicationRecorder
 from eventsourcing.sqlite import SQLiteApplicationRecorder, SQLiteCursor
@@ -41,30 +41,26 @@ class SQLiteRecorder(SQLiteApplicationRecorder):
     back, so that SQLite need not keep each statement's pages for taking back that one alone.
     """
 
-    def insert_events(self, stored_events: Sequence[StoredEvent], **_: Any) -> Sequence[int] | None:
+    def append(self, rows: Sequence[Row]) -> None:
         """Append events; what fits into one statement is a transaction without BEGIN and COMMIT."""
-        if len(stored_events) > ROWS_MAX:
-            return super().insert_events(stored_events)
+        if len(rows) > ROWS_MAX:
+            with self.datastore.transaction(commit=True) as cursor:
+                self._append(cursor, rows)
+            return
         try:
             with self.datastore.get_connection(commit=True) as connection:
-                self._insert_events(connection.cursor(), stored_events)
+                self._append(connection.cursor(), rows)
         except sqlite3.IntegrityError as conflict:
             raise IntegrityError(conflict) from conflict
         except sqlite3.Error as failure:
             raise OperationalError(failure) from failure
-        return None
 
-    def _insert_events(
-        self, c: SQLiteCursor, stored_events: Sequence[StoredEvent], **_: Any
-    ) -> Sequence[int] | None:
+    def _append(self, cursor: SQLiteCursor, rows: Sequence[Row]) -> None:
         head = f"INSERT OR ROLLBACK INTO {self.events_table_name}"
-        for start in range(0, len(stored_events), ROWS_MAX):
-            rows = stored_events[start : start + ROWS_MAX]
-            values: list[Any] = []
-            for row in rows:
-                values += (row.originator_id, row.originator_version, row.topic, row.state)
-            c.execute(f"{head} VALUES {','.join(['(?,?,?,?)'] * len(rows))}", values)
-        return None
+        for start in range(0, len(rows), ROWS_MAX):
+            part = rows[start : start + ROWS_MAX]
+            marks = ",".join(["(?,?,?,?)"] * len(part))
+            cursor.execute(f"{head} VALUES {marks}", list(chain.from_iterable(part)))
 
     def select_streams(self, originator_ids: Sequence[str], limit: int) -> list[Row]:
         """Return the first rows of many streams, by stream and version."""
@@ -169,17 +165,11 @@ class PostgresRecorder(PostgresApplicationRecorder):
         return found is None or found["ours"]
 
     @retry((InterfaceError, OperationalError), max_attempts=10, wait=0.2)
-    def insert_events(self, stored_events: Sequence[StoredEvent], **_: Any) -> Sequence[int] | None:
+    def append(self, rows: Sequence[Row]) -> None:
         """Append events, one array per column: rows as values of a type cost ten times as much."""
-        columns = (
-            [str(event.originator_id) for event in stored_events],
-            [event.originator_version for event in stored_events],
-            [event.topic for event in stored_events],
-            [event.state for event in stored_events],
-        )
+        columns = [[row[k] for row in rows] for k in range(4)]
         with self.datastore.get_connection() as connection, connection.cursor() as cursor:
             cursor.execute(self.sql_append, columns, prepare=True)
-        return None
 
     def select_streams(self, originator_ids: Sequence[str], limit: int) -> list[Row]:
         """Return the first rows of many streams, by stream and version."""

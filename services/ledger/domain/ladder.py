@@ -32,21 +32,19 @@ class Ladder:
     The open rows of a loan, oldest first, and how far up them the money has come.
 
     Repayments that go up it do what each would do through the stages of the waterfall (a law in
-    the tests). What all of them need is found once: whether the contract is plain, its open rows
-    and their principal. What they paid is booked when they leave it.
+    the tests). What all of them need is found once: whether the contract is plain, and as many of
+    its open rows as the money can come to. What they paid is booked when they leave it.
     """
 
-    __slots__ = ("_line", "_oldest", "_paid", "_place", "_principal_left", "_received", "_rows")
+    __slots__ = (
+        *("_coming", "_known_by", "_line", "_oldest", "_paid", "_place", "_principal_left"),
+        *("_received", "_rows"),
+    )
 
-    def __init__(
-        self,
-        line: Timeline,
-        rows: list[Row],
-        principal_left: int,
-        oldest: list[OldestDue] | None = None,
-    ) -> None:
-        self._line, self._rows, self._place = line, rows, 0
-        self._principal_left, self._received = principal_left, 0
+    def __init__(self, line: Timeline, oldest: list[OldestDue] | None) -> None:
+        self._line, self._rows, self._place = line, list[Row](), 0
+        self._coming, self._known_by = iter(line.rows), date.min
+        self._principal_left, self._received = 0, 0
         self._paid: list[tuple[str, tuple[Allocation, ...]]] = []
         self._oldest = oldest
 
@@ -61,27 +59,33 @@ class Ladder:
         """
         if fact.kind is not REPAYMENT or not _is_plain(line):
             return None
-        accrues, principal_left = bool(line.terms.penalty_rate_annual), 0
-        penalised, rows = list[Row](), list[Row]()
-        for row in line.rows:
+        return cls(line, oldest)
+
+    def _reaches(self, amount: int, on: date) -> bool:
+        """Look at all rows due by a date and above those that an amount pays; False if not so."""
+        accrues = bool(self._line.terms.penalty_rate_annual)
+        while amount >= self._principal_left or on >= self._known_by:
+            row = next(self._coming, None)
+            if row is None:
+                self._known_by = date.max
+                return amount < self._principal_left
+            self._known_by = row.due_on
             principal = row.principal_due - row.principal_paid
-            if row.penalty_exact is not NO_PENALTY:
-                penalised.append(row)
-            if row.paid_on is not None:
-                if principal > 0 and accrues:
-                    return None
-                continue
             interest = row.interest_due - row.interest_paid
-            if interest < 0 or principal < 0:
-                return None
-            if interest or principal:
-                if accrues and not rows and row.due_on < fact.effective_on:
-                    return None
-                rows.append(row)
-                principal_left += principal
-        if any(_owes_penalty(line, row) for row in penalised):
-            return None
-        return cls(line, rows, principal_left, oldest)
+            if row.paid_on is not None:
+                plain = principal <= 0 or not accrues
+            else:
+                plain = interest >= 0 and principal >= 0
+                if interest or principal:
+                    self._rows.append(row)
+                    self._principal_left += principal
+            if not plain or (
+                row.penalty_exact is not NO_PENALTY and _owes_penalty(self._line, row)
+            ):
+                # Nothing goes up beyond it.
+                self._coming, self._principal_left = iter(()), 0
+                return False
+        return True
 
     def climb(self, facts: Sequence[MoneyFact], first: int, upto: date) -> int:
         """
@@ -99,8 +103,12 @@ class Ladder:
                 on = line.on
             if on > upto or fact.kind is not REPAYMENT or fact.source is not BORROWER:
                 break
-            # It pays the loan off, or lateness costs more, or the rest is planned anew.
-            if amount >= self._principal_left or (accrues and rows[self._place].due_on < on):
+            if (amount >= self._principal_left or on >= self._known_by) and not self._reaches(
+                amount, on
+            ):
+                break
+            # Lateness costs more, or the rest is planned anew.
+            if accrues and rows[self._place].due_on < on:
                 break
             if not hold and not self._all_due(amount, on):
                 break

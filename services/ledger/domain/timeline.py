@@ -165,6 +165,8 @@ class Timeline(msgspec.Struct, gc=False):
 
     def allocated(self, fact_id: str) -> tuple[Allocation, ...] | None:
         """Return where the money of a fact went; None if it did not count yet."""
+        if self.allocations and self.allocations[-1][0] == fact_id:
+            return self.allocations[-1][1]
         found = (slots for name, slots in reversed(self.allocations) if name == fact_id)
         return next(found, None)
 
