@@ -12,7 +12,6 @@ from services.ledger.domain.timeline import (
     Charge,
     Row,
     Timeline,
-    bucket_of_due,
     interest_earned,
 )
 from services.ledger.domain.waterfall import (
@@ -27,6 +26,7 @@ from services.ledger.domain.waterfall import (
     FutureRule,
     PaymentSource,
     Stage,
+    bucket_of_due,
 )
 from shared.kernel.money import round_minor
 

@@ -113,7 +113,7 @@ class Keeper:
         else:
             done = len(kept.facts)
             soon = counting[done].effective_on
-            line = (kept.seen if kept.seen.on <= soon else kept.line).copied()
+            line = (kept.seen if kept.seen.on <= soon else kept.line).sharing()
         proceed(line, counting[done:], on)
         return self._later(loan_id, _Kept(terms, disbursed, counting, line, line), on)
 
@@ -174,7 +174,7 @@ class Keeper:
         walk = Walk(line, counting[done:], watched=True)
         walk.count(on)
         line = walk.arrived()
-        stood = line.copied() if walk.all_counted() else None
+        stood = line.sharing() if walk.all_counted() else None
         at(line, on)
         if stood is not None:
             past = kept.past if kept is not None and _is_of(kept, terms, disbursed) else None
@@ -185,7 +185,7 @@ class Keeper:
         """Return a loan whose facts are all counted, with time passed up to a date."""
         if kept.seen.on != on:
             near = kept.seen if kept.seen.on <= on else kept.line
-            kept = kept._replace(seen=near if near.on == on else at(near.copied(), on))
+            kept = kept._replace(seen=near if near.on == on else at(near.sharing(), on))
         self.lines.put(loan_id, kept)
         return kept.seen
 
@@ -211,6 +211,7 @@ def _start(
     done = len(past.facts)
     if done < len(counting) and counting[done].effective_on < past.line.on:
         return begin(terms, *disbursed), 0
+    # Not shared: what comes pays most of its rows.
     return past.line.copied(), done
 
 

@@ -9,8 +9,15 @@ from itertools import islice
 
 from services.ledger.domain.books import book_payment
 from services.ledger.domain.facts import FactKind, MoneyFact
+from services.ledger.domain.head import Head
 from services.ledger.domain.terms import Prepayment
-from services.ledger.domain.timeline import NO_PENALTY, Allocation, Row, Timeline
+from services.ledger.domain.timeline import (
+    NO_PENALTY,
+    Allocation,
+    Row,
+    SharedRows,
+    Timeline,
+)
 from services.ledger.domain.waterfall import (
     INTEREST,
     PRINCIPAL,
@@ -22,6 +29,8 @@ from services.ledger.domain.waterfall import (
 
 BORROWER, HOLD, REPAYMENT = PaymentSource.BORROWER, Prepayment.HOLD, FactKind.REPAYMENT
 # By these names every repayment asks: a member of its enum takes nine times as long to look up.
+
+_NO_MORE: tuple[int, None] = (0, None)
 
 OldestDue = tuple[date, date | None]
 """From when on a row is the oldest of which something is unpaid, and its due date; None: none."""
@@ -37,13 +46,14 @@ class Ladder:
     """
 
     __slots__ = (
-        *("_coming", "_known_by", "_line", "_oldest", "_paid", "_place", "_principal_left"),
-        *("_received", "_rows"),
+        *("_at", "_coming", "_known_by", "_line", "_oldest", "_owned", "_paid", "_place"),
+        *("_principal_left", "_received", "_rows", "_shared"),
     )
 
     def __init__(self, line: Timeline, oldest: list[OldestDue] | None) -> None:
         self._line, self._rows, self._place = line, list[Row](), 0
-        self._coming, self._known_by = iter(line.rows), date.min
+        self._coming, self._known_by = enumerate(line.rows), date.min
+        self._at, self._shared, self._owned = list[int](), type(line.rows) is SharedRows, 0
         self._principal_left, self._received = 0, 0
         self._paid: list[tuple[str, tuple[Allocation, ...]]] = []
         self._oldest = oldest
@@ -64,8 +74,10 @@ class Ladder:
     def _reaches(self, amount: int, on: date) -> bool:
         """Look at all rows due by a date and above those that an amount pays; False if not so."""
         accrues = bool(self._line.terms.penalty_rate_annual)
+        # One repayment pays few rows; where more have come, all rows are looked at in one go.
+        on = date.max if self._paid else on
         while amount >= self._principal_left or on >= self._known_by:
-            row = next(self._coming, None)
+            place, row = next(self._coming, _NO_MORE)
             if row is None:
                 self._known_by = date.max
                 return amount < self._principal_left
@@ -78,12 +90,13 @@ class Ladder:
                 plain = interest >= 0 and principal >= 0
                 if interest or principal:
                     self._rows.append(row)
+                    self._at.append(place)
                     self._principal_left += principal
             if not plain or (
                 row.penalty_exact is not NO_PENALTY and _owes_penalty(self._line, row)
             ):
                 # Nothing goes up beyond it.
-                self._coming, self._principal_left = iter(()), 0
+                self._coming, self._principal_left = enumerate(()), 0
                 return False
         return True
 
@@ -144,11 +157,20 @@ class Ladder:
             amount -= row.principal_due - row.principal_paid + row.interest_due - row.interest_paid
         return amount <= 0
 
+    def _own(self) -> Row:
+        """Return the row that is paid next, as one that no other timeline holds."""
+        place = self._place
+        if place == self._owned:
+            self._owned += 1
+            row = self._rows[place].copied()
+            self._rows[place] = self._line.rows[self._at[place]] = row
+        return self._rows[place]
+
     def _pay(self, amount: int, on: date) -> tuple[Allocation, ...]:
         """Pay the oldest rows, of each interest before principal; less than all that is open."""
         left, slots = amount, []
         while left:
-            row = self._rows[self._place]
+            row = self._own() if self._shared else self._rows[self._place]
             before = left
             interest = row.interest_due - row.interest_paid
             if interest:
@@ -177,7 +199,7 @@ class Ladder:
 
 def _is_plain(line: Timeline) -> bool:
     """Say whether repayments into a loan can only pay instalments, in the order of their dates."""
-    if type(line.rows) is not list or line.dated_charges or line.unallocated:
+    if isinstance(line.rows, Head) or line.dated_charges or line.unallocated:
         return False
     if line.terms.prepayment_fee_rate or any(
         charge.paid < charge.due for charge in line.loan_charges

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from fractions import Fraction
 
 from services.ledger.domain.terms import Terms
-from services.ledger.domain.timeline import Row, Timeline
+from services.ledger.domain.timeline import Row, SharedRows, Timeline
 from shared.kernel.dates import YEAR_DAYS, DayCount
 
 
@@ -17,13 +17,16 @@ def pass_time(line: Timeline, to_on: date) -> None:
     if line.terms.penalty_rate_annual:
         rate = Fraction(line.terms.penalty_rate_annual)
         year = penalty_year(line.terms.day_count)
-        for row in line.rows:
+        shared = type(line.rows) is SharedRows
+        for place, row in enumerate(line.rows):
             if row.due_on >= to_on:
                 break
             base, days = penalty_base(line.terms, row), _penalty_days(line, row, to_on)
             if base > 0 and days > 0:
-                row.penalty_runs = _run_on(row.penalty_runs, base, days)
-                row.penalty_exact += penalty_interest(Fraction(base), rate, days, year)
+                late = row.copied() if shared else row
+                late.penalty_runs = _run_on(row.penalty_runs, base, days)
+                late.penalty_exact += penalty_interest(Fraction(base), rate, days, year)
+                line.rows[place] = late
     line.on = to_on
 
 

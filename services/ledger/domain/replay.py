@@ -71,6 +71,7 @@ def begin(
 
 def step(line: Timeline, fact: MoneyFact) -> None:
     """Let one fact do its work on a line, whatever it is."""
+    line.own_rows()
     pass_time(line, fact.effective_on)
     _WORK[fact.kind](line, fact)
 

@@ -14,7 +14,7 @@ from services.ledger.domain.periods import Period
 from services.ledger.domain.schedule import Plan
 from services.ledger.domain.terms import Terms
 from services.ledger.domain.trail import Trail
-from services.ledger.domain.waterfall import DUE, IN_ADVANCE, PAST_DUE, Component, DueBucket
+from services.ledger.domain.waterfall import Component
 from shared.kernel.money import round_minor
 
 
@@ -107,6 +107,10 @@ class Row(msgspec.Struct, gc=False):
         return sum(c.due for c in self.charges if c.component is component)
 
 
+class SharedRows(list[Row]):
+    """Rows that another timeline may hold as well: who changes one takes a copy of it first."""
+
+
 class Owed(NamedTuple):
     """What a loan owes, by component, minor units."""
 
@@ -123,11 +127,10 @@ class Timeline(msgspec.Struct, gc=False):
     `paid_out` are the disbursals, `forborne_on` the dates of new plans; `creditor_ref` names who
     bought the loan, "" while it is the lender's; `accelerated_on` is when everything was declared
     due, None without, or with a new plan since; `returned_on` is when the bank sent the payout
-    back, None while it did not; `income_stopped` is the interest and penalty
-    earned by then, once nothing more is. `closed` once it was paid off, settled or written off:
-    its plan makes nothing due any more. `dated_charges`: some instalment bears, or bore, a charge.
-    `allocations` says where the money of each fact went, by
-    its id, in the order in which the facts count.
+    back, None while it did not; `income_stopped` is the interest and penalty earned by then, once
+    nothing more is. `closed` once it was paid off, settled or written off: its plan makes nothing
+    due any more. `dated_charges`: some instalment bears, or bore, a charge. `allocations` says
+    where the money of each fact went, by its id, in the order in which the facts count.
     """
 
     terms: Terms
@@ -155,18 +158,27 @@ class Timeline(msgspec.Struct, gc=False):
 
     def copied(self) -> Timeline:
         """Return a timeline that can go its own way."""
+        twin = self.sharing()
+        twin.own_rows()
+        return twin
+
+    def sharing(self) -> Timeline:
+        """Return one that shares rows, for facts and time to pass on: both copy what changes."""
         twin: Timeline = self.__copy__()  # type: ignore[attr-defined]
-        twin.rows = [row.copied() for row in self.rows]
+        self.rows, twin.rows = SharedRows(self.rows), SharedRows(self.rows)
         twin.loan_charges = [copy(charge) for charge in self.loan_charges]
         twin.pauses, twin.paid_out = list(self.pauses), list(self.paid_out)
         twin.forborne_on = list(self.forborne_on)
         twin.books = dict(self.books)
         return twin
 
+    def own_rows(self) -> None:
+        """Hold rows that no other timeline does, and that may be changed."""
+        if type(self.rows) is SharedRows:
+            self.rows = [row.copied() for row in self.rows]
+
     def allocated(self, fact_id: str) -> tuple[Allocation, ...] | None:
         """Return where the money of a fact went; None if it did not count yet."""
-        if self.allocations and self.allocations[-1][0] == fact_id:
-            return self.allocations[-1][1]
         found = (slots for name, slots in reversed(self.allocations) if name == fact_id)
         return next(found, None)
 
@@ -274,15 +286,7 @@ class Timeline(msgspec.Struct, gc=False):
     @property
     def overdue(self) -> list[Row]:
         """Rows past their due date with something unpaid, oldest first."""
-        past = takewhile(lambda row: row.due_on < self.on, self.rows)
-        return [row for row in past if row.unpaid > 0]
-
-
-def bucket_of_due(due_on: date, on: date) -> DueBucket:
-    """Say where a debt due on one date stands on another."""
-    if due_on < on:
-        return PAST_DUE
-    return DUE if due_on == on else IN_ADVANCE
+        return [r for r in takewhile(lambda r: r.due_on < self.on, self.rows) if r.unpaid > 0]
 
 
 def interest_earned(row: Row, on: date, terms: Terms) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from enum import StrEnum
 
 import msgspec
@@ -122,3 +123,10 @@ PRINCIPAL_FIRST_AFTER_90 = Waterfall(
 
 WATERFALLS = {w.policy: w for w in (OLDEST_FIRST, CIVIL_CODE_561, PRINCIPAL_FIRST_AFTER_90)}
 """The allocation policies that a contract can name."""
+
+
+def bucket_of_due(due_on: date, on: date) -> DueBucket:
+    """Say where a debt due on one date stands on another."""
+    if due_on < on:
+        return PAST_DUE
+    return DUE if due_on == on else IN_ADVANCE

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from services.ledger.domain.facts import FactKind, MoneyFact
 from services.ledger.domain.ladder import Ladder
-from services.ledger.domain.replay import begin, timeline
+from services.ledger.domain.replay import at, begin, timeline
 from services.ledger.domain.terms import Overpayment, Prepayment, RepaymentMethod, Terms
 from services.ledger.domain.walk import Walk, proceed
 from services.ledger.domain.waterfall import (
@@ -139,6 +139,29 @@ def test_walked_together_is_one_after_the_other(
     assert walk.days_past_due(days) == late
     line = walk.arrived()
     assert line == timeline(terms, STARTS_ON, facts, line.on)
+
+
+@settings(max_examples=examples(150), deadline=None)
+@given(terms=CONTRACTS, happened=HAPPENED, days=st.integers(0, 90))
+def test_two_that_share_rows_go_their_own_ways(terms: Terms, happened: Happened, days: int) -> None:
+    """Whatever happens to the second, and then to the first, neither shows in the other."""
+    facts = facts_of(terms, happened)
+    half, end = facts[: len(facts) // 2], facts[-1].effective_on + timedelta(days=days)
+    middle = half[-1].effective_on if half else STARTS_ON
+    line = begin(terms, STARTS_ON)
+    proceed(line, half, middle)
+
+    twin = line.sharing()
+    proceed(twin, facts[len(half) :], end)
+    at(twin, end)
+    assert line == timeline(terms, STARTS_ON, half, middle)
+
+    third = twin.sharing()
+    at(line, end)
+    at(third, end + timedelta(days=days))
+    assert line == timeline(terms, STARTS_ON, half, end)
+    assert twin == timeline(terms, STARTS_ON, facts, end)
+    assert third == timeline(terms, STARTS_ON, facts, end + timedelta(days=days))
 
 
 def fact(kind: FactKind, days: int, amount: int = 0, **more: object) -> MoneyFact:
