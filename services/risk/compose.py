@@ -19,7 +19,7 @@ from lending.risk.v1.risk_service_pb2_grpc import add_RiskServiceServicer_to_ser
 from services.risk import wire, wire_decisions
 from services.risk.adapters.application_stream import follow_applications
 from services.risk.adapters.artefacts import (
-    read_loss_rules,
+    read_book_rules,
     read_models,
     read_plan_policies,
     read_policies,
@@ -114,7 +114,7 @@ async def serve_risk(settings: RiskSettings) -> None:
     watch = Watch(records, rules, book, wire.alert_told)
     await watch.load()
     applications = Applications(book, watch)
-    portfolios = Portfolios(book, read_loss_rules(settings.loss_file))
+    portfolios = Portfolios(book, *read_book_rules(settings.loss_file, settings.sharing_file))
     bureau = bureau_of(settings.bureau_folder, settings.bureau_url, settings.bureau_timeout_seconds)
     deciding = Deciding(book, policies, models, bureau)
     desk = DecisionDesk(deciding, wire_decisions, watch)

@@ -55,6 +55,9 @@ class RiskSettings(ServiceSettings):
     warning_file: Path = Field(
         HERE / "policies" / "early-warning-2026-12.toml", description="The early-warning rules."
     )
+    sharing_file: Path = Field(
+        HERE / "policies" / "loss-sharing-2026-12.toml", description="Who bears losses."
+    )
     group_warning_file: Path = Field(
         HERE / "policies" / "group-warning-2026-12.toml",
         description="The rules of early warning for regions and partners.",

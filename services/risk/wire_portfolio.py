@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import date
 from fractions import Fraction
 
 from lending.risk.v1 import risk_service_pb2 as pb
 
+from services.risk.application.portfolio import Portfolios
+from services.risk.domain.loss_sharing import LossSharing
 from services.risk.domain.portfolio import Part, Portfolio
 from services.risk.domain.roll_rates import RollMatrix
 
@@ -39,6 +42,27 @@ def message(found: Portfolio) -> pb.Portfolio:
             )
             for row in found.vintages
         ],
+    )
+
+
+def sharing_message(
+    found: LossSharing, as_of: date, currency: str, by: Portfolios
+) -> pb.LossSharing:
+    """Return who bears the expected loss, and by which rules."""
+    return pb.LossSharing(
+        as_of=as_of.isoformat(),
+        currency=currency,
+        rules_version=by.rules.version,
+        sharing_version=by.sharing_rules.version,
+        loans=found.loans,
+        exposure_minor=found.exposure_minor,
+        loss_minor=found.loss_minor,
+        bearers=[
+            pb.LossBearer(party=one.party, role=one.role, amount_minor=one.amount_minor)
+            for one in found.bearers
+        ],
+        risk_weighted_minor=found.risk_weighted_minor,
+        capital_minor=found.capital_minor,
     )
 
 

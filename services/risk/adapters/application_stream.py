@@ -12,6 +12,7 @@ from lending.origination.v1 import origination_service_pb2 as pb
 from nats.errors import Error as NatsError
 
 from services.risk.application.applications import Applications
+from services.risk.domain.loss_sharing import Security
 from services.risk.domain.reservation import Heard
 from shared.runtime.bus import Bus
 from shared.runtime.reading import Message, Reader
@@ -73,6 +74,15 @@ def _read(message: Message) -> Heard | None:
         applied_on=date.fromisoformat(given.applied_on) if given.applied_on else None,
         guarantor_ref=next(
             (one.provider_ref for one in given.guarantees if one.kind == GUARANTOR), ""
+        ),
+        securities=tuple(
+            Security(
+                kind=pb.GuaranteeKind.Name(one.kind).removeprefix("GUARANTEE_KIND_"),
+                provider_ref=one.provider_ref,
+                amount_minor=one.amount_minor,
+            )
+            for one in given.guarantees
+            if not one.released_on
         ),
     )
 

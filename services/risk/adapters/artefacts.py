@@ -9,6 +9,7 @@ import msgspec
 
 from services.risk.domain.boosted_trees import BoostedTrees
 from services.risk.domain.decision import Models
+from services.risk.domain.loss_sharing import SharingRules
 from services.risk.domain.plan_affordability import PlanPolicy
 from services.risk.domain.policy import Policies, Policy
 from services.risk.domain.population import Population
@@ -52,6 +53,16 @@ def read_loss_rules(file: Path) -> LossRules:
     rules = msgspec.convert(read_toml(file), LossRules)
     rules.check()
     return rules
+
+
+def read_sharing_rules(file: Path) -> SharingRules:
+    """Return the rules of who bears losses."""
+    return msgspec.convert(read_toml(file), SharingRules)
+
+
+def read_book_rules(loss_file: Path, sharing_file: Path) -> tuple[LossRules, SharingRules]:
+    """Return all rules of the whole book: what it is expected to lose, and who bears that."""
+    return read_loss_rules(loss_file), read_sharing_rules(sharing_file)
 
 
 def read_toml(path: Path) -> dict[str, object]:

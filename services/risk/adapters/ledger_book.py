@@ -98,6 +98,19 @@ def _paid_out(loan: loan_pb2.Loan, as_of: date) -> bool:
     return bool(loan.disbursed_on) and date.fromisoformat(loan.disbursed_on) <= as_of
 
 
+def _charges(loan: loan_pb2.Loan) -> int:
+    """
+    Return what a loan owes beside principal, minor units.
+
+    What settles it less its principal, interest accrued to the day included; where settling early
+    has a fee, which a loss does not, only what is overdue and charged.
+    """
+    if loan.terms.prepayment_fee_rate:
+        overdue = loan.interest_overdue_minor + loan.penalty_outstanding_minor
+        return overdue + loan.fees_outstanding_minor
+    return max(0, loan.payoff_minor - loan.principal_outstanding_minor)
+
+
 def book_row(loan: loan_pb2.Loan, as_of: date) -> BookRow:
     """Return a loan on a date as a row of the book."""
     buckets = loan.delinquency.buckets
@@ -118,4 +131,5 @@ def book_row(loan: loan_pb2.Loan, as_of: date) -> BookRow:
         rate_annual=Decimal(loan.terms.rate_annual),
         remaining_minor=remaining_months(dues, as_of),
         creditor_ref=loan.creditor_ref,
+        charges_minor=_charges(loan),
     )

@@ -9,6 +9,7 @@ import msgspec
 from services.risk.application.book import latest
 from services.risk.application.exposures import Exposures
 from services.risk.application.watch import Watch
+from services.risk.domain.loss_sharing import Secured
 from services.risk.domain.reservation import Heard, heard
 from shared.runtime.records import Work
 
@@ -41,12 +42,21 @@ class Applications:
                 await self._hear(work, one)
             await work.put(ReadTo(sequence=sequence), PLACE)
 
+    async def _secure(self, work: Work, told: Heard) -> None:
+        """Keep what stands behind a loan; it is no news before there was anything."""
+        now = Secured(loan_id=told.loan_id, securities=told.securities)
+        before = await work.get(Secured, told.loan_id)
+        if now != before and (before or told.securities):
+            await work.put(now, told.loan_id)
+
     async def _hear(self, work: Work, told: Heard) -> None:
         before = await self.book.get(work, told.application_id)
         decided = None if before else await latest(work, told.application_id)
         after = heard(before, told, decided.application if decided else None)
         if after is not None and after != before:
             await self.book.put(work, [after])
+        if told.loan_id and after is not None:
+            await self._secure(work, told)
         if self.watch and told.applied_on and told.status != DRAFT:
             name, who = told.application_id, told.borrower_ref
             await self.watch.applied(work, name, who, told.currency, told.applied_on)

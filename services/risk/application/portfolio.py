@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from decimal import ROUND_CEILING
 from typing import Protocol
 
 import msgspec
@@ -11,7 +12,14 @@ import msgspec
 from services.risk.application.exposures import Exposures
 from services.risk.domain.book import BookRow, Eased, placed, with_easing
 from services.risk.domain.early_warning import Alert, watched_on
-from services.risk.domain.portfolio import Portfolio, balances, portfolio
+from services.risk.domain.loss_sharing import (
+    LossSharing,
+    Secured,
+    SharingRules,
+    loss_sharing,
+    risk_weighted,
+)
+from services.risk.domain.portfolio import Portfolio, balances, portfolio, valued
 from services.risk.domain.reservation import balance
 from services.risk.domain.staging import LossRules
 from shared.kernel.errors import NotFound, Refused
@@ -70,6 +78,7 @@ class Portfolios:
 
     exposures: Exposures
     rules: LossRules
+    sharing_rules: SharingRules
 
     @property
     def records(self) -> Records:
@@ -132,6 +141,29 @@ class Portfolios:
         async with self.records.work() as work:
             watched = await _watched(work, as_of)
         return portfolio(history, dates, self.rules, watched)
+
+    async def sharing(self, as_of: date, currency: str) -> LossSharing:
+        """
+        Return who bears the loss expected of a date's book, and its capital.
+
+        Raises:
+            BookNotKept: the book of this date was not kept.
+        """
+        history = await self.history(as_of, currency)
+        dates = [on for on in await self.dates(currency) if on <= as_of]
+        async with self.records.work() as work:
+            watched = await _watched(work, as_of)
+            secured = {one.loan_id: one async for one in work.every(Secured)}
+        found, rules = valued(history, dates, self.rules, watched), self.sharing_rules
+        weighted = risk_weighted(found.rows, found.stages, found.hazards, self.rules, rules)
+        return LossSharing(
+            loans=len(found.rows),
+            exposure_minor=sum(row.owed_minor for row in found.rows),
+            loss_minor=sum(found.losses),
+            bearers=loss_sharing(found.rows, found.losses, secured, rules),
+            risk_weighted_minor=weighted,
+            capital_minor=int((weighted * rules.capital_ratio).to_integral_value(ROUND_CEILING)),
+        )
 
     async def by_state(self, as_of: date, currency: str) -> dict[date, dict[str, int]]:
         """Return what was on the books in each bucket, minor units, on each date kept."""

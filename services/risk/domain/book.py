@@ -26,7 +26,9 @@ class BookRow(msgspec.Struct, frozen=True, kw_only=True):
     `remaining_minor` is the principal that will be outstanding through each remaining month if
     all to come is paid when due, this month first; at least one entry while something is owed.
     `eased_on` is when terms were eased last; `creditor_ref` who bought the loan, empty while it
-    is ours; `region` and `partner_ref` are those of its application, empty when not known.
+    is ours; `charges_minor` is all that is owed beside principal on that date, interest accrued
+    since the last due date included; earlier versions kept none. `region` and `partner_ref` are
+    those of its application, empty when not known.
     """
 
     loan_id: str
@@ -44,11 +46,29 @@ class BookRow(msgspec.Struct, frozen=True, kw_only=True):
     creditor_ref: str = ""
     region: str = ""
     partner_ref: str = ""
+    charges_minor: int = 0
 
     @property
     def on_books(self) -> bool:
         """Say whether the loan is still an asset: not settled, not charged off, not sold."""
         return self.state not in ABSORBING and not self.creditor_ref
+
+    @property
+    def owed_minor(self) -> int:
+        """Return what is at stake if the loan defaults now: principal, interest, fees due."""
+        return self.balance_minor + self.charges_minor
+
+    @property
+    def exposures_minor(self) -> tuple[int, ...]:
+        """
+        Return what is at stake in each remaining month, this month first.
+
+        Who pays when due pays the charges of today, and owes those of then: they count like
+        today's for as long as a loss takes to come, and no more.
+        """
+        soon = self.remaining_minor[:MONTHS_TO_DEFAULT]
+        later = self.remaining_minor[MONTHS_TO_DEFAULT:]
+        return (*(left + self.charges_minor for left in soon), *later)
 
     @property
     def days_that_count(self) -> int:

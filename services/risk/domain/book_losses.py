@@ -50,7 +50,11 @@ def hazards_of(matrix: RollMatrix, rules: LossRules, months: int) -> Hazards:
 
 
 class BookArrays(msgspec.Struct, frozen=True, kw_only=True):
-    """The book as columns, one entry per loan on the books; `remaining` a column per month."""
+    """
+    The book as columns, one entry per loan on the books; `remaining` a column per month.
+
+    Both amounts are exposures at default: principal, and what is owed beside it.
+    """
 
     state: Integers
     stage: Integers
@@ -100,12 +104,12 @@ def arrays_of(rows: Sequence[BookRow], stages: Sequence[Stage], hazards: Hazards
     places = {name: place for place, name in enumerate(hazards.states)}
     remaining = np.zeros((len(rows), hazards.months))
     for place, row in enumerate(rows):
-        kept = row.remaining_minor[: hazards.months]
+        kept = row.exposures_minor[: hazards.months]
         remaining[place, : len(kept)] = kept
     return BookArrays(
         state=np.array([places[row.state] for row in rows], dtype=np.int64),
         stage=np.array([int(stage) for stage in stages], dtype=np.int64),
-        balance_minor=np.array([row.balance_minor for row in rows], dtype=np.int64),
+        balance_minor=np.array([row.owed_minor for row in rows], dtype=np.int64),
         rate_month=np.array([row.rate_annual / 12 for row in rows], dtype=np.float64),
         remaining=remaining,
     )
@@ -135,7 +139,7 @@ def check_some(
     for place in range(0, len(rows), max(1, -(-len(rows) // CHECKED))):
         row, stage = rows[place], stages[place]
         impaired = stage is Stage.IMPAIRED
-        owed = (row.balance_minor,) if impaired else row.remaining_minor
+        owed = (row.owed_minor,) if impaired else row.exposures_minor
         pds = hazards.by_state[hazards.states.index(row.state)][: len(owed)]
         exact = allowance(
             rules,
@@ -145,7 +149,7 @@ def check_some(
             eir_month=row.rate_annual / 12,
         )
         # A unit for rounding, and what a double cannot hold of a very large loan.
-        assert abs(losses[place] - exact) <= 1 + row.balance_minor // 10**9, row.loan_id
+        assert abs(losses[place] - exact) <= 1 + row.owed_minor // 10**9, row.loan_id
 
 
 def _chunk(book: BookArrays, rules: LossRules, hazards: Hazards, part: slice) -> Floats:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
@@ -11,6 +12,8 @@ import msgspec
 
 from services.risk.domain.book import BookRow, is_bad, month_ends_of, moves
 from services.risk.domain.book_losses import (
+    BookArrays,
+    Hazards,
     allowances,
     arrays_of,
     check_some,
@@ -19,7 +22,7 @@ from services.risk.domain.book_losses import (
 )
 from services.risk.domain.exposure import hhi
 from services.risk.domain.roll_rates import RollMatrix, roll_matrix
-from services.risk.domain.staging import MONTHS_OF_STAGE_ONE, LossRules, Scenario, provision
+from services.risk.domain.staging import MONTHS_OF_STAGE_ONE, LossRules, Scenario, Stage, provision
 from services.risk.domain.vintage import LoanLife, Vintage, vintages
 
 VINTAGE_MONTHS, LARGEST, THIRTY_DAYS = 24, 10, 30
@@ -56,6 +59,19 @@ class Portfolio(msgspec.Struct, frozen=True, kw_only=True):
     vintages: tuple[Vintage, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Valued:
+    """Loans on the books with their stages and allowances, and what those came from."""
+
+    rows: list[BookRow]
+    stages: list[Stage]
+    losses: list[int]
+    arrays: BookArrays
+    hazards: Hazards
+    matrix: RollMatrix
+    months: int
+
+
 def portfolio(
     history: Sequence[Sequence[BookRow]],
     dates: Sequence[date],
@@ -72,16 +88,8 @@ def portfolio(
         watched: Borrowers with an open early warning on the last date.
     """
     book, as_of = history[-1], dates[-1]
-    rows = [row for row in book if row.on_books and row.balance_minor > 0]
-    months = list(_months(history, dates))
-    matrix = roll_matrix(move for a, b in months for move in moves(a, b))
-    longest = max((len(row.remaining_minor) for row in rows), default=0)
-    hazards = hazards_of(matrix, rules, max(MONTHS_OF_STAGE_ONE, longest))
-    cured = _in_default_of_late(history, dates, rules.cure_days)
-    stages = stages_of(rows, rules, hazards, watched, as_of, cured)
-    arrays = arrays_of(rows, stages, hazards)
-    losses = [int(one) for one in allowances(arrays, rules, hazards)]
-    check_some(rows, stages, losses, rules, hazards)
+    found = valued(history, dates, rules, watched)
+    rows, losses, hazards, arrays = found.rows, found.losses, found.hazards, found.arrays
     by_product = _parts(rows, losses, [row.product for row in rows])
     alone = [
         (one.name, msgspec.structs.replace(rules, scenarios=(_alone(one),)))
@@ -94,17 +102,37 @@ def portfolio(
         loans=len(rows),
         balance_minor=sum(row.balance_minor for row in rows),
         allowance_minor=sum(losses),
-        by_stage=_parts(rows, losses, [f"stage {int(stage)}" for stage in stages]),
+        by_stage=_parts(rows, losses, [f"stage {int(stage)}" for stage in found.stages]),
         by_state=_parts(rows, losses, [row.state for row in rows]),
         by_product=by_product,
         product_hhi=hhi([part.balance_minor for part in by_product]),
         largest_borrowers=_largest(_parts(rows, losses, [row.borrower_ref for row in rows])),
         provision_minor=_provisions(rows, rules),
         scenarios=tuple((n, int(allowances(arrays, only, hazards).sum())) for n, only in alone),
-        matrix=matrix,
-        months_of_matrix=len(months),
+        matrix=found.matrix,
+        months_of_matrix=found.months,
         vintages=tuple(vintages(_lives(history, dates), as_of, VINTAGE_MONTHS)),
     )
+
+
+def valued(
+    history: Sequence[Sequence[BookRow]],
+    dates: Sequence[date],
+    rules: LossRules,
+    watched: frozenset[str] = frozenset(),
+) -> Valued:
+    """Return stage and allowance of each loan on the books on the last date."""
+    rows = [row for row in history[-1] if row.on_books and row.balance_minor > 0]
+    months = list(_months(history, dates))
+    matrix = roll_matrix(move for a, b in months for move in moves(a, b))
+    longest = max((len(row.remaining_minor) for row in rows), default=0)
+    hazards = hazards_of(matrix, rules, max(MONTHS_OF_STAGE_ONE, longest))
+    cured = _in_default_of_late(history, dates, rules.cure_days)
+    stages = stages_of(rows, rules, hazards, watched, dates[-1], cured)
+    arrays = arrays_of(rows, stages, hazards)
+    losses = [int(one) for one in allowances(arrays, rules, hazards)]
+    check_some(rows, stages, losses, rules, hazards)
+    return Valued(rows, stages, losses, arrays, hazards, matrix, len(months))
 
 
 def balances(book: Iterable[BookRow]) -> dict[str, int]:

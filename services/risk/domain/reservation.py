@@ -9,6 +9,7 @@ import msgspec
 
 from services.risk.domain.application import Application
 from services.risk.domain.exposure import values_of
+from services.risk.domain.loss_sharing import Security
 
 
 class Held(StrEnum):
@@ -73,6 +74,7 @@ class Heard(msgspec.Struct, frozen=True, kw_only=True):
     currency: str
     amount_minor: int
     guarantor_ref: str = ""
+    securities: tuple[Security, ...] = ()
     applied_on: date | None = None
 
 

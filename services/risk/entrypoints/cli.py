@@ -75,6 +75,16 @@ def portfolio(
 
 
 @app.command()
+def losses(
+    as_of: Annotated[datetime, typer.Argument(help="A date kept.", formats=["%Y-%m-%d"])],
+    currency: Annotated[str, typer.Option(help="ISO 4217 code.")] = "CNY",
+    json: Annotated[bool, typer.Option("--json", help="Print the message as JSON.")] = False,
+) -> None:
+    """Print who bears the loss expected of a date's book, and the capital that it asks."""
+    _or_say(portfolio_desk.losses(RiskSettings(), as_of.date(), currency, json=json))
+
+
+@app.command()
 def alerts() -> None:
     """Print what early warnings were worth, by what officers recorded, and who has open ones."""
     _or_say(alert_desk.show(RiskSettings()))

@@ -86,6 +86,13 @@ class RiskService(RiskServiceServicer):
             found = {name: book.by_value(request.currency, name) for name in DIMENSIONS}
         return wire.exposure_message(request.currency, found, self.deciding.policies.newest())
 
+    async def GetLossSharing(self, request: Any, context: Any) -> pb.LossSharing:
+        """Return who bears the loss expected of a date's book."""
+        minor_digits(request.currency)
+        as_of = parse_date(request.as_of, field="as_of")
+        found = await self.portfolios.sharing(as_of, request.currency)
+        return wire_portfolio.sharing_message(found, as_of, request.currency, self.portfolios)
+
     async def GetPortfolio(self, request: Any, context: Any) -> pb.Portfolio:
         """Return the whole book's risk on a date."""
         minor_digits(request.currency)

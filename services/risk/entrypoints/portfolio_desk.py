@@ -9,12 +9,13 @@ from pathlib import Path
 
 import msgspec
 import typer
+from google.protobuf.json_format import MessageToJson
 from lending.ledger.v1.ledger_service_pb2_grpc import LedgerServiceStub
 from rich.console import Console
 from rich.table import Table as Printed
 
-from services.risk import wire
-from services.risk.adapters.artefacts import read_loss_rules, read_toml
+from services.risk import wire, wire_portfolio
+from services.risk.adapters.artefacts import read_book_rules, read_toml
 from services.risk.adapters.ledger_book import LedgerBook
 from services.risk.adapters.report_page import page
 from services.risk.application.exposures import Exposures
@@ -26,6 +27,7 @@ from services.risk.domain.group_warning import GroupRules
 from services.risk.domain.indicators import WarningRules
 from services.risk.domain.portfolio import Portfolio
 from services.risk.entrypoints.portfolio_page import charts, summary, tables
+from shared.kernel.money import format_amount
 from shared.runtime.database import open_database
 from shared.runtime.grpc_client import open_channel
 from shared.runtime.records import Records
@@ -37,7 +39,7 @@ async def portfolios(settings: RiskSettings) -> AsyncIterator[Portfolios]:
     records = Records(open_database(settings.database_url))
     book = Exposures(records)
     await book.create(APPLICATION_ID)
-    yield Portfolios(book, read_loss_rules(settings.loss_file))
+    yield Portfolios(book, *read_book_rules(settings.loss_file, settings.sharing_file))
     await records.engine.dispose()
 
 
@@ -67,6 +69,25 @@ def month_ends(first: date, last: date) -> Iterator[date]:
             yield end
         day = following
     yield last
+
+
+async def losses(settings: RiskSettings, as_of: date, currency: str, *, json: bool) -> None:
+    """Print who bears the expected loss of a date, and its capital."""
+    async with portfolios(settings) as kept:
+        found = await kept.sharing(as_of, currency)
+        said = wire_portfolio.sharing_message(found, as_of, currency, kept)
+    if json:
+        typer.echo(MessageToJson(said, always_print_fields_with_no_presence=True))
+        return
+    table = Printed("as", "who", "bears", title=f"Expected loss, {as_of}, {currency}")
+    for one in said.bearers:
+        table.add_row(one.role, one.party, format_amount(one.amount_minor, currency))
+    console = Console(width=110)
+    console.print(table)
+    figures = said.exposure_minor, said.loss_minor, said.risk_weighted_minor, said.capital_minor
+    exposure, loss, weighted, capital = (format_amount(one, currency) for one in figures)
+    console.print(f"{said.loans:,} loans, at stake {exposure}, expected loss {loss}")
+    console.print(f"risk-weighted {weighted}, capital {capital}; {said.sharing_version}")
 
 
 async def show(

@@ -25,7 +25,7 @@ from shared.runtime.record_tables import OUTBOX
 from shared.runtime.records import Records
 from tests.services.risk.test_early_warning import RULES
 from tests.services.risk.test_portfolio import RULES as LOSS_RULES
-from tests.services.risk.test_portfolio import row
+from tests.services.risk.test_portfolio import SHARING, row
 
 GROUP_RULES = msgspec.convert(read_toml(RiskSettings().group_warning_file), GroupRules)
 ENDS = [date(2026, 1, 31), date(2026, 2, 28), date(2026, 3, 31), date(2026, 4, 30)]
@@ -128,7 +128,7 @@ async def test_a_region_warns_from_the_books_kept(tmp_path: Path) -> None:
     await records.create(APPLICATION_ID)
     exposures = Exposures(records)
     await exposures.create(APPLICATION_ID)
-    portfolios = Portfolios(exposures, LOSS_RULES)
+    portfolios = Portfolios(exposures, LOSS_RULES, SHARING)
     watch = Watch(records, RULES, exposures, wire.alert_told)
     groups, ledger = Groups(portfolios, watch, GROUP_RULES), Kept()
     async with exposures.work() as work:

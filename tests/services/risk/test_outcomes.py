@@ -26,7 +26,7 @@ from shared.runtime.records import Records
 from tests.services.risk.test_decision import GOOD, MODELS, POLICIES, SOUND
 from tests.services.risk.test_monitoring import RULES
 from tests.services.risk.test_portfolio import RULES as LOSSES
-from tests.services.risk.test_portfolio import row
+from tests.services.risk.test_portfolio import SHARING, row
 
 PAID = date(2026, 1, 5)
 ENDS = list(month_ends(date(2026, 1, 31), date(2027, 2, 28)))
@@ -128,7 +128,7 @@ async def filled(folder: Path) -> Monitoring:
                 )
                 before = await book.get(work, given.application_id)
                 await book.put(work, [one for one in [told(before, heard, given)] if one])
-    portfolios = Portfolios(book, LOSSES)
+    portfolios = Portfolios(book, LOSSES, SHARING)
     for on in ENDS:
         await portfolios.keep(Books(), on, "CNY")
     return Monitoring(deciding, portfolios, RULES)

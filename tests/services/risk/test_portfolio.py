@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from lending.ledger.v1 import loan_pb2
 
 from services.risk import wire_portfolio
-from services.risk.adapters.artefacts import read_loss_rules
+from services.risk.adapters.artefacts import read_loss_rules, read_sharing_rules
 from services.risk.adapters.ledger_book import book_row
 from services.risk.application.exposures import Exposures
 from services.risk.application.portfolio import BookNotKept, Portfolios
@@ -29,6 +29,7 @@ from shared.runtime.database import open_database
 from shared.runtime.records import Records
 from tests.services.risk.test_reservations import TOLD
 
+SHARING = read_sharing_rules(RiskSettings().sharing_file)
 RULES = read_loss_rules(RiskSettings().loss_file)
 MATRIX = roll_matrix(
     [
@@ -179,7 +180,7 @@ async def test_a_kept_book_answers_the_same_again(tmp_path: Path) -> None:
     await records.create(APPLICATION_ID)
     exposures = Exposures(records)
     await exposures.create(APPLICATION_ID)
-    portfolios = Portfolios(exposures, RULES)
+    portfolios = Portfolios(exposures, RULES, SHARING)
     owes = next(row for row in HISTORY[2] if row.on_books)
     told = msgspec.structs.replace(TOLD, loan_id=owes.loan_id, amount_minor=10**9)
     async with exposures.work() as work:

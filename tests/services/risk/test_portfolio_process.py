@@ -20,6 +20,7 @@ from tests.services.risk.test_portfolio import (
     JANUARY,
     MARCH,
     RULES,
+    SHARING,
     FakeBook,
 )
 from tests.system.processes import Service
@@ -28,7 +29,7 @@ from tests.system.processes import Service
 async def test_a_running_service_answers_for_the_whole_book(risk: Service, tmp_path: Path) -> None:
     """What was kept beside it is told to the cent; a date not kept, or no currency, is refused."""
     records = Records(open_database(f"sqlite+aiosqlite:///{tmp_path}/risk.db"))
-    portfolios = Portfolios(Exposures(records), RULES)
+    portfolios = Portfolios(Exposures(records), RULES, SHARING)
     for on in (JANUARY, FEBRUARY, MARCH):
         await portfolios.keep(FakeBook(), on, "CNY")
     await records.engine.dispose()
