@@ -27,6 +27,7 @@ from services.origination.application.deciding import Deciding
 from services.origination.application.desk import Desk, unhindered
 from services.origination.application.disbursing import Disbursing
 from services.origination.application.disclosing import Disclosing
+from services.origination.application.filling import fill_pledges
 from services.origination.application.offering import sweep
 from services.origination.application.personal import PERSONAL
 from services.origination.application.ports import Payouts
@@ -46,7 +47,7 @@ from shared.runtime.vault import VaultKeyMissing, open_vault
 
 APPLICATION_ID = 0x4455454F
 """Marks a SQLite file as origination's: "DUEO"."""
-RESUME_SECONDS, SWEEP_SECONDS = 2.0, 30.0
+RESUME_SECONDS, SWEEP_SECONDS, FILL_SECONDS = 2.0, 30.0, 300.0
 CHECKERS = {"identity": IdentityNumberCheck(), "bank_account": BankAccountCheck()}
 RENDERERS = {"TEXT": lambda text, lang, sha256: text.encode(), "HTML": to_html, "PDF": to_pdf}
 
@@ -74,6 +75,7 @@ async def serve_origination(settings: OriginationSettings) -> None:
 
     work = [
         relay,
+        _again_and_again(lambda: fill_pledges(rooms.desk), FILL_SECONDS),
         _again_and_again(rooms.disbursing.resume),
         _again_and_again(rooms.cancelling.resume),
         _again_and_again(rooms.deciding.resume),

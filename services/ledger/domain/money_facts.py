@@ -152,8 +152,9 @@ def refunded(command: cmd.RefundCredit, account: LoanAccount) -> ev.Fact:
 
 
 def settled(command: cmd.SettleLoan, account: LoanAccount) -> ev.Fact:
-    """Take money in as full settlement; taking it back brings the whole debt back."""
-    guard.positive(command.amount_minor, no.RepaymentNotPositive)
+    """Take money in, or none, as full settlement; taking it back brings the whole debt back."""
+    if command.amount_minor:
+        guard.positive(command.amount_minor, no.RepaymentNotPositive)
     guard.being_repaid(account)
     guard.money_in(command, account)
     last = account.latest_on if account.facts else None

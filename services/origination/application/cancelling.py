@@ -77,14 +77,14 @@ class Cancelling:
                 expected=f"by {until}" if until else "no step; the product has no such days",
                 on=today,
             )
-        owed = await self._owed(found, today)
-        if not owed:
+        owed, over = await self._owed(found, today)
+        if owed is None:
             raise NothingIsOwed(
                 f"what was repaid of {found.loan_id} is all that is owed, or more",
                 field="application_id",
                 expected="no step; what was paid above it people pay back",
             )
-        amount = an_amount(request.amount, "amount")
+        amount = an_amount(request.amount, "amount", positive=owed > 0)
         if (amount, request.amount.currency) != (owed, found.currency):
             raise AmountNotOwed(
                 f"{amount} {request.amount.currency} is given, {owed} {found.currency} is owed",
@@ -95,21 +95,30 @@ class Cancelling:
         stamp = self.desk.stamp(APPLICANT)
         changes: dict[str, Any] = {"cancelled_on": today}
         changes |= {"cancelled_minor": owed, "cancellation_id": _next_id(found)}
-        after = stepped(found, Step.CANCEL, Status.CANCELLING, stamp, str(owed), **changes)
+        note = f"{owed}; {over} is to be paid back" if over else str(owed)
+        after = stepped(found, Step.CANCEL, Status.CANCELLING, stamp, note, **changes)
         return Prepared(after)
 
-    async def _owed(self, found: Application, on: date) -> int:
-        """Return what gives the loan back: the payoff, or the principal less all repaid."""
+    async def _owed(self, found: Application, on: date) -> tuple[int | None, int]:
+        """
+        Return what gives the loan back: the payoff, or the principal less all repaid.
+
+        Returns:
+            That, None where nothing is owed any more; and what was repaid above it.
+        """
         loan = await self.desk.ledger.GetLoan(
             ledger_pb.GetLoanRequest(loan_id=found.loan_id, effective_on=on.isoformat())
         )
+        if not loan.payoff_minor:
+            return None, 0
         if self.desk.product(found).cooling_off_interest_owed:
-            return int(loan.payoff_minor)
+            return int(loan.payoff_minor), 0
         beside = sum(
             row.interest_paid_minor + row.penalty_paid_minor + row.charges_paid_minor
             for row in loan.instalments
         )
-        return max(0, int(loan.principal_outstanding_minor) - beside)
+        left = int(loan.principal_outstanding_minor) - beside
+        return max(0, left), max(0, -left)
 
     async def give_back(self, request: pb.ReturnPayoutRequest) -> pb.Application:
         """

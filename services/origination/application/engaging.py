@@ -7,11 +7,11 @@ from datetime import date
 from services.origination.application.holding import hold
 from services.origination.domain.application import Application
 from services.origination.domain.guarantors import (
-    Exposure,
     Guarantor,
     GuarantorNotRegistered,
     disengaged,
     engaged,
+    exposure_of,
 )
 from services.origination.domain.pledges import Pledge, freed, pledge_id, pledged
 from services.origination.domain.products import GuarantorLimit, Policies, Product, latest
@@ -58,13 +58,7 @@ async def _answer(
             field="provider_ref",
             expected="a guarantor or insurer taken in by RegisterGuarantor",
         )
-    more = Exposure(
-        application_id=application.application_id,
-        borrower_ref=application.borrower_ref,
-        debtor_group=given.debtor_group,
-        amount_minor=given.amount_minor,
-        kind=given.kind,
-    )
+    more = exposure_of(given, application.application_id, application.borrower_ref)
     await house.put(engaged(house.now, more, limit))
 
 

@@ -185,6 +185,8 @@ class Securing:
 
         async def prepare(found: Application) -> Prepared:
             named = _named(found, request.guarantee_id)
+            if named.released_on is not None:
+                return Prepared(found)
             today = await self.desk.today(found)
             if ALLOWED[found.status]:
                 await self._refuse_while_owed(found)

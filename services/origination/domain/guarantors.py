@@ -8,7 +8,7 @@ from decimal import Decimal
 import msgspec
 
 from services.origination.domain.products import GuarantorLimit
-from services.origination.domain.securities import GUARANTOR
+from services.origination.domain.securities import GUARANTOR, Guarantee
 from shared.kernel.errors import Refused
 
 
@@ -40,6 +40,17 @@ class Exposure(msgspec.Struct, frozen=True, kw_only=True):
     debtor_group: str
     amount_minor: int
     kind: str = GUARANTOR
+
+
+def exposure_of(given: Guarantee, application_id: str, borrower_ref: str) -> Exposure:
+    """Return what who gives a security answers for under an application."""
+    return Exposure(
+        application_id=application_id,
+        borrower_ref=borrower_ref,
+        debtor_group=given.debtor_group,
+        amount_minor=given.amount_minor,
+        kind=given.kind,
+    )
 
 
 class Guarantor(msgspec.Struct, frozen=True, kw_only=True):

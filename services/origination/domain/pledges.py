@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import unicodedata
 
 import msgspec
 
@@ -13,6 +14,9 @@ from services.origination.domain.securities import (
     SecurityCurrencyDiffers,
 )
 from shared.kernel.errors import Refused
+
+NOT_SEEN = {"Zs", "Zl", "Zp", "Cc", "Cf"}
+"""Unicode's categories of spaces and of what has no shape."""
 
 
 class PolicySecuresAnother(Refused):
@@ -40,9 +44,15 @@ def pledge_id(given: Guarantee) -> str:
         return f"thing/{given.provider_ref}"
     if given.insurance is None:
         return ""
-    number = "".join(given.insurance.policy_number.split()).upper()
+    number = _plain(given.insurance.policy_number)
     policy = hashlib.sha256(f"{given.provider_ref}\0{number}".encode()).hexdigest()
     return f"policy/{policy}"
+
+
+def _plain(number: str) -> str:
+    """Return a number however it is typed: wide or narrow, spaced, in small letters, pasted."""
+    narrow = unicodedata.normalize("NFKC", number).upper()
+    return "".join(c for c in narrow if unicodedata.category(c) not in NOT_SEEN)
 
 
 def pledged(
@@ -81,8 +91,14 @@ def pledged(
                 secured_here_minor=ours,
                 loan_to_value_max=product.loan_to_value_max,
             )
-    more = Secured(application_id=application_id, amount_minor=given.amount_minor)
-    return Pledge(pledge_id=pledge_id(given), currency=currency, secured=(*before, more))
+    others = Pledge(pledge_id=pledge_id(given), currency=currency, secured=before)
+    return with_more(others, application_id, given.amount_minor)
+
+
+def with_more(pledge: Pledge, application_id: str, amount_minor: int) -> Pledge:
+    """Add what is secured for one more application."""
+    more = Secured(application_id=application_id, amount_minor=amount_minor)
+    return msgspec.structs.replace(pledge, secured=(*pledge.secured, more))
 
 
 def freed(pledge: Pledge, application_id: str) -> Pledge:

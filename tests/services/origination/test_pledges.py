@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,8 @@ async def test_a_policy_secures_one_loan(room: Room) -> None:
 
     with pytest.raises(PolicySecuresAnother):
         await add(room.desk, "A-2", "PICC", 100_000, insurance=policy("pgi7A "))
+    with pytest.raises(PolicySecuresAnother):  # as it is typed on a Chinese keyboard, and pasted
+        await add(room.desk, "A-2", "PICC", 100_002, insurance=policy("ＰＧＩ\u200b７ａ"))
     await add(room.desk, "A-2", "PICC", 100_001, insurance=policy("PGI 8"))
     await add(room.desk, "A-3", "CPIC", 100_000, insurance=policy("PGI 7a"))
 
@@ -178,3 +181,20 @@ async def test_a_thing_secures_loans_of_one_currency(room: Room) -> None:
 
     with pytest.raises(SecurityCurrencyDiffers):
         await add(room.desk, "A-2", "Car-1", 10_000, currency="EUR", collateral=THING)
+
+
+async def test_what_was_released_stays_released_since_then(room: Room) -> None:
+    """Released again under another id it is not released later."""
+    desk, days = room.desk, []
+    await add(desk, "A-1", "Car-1", 200_000, collateral=THING)
+    await desk.step(
+        pb.ApplicationRequest(request_id="w-1", application_id="A-1"), "Withdraw", withdraw(desk)
+    )
+    for number in (1, 2):
+        asked = security_pb.ReleaseGuaranteeRequest(request_id=f"r-{number}")
+        asked.application_id, asked.guarantee_id = "A-1", "Car-1"
+        released = await Securing(desk, wire_security).release(asked)
+        days.append(released.guarantees[0].released_on)
+        room.ledger.on += timedelta(days=1)
+
+    assert days == [TODAY.isoformat()] * 2

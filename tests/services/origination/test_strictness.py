@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -98,6 +99,37 @@ def test_interest_repaid_is_credited_where_none_is_owed(place: Place) -> None:
     back = place.ask("CancelLoan", name, amount=cny(1_180_000))
 
     assert back["status"] == "APPLICATION_STATUS_CANCELLED"
+
+
+def test_more_interest_was_paid_than_principal_is_left(place: Place) -> None:
+    """Nothing more comes in, what is left is let go, and what is to go back is said."""
+    name = "nearly-repaid"
+    place.contract(name, **GRADED)
+    place.ask("DisburseApplication", name)
+    place.advance(later(place, 3))
+    payoff = int(place.suite.call("ledger", "GetLoan", loanId=f"L-{name}")["payoffMinor"])
+    money = {"loanId": f"L-{name}", "requestId": f"repay-{name}", "valueOn": place.today()}
+    place.suite.call("ledger", "PostRepayment", **money, amount=cny(payoff - 100))
+    left = int(place.suite.call("ledger", "GetLoan", loanId=f"L-{name}")["payoffMinor"])
+    over = payoff - 1_200_000 - 100
+
+    place.refused("AMOUNT_NOT_OWED", "CancelLoan", name, amount=cny(100))
+    back = place.ask("CancelLoan", name, amount=cny(0))
+    loan = place.suite.call("ledger", "GetLoan", loanId=f"L-{name}")
+    facts = place.suite.call("ledger", "ListLoanEvents", loanId=f"L-{name}")["events"]
+    bodies = [json.loads(f["bodyJson"]) for f in facts if f["topic"].endswith("SettlementPosted")]
+
+    assert min(left, over) > 0
+    assert back["status"] == "APPLICATION_STATUS_CANCELLED"
+    assert [line["note"] for line in back["trail"] if line["step"] == "cancel"] == [
+        f"0; {over} is to be paid back"
+    ]
+    assert loan["status"] == "LOAN_STATUS_SETTLED"
+    assert "payoffMinor" not in loan
+    assert [(body["amount_minor"], body["forgiven_minor"]) for body in bodies] == [(0, left)]
+    lines = dict(bodies[0]["postings"])
+    assert (sum(lines.values()), lines["loans:principal"]) == (0, -left)
+    assert "assets:cash" not in lines
 
 
 def test_what_was_repaid_in_full_is_not_given_back_again(place: Place) -> None:

@@ -19,17 +19,22 @@ from services.origination.application.desk import ApplicationChangedMeanwhile, D
 from services.origination.application.disbursing import Disbursing
 from services.origination.application.holding import hold
 from services.origination.application.offering import withdraw
+from services.origination.application.resolving import Resolving
 from services.origination.application.securing import Securing
 from services.origination.compose import APPLICATION_ID
 from services.origination.domain.application import Application
 from services.origination.domain.guarantors import Guarantor, GuarantorOverLimit
+from services.origination.domain.pledges import Pledge, PolicySecuresAnother
+from services.origination.domain.securities import LoanToValueExceeded
 from services.origination.domain.state_machine import Status
 from shared.kernel.errors import LendingError
 from shared.runtime.database import open_database
 from shared.runtime.postgres_server import start_postgres
 from shared.runtime.records import Records, Work
-from tests.services.origination.counterparts import Bank, FakeLedger
+from tests.services.origination.counterparts import Bank, DateOutOfOrder, FakeLedger
 from tests.services.origination.killing import NOW, POLICIES, TOLD, contracted, disburse_request
+from tests.services.origination.room import register
+from tests.services.origination.test_pledges import THING, policy
 from tests.system.processes import free_port
 
 PAIRS = 30
@@ -149,6 +154,82 @@ async def test_two_applications_of_one_guarantor(desks: tuple[Desk, Desk]) -> No
         assert [type(o) for o in found if isinstance(o, LendingError)] == [GuarantorOverLimit]
         assert after is not None
         assert after.outstanding_minor == 100_000_000
+
+
+@pytest.mark.parametrize("what", ["policy", "thing"])
+async def test_two_applications_of_one_policy_or_thing(desks: tuple[Desk, Desk], what: str) -> None:
+    """Asked for at two processes at once it secures one of them, and what is counted is right."""
+    one, other = desks
+    for number in range(PAIRS // 2):
+        for side in "ab":
+            fresh = {"application_id": f"P-{number}-{side}", "borrower_ref": f"B-{number}{side}"}
+            fresh |= {"terms_json": "", "contract_sha256": "", "status": Status.SUBMITTED}
+            await store(one, msgspec.structs.replace(contracted(), signatures=(), **fresh))
+        await register(one, f"I-{number}", 1_000_000_000)
+
+        found = await asyncio.gather(
+            outcome(Securing(one, wire_security).add(pledging(what, number, "a"))),
+            outcome(Securing(other, wire_security).add(pledging(what, number, "b"))),
+        )
+        async with one.records.work() as work:
+            pledges = [p async for p in work.every(Pledge) if f"P-{number}-" in str(p.secured)]
+
+        refusal = PolicySecuresAnother if what == "policy" else LoanToValueExceeded
+        assert [type(o) for o in found if isinstance(o, LendingError)] == [refusal]
+        assert [[s.amount_minor for s in pledge.secured] for pledge in pledges] == [[60_000]]
+
+
+def pledging(what: str, number: int, side: str) -> pb.AddGuaranteeRequest:
+    """Ask for a policy, or for more than half of a thing."""
+    asked = pb.AddGuaranteeRequest(
+        request_id=f"pledge-{number}-{side}",
+        application_id=f"P-{number}-{side}",
+        provider_ref=f"I-{number}",
+        amount=money_pb2.Money(amount_minor=60_000, currency="CNY"),
+        kind=pb.GUARANTEE_KIND_INSURANCE if what == "policy" else pb.GUARANTEE_KIND_COLLATERAL,
+    )
+    if what == "policy":
+        asked.insurance.CopyFrom(policy("PGI-1"))
+    else:
+        asked.collateral.CopyFrom(THING)
+        asked.collateral.value_minor = 100_000
+    return asked
+
+
+async def test_words_beside_a_machine_that_goes_on(desks: tuple[Desk, Desk]) -> None:
+    """
+    The ledger begins to take a disbursal while two persons say elsewhere that it was taken back.
+
+    Either it is lent, or it was taken back and the ledger has nothing: never both.
+    """
+    one, other = desks
+    ledger, bank, ends = one.ledger, Bank(), set()
+    for number in range(PAIRS):
+        name = f"W-{number}"
+        await store(one, msgspec.structs.replace(contracted(), application_id=name))
+        ledger.trouble[f"disbursal-{name}-1"] = DateOutOfOrder("the day is closed")
+        await outcome(Disbursing(one, bank).disburse(disburse_request(name)))
+
+        async def words(name: str) -> None:
+            for by in ("officer-1", "officer-2"):
+                body = {"application_id": name, "payout_id": f"payout-{name}-1"}
+                body |= {"request_id": f"{name}-{by}", "resolved_by": by, "reference": "recall"}
+                word = pb.ResolvePayoutRequest(outcome=pb.PAYOUT_OUTCOME_RETURNED, **body)
+                await outcome(Resolving(other, Disbursing(other, bank)).resolve(word))
+
+        async def machine(name: str, delay: float) -> None:
+            await asyncio.sleep(delay)
+            ledger.trouble.clear()
+            await outcome(Disbursing(one, bank).finish(name))
+
+        await asyncio.gather(words(name), machine(name, number * 0.001))
+        await outcome(Disbursing(one, bank).finish(name))
+        found = await one.load(name)
+        lent = bool(ledger.loans[found.loan_id].out)
+        ends.add(found.status)
+        assert lent == (found.status is Status.DISBURSED), found.trail
+
+    assert ends <= {Status.DISBURSED, Status.PAYOUT_RETURNED}
 
 
 def guarantee(application_id: str, guarantor_ref: str) -> pb.AddGuaranteeRequest:

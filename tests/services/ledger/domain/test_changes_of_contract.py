@@ -68,16 +68,17 @@ def test_a_debt_is_written_off_after_its_charge_off() -> None:
         active.ask(cmd.WriteOffLoan, effective_on=active.on, **APPROVED)
 
 
-def test_a_settlement_lets_the_rest_go_and_can_be_undone() -> None:
+@pytest.mark.parametrize("amount", [800_000, 0])
+def test_a_settlement_lets_the_rest_go_and_can_be_undone(amount: int) -> None:
     """8,000.00 for everything owed; returned by the bank, the whole debt is back."""
     desk = Desk()
     desk.go_to(date(2026, 5, 20))
     before = figures(desk.account.timeline(desk.on))
-    money = {"value_on": desk.on, "amount_minor": 800_000, "currency": "CNY"}
+    money = {"value_on": desk.on, "amount_minor": amount, "currency": "CNY"}
 
     done = desk.ask(cmd.SettleLoan, **money, **APPROVED)
 
-    assert done[0].forgiven_minor == before["payoff"] - 800_000
+    assert done[0].forgiven_minor == before["payoff"] - amount
     assert sum(p.amount_minor for p in done[0].postings) == 0
     assert desk.account.status is LoanStatus.SETTLED
     assert desk.account.timeline(desk.on).payoff == 0
