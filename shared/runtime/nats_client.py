@@ -71,6 +71,16 @@ class WritingClient(Client):
         await self._send_command(sent)
         await self._flush_pending()
 
+    async def _close(self, status: int, do_cbs: bool = True) -> None:
+        """
+        Close, and drop what waits for a connection that is gone: nobody was told that it was sent.
+
+        nats-py writes it to the connection that broke, which the loop of services refuses.
+        """
+        if not self.is_connected:
+            self._pending, self._pending_data_size = [], 0
+        await super()._close(status, do_cbs)
+
 
 class SecuredClient(WritingClient):
     """
