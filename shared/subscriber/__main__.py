@@ -13,6 +13,7 @@ from google.protobuf.json_format import MessageToDict
 from shared.runtime.bus import Bus
 from shared.runtime.database import open_database
 from shared.subscriber import checkpoints
+from shared.subscriber.digests import DayHeard, days_of
 from shared.subscriber.inbox import Inbox, Parked
 from shared.subscriber.snapshot import behind, states
 from shared.subscriber.tail import HEADING, PASSING, Wanted, tail
@@ -114,23 +115,30 @@ def parked(database_url: DatabaseUrl, subscriber: Name) -> None:
 
 @app.command()
 def check(database_url: DatabaseUrl, subscriber: Name, nats_url: NatsUrl = LOCAL) -> None:
-    """Hold what a subscriber knows against the last state of every loan; exit 1 if it lacks any."""
+    """
+    Hold what a subscriber knows against the last state of every loan, the stream against each day.
 
-    async def hold() -> tuple[int, list[str]]:
+    Exit 1 if the subscriber lacks any, or the stream an event that a day's digest counts.
+    """
+
+    async def hold() -> tuple[int, list[str], list[DayHeard]]:
         bus, engine = await _connected(nats_url), open_database(database_url)
         await bus.ensure_streams()
         found = await states(bus)
         async with engine.connect() as connection:
             places = await Inbox(subscriber).all_places(connection)
+        days = await days_of(bus)
         await engine.dispose()
         await bus.close()
-        return len(found), behind(places, found)
+        return len(found), behind(places, found), days
 
-    loans, wrong = asyncio.run(hold())
-    for line in wrong:
+    loans, wrong, days = asyncio.run(hold())
+    short = [f"the stream, {day}" for day in days if day.missing]
+    for line in (*wrong, *short):
         typer.echo(line)
     typer.echo(f"{loans} loans, {len(wrong)} behind or different")
-    raise typer.Exit(1 if wrong else 0)
+    typer.echo(f"{len(days)} days counted, {len(short)} incomplete")
+    raise typer.Exit(1 if wrong or short else 0)
 
 
 @app.command()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from time import monotonic
 from typing import NamedTuple, TypeAlias
@@ -61,10 +61,20 @@ class Judged(NamedTuple):
     detail: str = ""
 
 
+class ProofWanted(Exception):
+    """A checkpoint needs a proof that it does not carry: `ask` for it, and take it again."""
+
+    def __init__(self, first: int, second: int) -> None:
+        super().__init__(f"from the log of {first} to that of {second}")
+        self.sizes = (first, second)
+
+
 @dataclass(frozen=True, slots=True)
 class Checkpoints:
     """
     Holds every checkpoint of the stream against those before it.
+
+    Nobody is asked within a transaction: a ledger that is slow to answer must not hold it open.
 
     Args:
         keys: Verifier keys of the ledger, from a place that you trust; of all its keys in time.
@@ -74,6 +84,7 @@ class Checkpoints:
 
     keys: tuple[str, ...]
     prove: Prove | None = None
+    answers: dict[tuple[int, int], Sequence[bytes] | None] = field(default_factory=dict)
 
     @classmethod
     def of(cls, keys: str, prove: Prove | None = None) -> Checkpoints | None:
@@ -89,7 +100,12 @@ class Checkpoints:
         return cls(found, prove) if found else None
 
     async def take(self, connection: AsyncConnection, subscriber: str, message: Message) -> Judged:
-        """Judge a checkpoint, and keep it where it holds, within the caller's transaction."""
+        """
+        Judge a checkpoint, and keep it where it holds, within the caller's transaction.
+
+        Raises:
+            ProofWanted: roll back, `ask`, and take it again.
+        """
         try:
             said = self._read(message.body.decode())
         except (CheckpointInvalid, UnicodeDecodeError) as failure:
@@ -97,7 +113,7 @@ class Checkpoints:
         known = await _kept(connection, subscriber)
         judged = judge(known, said, message.sequence)
         if judged is None:
-            judged = await self._grown(max(known.values()), said, message.headers)
+            judged = self._grown(max(known.values()), said, message.headers)
         if judged.verdict is CheckpointVerdict.TAKEN or said.size in known:
             await _keep(connection, subscriber, said, message)
         return judged
@@ -112,11 +128,16 @@ class Checkpoints:
                 return said
         raise CheckpointInvalid("no key of the ledger signed this")
 
-    async def _grown(self, last: Kept, said: Checkpoint, headers: Mapping[str, str]) -> Judged:
+    async def ask(self, wanted: ProofWanted) -> None:
+        """Ask the ledger for a proof; nobody holds a transaction open meanwhile."""
+        assert self.prove is not None, "nobody to ask"
+        self.answers[wanted.sizes] = await self.prove(*wanted.sizes)
+
+    def _grown(self, last: Kept, said: Checkpoint, headers: Mapping[str, str]) -> Judged:
         """Hold a larger checkpoint against the last one, by the proof that somebody shows."""
         proof = _proof_in(headers) if headers.get("ce-previoussize") == str(last.size) else None
         if proof is None or not _leads(last, said, proof):
-            asked = await self.prove(last.size, said.size) if self.prove else None
+            asked = self._asked(last.size, said.size)
             proof = asked if asked is not None else proof
         if proof is None:
             why = f"nothing shows that it grew from the one of {last.size}"
@@ -125,6 +146,13 @@ class Checkpoints:
             why = f"it does not grow from the one of {last.size} with root {last.root.hex()}"
             return Judged(CheckpointVerdict.FORKED, said.size, why)
         return Judged(CheckpointVerdict.TAKEN, said.size)
+
+    def _asked(self, first: int, second: int) -> Sequence[bytes] | None:
+        if self.prove is None:
+            return None
+        if (first, second) not in self.answers:
+            raise ProofWanted(first, second)
+        return self.answers[first, second]
 
 
 def judge(kept: Mapping[int, Kept], said: Checkpoint, at: int) -> Judged | None:
@@ -158,8 +186,7 @@ class LedgerProofs:
     """
     Asks a ledger for proofs; None while it does not answer, and then for half a minute.
 
-    It is asked within the subscriber's transaction: a ledger that is away must not hold that open
-    at each checkpoint of a backlog.
+    A ledger that is away must not hold up each checkpoint of a backlog.
     """
 
     stub: LedgerAuditServiceStub

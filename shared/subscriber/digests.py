@@ -8,8 +8,11 @@ from typing import NamedTuple
 
 from lending.ledger.v1.events_pb2 import DelinquencyDigest
 
-from shared.runtime.reading import Message
-from shared.runtime.streams import DIGEST
+from shared.runtime.bus import Bus
+from shared.runtime.reading import Message, Reader
+from shared.runtime.streams import DELINQUENCY, DIGEST, STREAM
+
+BATCH, SECONDS = 1_000, 5.0
 
 
 class DayHeard(NamedTuple):
@@ -17,6 +20,16 @@ class DayHeard(NamedTuple):
 
     digest: DelinquencyDigest
     missing: dict[str, int]
+
+    def __str__(self) -> str:
+        """Say what is missing of which day."""
+        lacks = ", ".join(f"{count} {name}" for name, count in sorted(self.missing.items()))
+        return f"{self.digest.on}: {lacks or 'nothing'} missing"
+
+
+def is_digest(message: Message) -> bool:
+    """Say whether a message is the digest of a day."""
+    return message.subject.startswith(f"{DIGEST}.")
 
 
 @dataclass(slots=True)
@@ -41,7 +54,7 @@ class DayCount:
         Raises:
             DecodeError: the digest cannot be read.
         """
-        if not message.subject.startswith(f"{DIGEST}."):
+        if not is_digest(message):
             self.types[message.headers.get("ce-type", "").rpartition(".")[2]] += 1
             return None
         digest = DelinquencyDigest.FromString(message.body)
@@ -50,3 +63,23 @@ class DayCount:
         self.types.clear()
         self.last_on = digest.on
         return DayHeard(digest, dict(wanted - counted)) if whole else None
+
+
+async def days_of(bus: Bus) -> list[DayHeard]:
+    """
+    Count the whole stream, and hold it against the digest of each day, oldest first.
+
+    Raises:
+        TimeoutError: it stopped coming before its end.
+    """
+    reader, count = Reader(bus.client, STREAM, [f"{DELINQUENCY}.>", f"{DIGEST}.*"]), DayCount()
+    found: list[DayHeard] = []
+    try:
+        while await reader.left():
+            messages = await reader.batch(BATCH, SECONDS)
+            if not messages:
+                raise TimeoutError("the stream stopped coming before its end")
+            found += [day for one in messages if (day := count.take(one)) is not None]
+    finally:
+        await reader.close()
+    return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -74,14 +75,18 @@ class Event:
     @property
     def sunsets(self) -> dict[str, str]:
         """Dates from which the type, under "", or fields of it may be missing; mostly none."""
-        parts = self.message.headers.get("ce-sunset", "").split(",")
-        named = (part.rpartition("=") for part in parts)
-        return {name: on for name, _, on in named if on}
+        return sunsets_in(self.message.headers)
 
     @property
     def recorded_at(self) -> datetime:
         """When the ledger learned it, UTC."""
         return datetime.fromisoformat(self.body.recorded_at)
+
+
+def sunsets_in(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return until when a message's type, under "", or fields of it will be told."""
+    named = (part.rpartition("=") for part in headers.get("ce-sunset", "").split(","))
+    return {name: on for name, _, on in named if on}
 
 
 def read_event(message: Message) -> Event:

@@ -15,6 +15,7 @@ from shared.runtime.telemetry import span
 from shared.subscriber import checkpoints
 from shared.subscriber.chain import Place, Verdict, judge
 from shared.subscriber.checkpoints import Checkpoints
+from shared.subscriber.digests import is_digest
 from shared.subscriber.event import Event, EventUnreadable, Restatement, read_event
 from shared.subscriber.inbox import Inbox, Parked
 from shared.subscriber.parking import (
@@ -86,19 +87,26 @@ class Lanes(Generic[Unit]):
     checkpoints: Checkpoints | None = None
 
     async def apply(
-        self, unit: Unit, messages: Sequence[Message], history: History = NO_HISTORY
+        self,
+        unit: Unit,
+        messages: Sequence[Message],
+        history: History = NO_HISTORY,
+        *,
+        drains: bool = True,
     ) -> Applied:
         """
         Tell the handler each message that is next in its lane; park the others.
 
+        What waited for one is told behind it, if it `drains`; else its loan is named as a gap.
         Raises:
-            HandlerFailed: roll back, and try again or park.
-            PlaceMoved: roll back, and try again.
+            HandlerFailed, PlaceMoved, ProofWanted: roll back; try again, park, or ask.
         """
         applied, events = Applied(), []
         for message in messages:
             if message.subject == CHECKPOINT:
                 await self._hold(unit, message, applied)
+                continue
+            if is_digest(message):
                 continue
             try:
                 events.append(history.mark(read_event(message)))
@@ -117,7 +125,9 @@ class Lanes(Generic[Unit]):
                 await self._take(unit, event, after, rows, applied)
             if rows and after.get(event.loan_id) != before.get(event.loan_id):
                 loan_id = event.loan_id
-                aside[loan_id] = await self._drain(unit, loan_id, after, applied, history)
+                applied.gaps |= set() if drains else {loan_id}
+                if drains:
+                    aside[loan_id] = await self._drain(unit, loan_id, after, applied, history)
         await self.inbox.set_places(unit.connection, before, after)
         return applied
 

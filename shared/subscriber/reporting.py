@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 import structlog
 from prometheus_client import Counter, Gauge
 
+from shared.runtime.reading import Message
+from shared.subscriber.digests import DayHeard
+from shared.subscriber.event import sunsets_in
 from shared.subscriber.lag import Lag
 from shared.subscriber.lanes import HandlerFailed
 from shared.subscriber.parking import Applied
@@ -16,6 +21,7 @@ LAG_DAYS = Gauge(
     "Business days between what was read last and the newest event.",
     ["subscriber"],
 )
+_SAID: set[tuple[str, str, str, str]] = set()
 PARKED_LOANS = Gauge("duebook_subscriber_parked_loans", "Loans that wait.", ["subscriber"])
 
 
@@ -33,6 +39,28 @@ def report_lag(name: str, lag: Lag) -> None:
     LAG.labels(name).set(lag.events)
     days = float("nan") if lag.business_days is None else lag.business_days
     LAG_DAYS.labels(name).set(days)
+
+
+def report_sunsets(name: str, messages: Iterable[Message]) -> None:
+    """Say once in a process which types, or fields that are set, will not be told for ever."""
+    for headers in (one.headers for one in messages if "ce-sunset" in one.headers):
+        type_ = headers.get("ce-type", "").rpartition(".")[2]
+        for part, on in sunsets_in(headers).items():
+            if (kind := (name, type_, part, on)) in _SAID:
+                continue
+            _SAID.add(kind)
+            log, instead = structlog.get_logger(), headers.get("ce-successor", "")
+            log.warning(
+                "told until", subscriber=name, type=type_, field=part, until=on, successor=instead
+            )
+
+
+def report_days(name: str, days: Sequence[DayHeard]) -> None:
+    """Count days that were heard from beginning to end, and log of which something is missing."""
+    for day in days:
+        EVENTS.labels(name, "DAY_INCOMPLETE" if day.missing else "DAY_COMPLETE").inc()
+        if day.missing:
+            structlog.get_logger().error("events of a day missing", subscriber=name, day=str(day))
 
 
 def report_waiting(name: str, failure: Exception) -> None:

@@ -50,13 +50,18 @@ def behind(places: Mapping[str, Place], found: Sequence[DelinquencyState]) -> li
         places: What the subscriber knows.
         found: What the publisher says; read before `places`, so that only what stays is a fault.
     """
-    wrong = []
+    return [f"{loan_id}: {why}" for loan_id, why in lacking(places, found).items()]
+
+
+def lacking(places: Mapping[str, Place], found: Sequence[DelinquencyState]) -> dict[str, str]:
+    """Return what `behind` names, by loan."""
+    wrong = {}
     for state in found:
         place = places.get(state.loan_id, Place())
         if place.sequence < state.sequence:
-            wrong.append(f"{state.loan_id}: knows {place.sequence} of {state.sequence} events")
+            wrong[state.loan_id] = f"knows {place.sequence} of {state.sequence} events"
         elif place.sequence == state.sequence and place.hash != state.hash:
-            wrong.append(f"{state.loan_id}: event {place.sequence} is another one")
+            wrong[state.loan_id] = f"event {place.sequence} is another one"
     return wrong
 
 

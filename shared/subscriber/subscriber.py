@@ -11,21 +11,29 @@ from time import monotonic
 from typing import Generic
 
 import structlog
+from google.protobuf.message import DecodeError
 
 from shared.kernel.calendars import WEEKENDS, Calendar
 from shared.runtime.bus import Bus
-from shared.runtime.reading import Reader
+from shared.runtime.reading import Message, Reader
 from shared.runtime.stopping import unless
-from shared.runtime.streams import CHECKPOINT, DELINQUENCY, STREAM
+from shared.runtime.streams import CHECKPOINT, DELINQUENCY, DIGEST, STREAM
 from shared.subscriber.checkpoints import Checkpoints, forget_stream
+from shared.subscriber.digests import DayCount
 from shared.subscriber.event import recorded_at
 from shared.subscriber.inbox import Inbox, Read
 from shared.subscriber.lag import Lag, lag_of, recorded_in
 from shared.subscriber.lanes import HandlerFailed, Hear, History, Lanes, OnRestated, Unit
 from shared.subscriber.marks import StreamReplaced, mark_at
 from shared.subscriber.passing import begins_again, is_passing
-from shared.subscriber.reporting import PARKED_LOANS, report, report_lag, report_waiting
-from shared.subscriber.snapshot import OnSnapshot, join
+from shared.subscriber.reporting import (
+    PARKED_LOANS,
+    report,
+    report_days,
+    report_lag,
+    report_waiting,
+)
+from shared.subscriber.snapshot import OnSnapshot, join, lacking, states
 from shared.subscriber.trying import (
     RETRY_SECONDS,
     RETRY_SECONDS_MAX,
@@ -77,6 +85,7 @@ class Subscriber(Generic[Unit]):
     looked_at: float = 0.0
     pending: int = 0
     read_at: datetime | None = None
+    days: DayCount = field(default_factory=DayCount)
 
     @property
     def lanes(self) -> Lanes[Unit]:
@@ -96,7 +105,8 @@ class Subscriber(Generic[Unit]):
     @property
     def subjects(self) -> list[str]:
         """What is read of the stream."""
-        return [f"{self.subject}.>", *([CHECKPOINT] if self.checkpoints else [])]
+        digests = [f"{DIGEST}.*"] if self.subject == DELINQUENCY else []
+        return [f"{self.subject}.>", *digests, *([CHECKPOINT] if self.checkpoints else [])]
 
     async def lag(self) -> Lag:
         """
@@ -148,7 +158,7 @@ class Subscriber(Generic[Unit]):
             read = Read()
             async with self.work() as unit:
                 await forget_stream(unit.connection, self.name)
-        self.read = read
+        self.read, self.days = read, DayCount()
 
     async def _first_time(self, inbox: Inbox) -> Read:
         last = await self.bus.last_sequence(self.stream)
@@ -181,6 +191,7 @@ class Subscriber(Generic[Unit]):
                 return
             self.read = up_to(self.read, last)
             await self._heal(applied.gaps, stop)
+            await self._count(messages, stop)
             self.pending = last.pending
             self.read_at = recorded_in(last.headers, last.body) or self.read_at
         else:
@@ -190,6 +201,26 @@ class Subscriber(Generic[Unit]):
         if monotonic() - self.looked_at > REDRIVE_SECONDS:
             self.looked_at = monotonic()
             await self._redrive(stop)
+
+    async def _count(self, messages: list[Message], stop: asyncio.Event) -> None:
+        """Hold what came against each day's digest; read loans again that lack their last event."""
+        log = structlog.get_logger()
+        try:
+            counted = [self.days.take(one) for one in messages if one.subject != CHECKPOINT]
+        except DecodeError as failure:
+            log.error("a digest is unreadable", subscriber=self.name, failure=str(failure))
+            self.days = DayCount()
+            return
+        days = [day for day in counted if day is not None]
+        report_days(self.name, days)
+        if not any(day.missing for day in days):
+            return
+        found = await states(self.bus)
+        async with self.work() as unit:
+            loans = lacking(await Inbox(self.name).all_places(unit.connection), found)
+        for loan_id, why in loans.items():
+            log.error("a loan's last events are missing", loan_id=loan_id, why=why)
+        await self._heal(set(loans), stop)
 
     async def _heal(self, loans: set[str], stop: asyncio.Event) -> None:
         """Read the whole life of a loan with a gap again: what is missing may be there by now."""

@@ -13,13 +13,14 @@ from nats.errors import Error as NatsError
 
 from shared.runtime.bus import BusDown
 from shared.runtime.reading import Message
+from shared.subscriber.checkpoints import ProofWanted
 from shared.subscriber.event import EventUnreadable, read_event
 from shared.subscriber.inbox import Inbox, Read
 from shared.subscriber.lanes import HandlerFailed, History, Lanes, Unit
 from shared.subscriber.marks import mark_of
 from shared.subscriber.parking import Applied
 from shared.subscriber.passing import is_passing
-from shared.subscriber.reporting import report, report_waiting
+from shared.subscriber.reporting import report, report_sunsets, report_waiting
 
 ATTEMPTS_MAX = 3
 RETRY_SECONDS, RETRY_SECONDS_MAX = 0.2, 5.0
@@ -70,14 +71,25 @@ class Trying(Generic[Unit]):
             applied = await self.lanes.park_failed(unit, failure)
         report(self.name, applied)
 
-    async def _once(self, messages: list[Message], read: Read | None) -> Applied:
+    async def _once(
+        self, messages: list[Message], read: Read | None, *, drains: bool = True
+    ) -> Applied:
         """Apply messages, and note how far the stream is read then, in one transaction."""
-        async with self.work() as unit:
-            applied = await self.lanes.apply(unit, messages, self.history)
-            if read is not None:
-                reached = up_to(read, messages[-1])
-                await Inbox(self.name).set_read(unit.connection, reached)
+        while True:
+            try:
+                async with self.work() as unit:
+                    applied = await self.lanes.apply(unit, messages, self.history, drains=drains)
+                    if read is not None:
+                        reached = up_to(read, messages[-1])
+                        await Inbox(self.name).set_read(unit.connection, reached)
+                break
+            except ProofWanted as wanted:
+                assert self.lanes.checkpoints is not None, "who takes checkpoints wanted it"
+                await self.lanes.checkpoints.ask(wanted)
+        if self.lanes.checkpoints is not None:
+            self.lanes.checkpoints.answers.clear()
         report(self.name, applied)
+        report_sunsets(self.name, messages)
         return applied
 
     async def _one_by_one(
@@ -95,13 +107,19 @@ class Trying(Generic[Unit]):
     async def _alone(
         self, message: Message, read: Read | None, stop: asyncio.Event
     ) -> Applied | None:
-        """Apply one message; park the event that failed too often."""
-        failures: Counter[str] = Counter()
+        """
+        Apply one message; park the event that failed too often.
+
+        Where the commit failed, it may be for an event that waited and was told behind this one:
+        that is left to wait then, and its loan read again.
+        """
+        failures, drains = Counter[str](), True
         while not stop.is_set():
             try:
-                return await self._once([message], read)
+                return await self._once([message], read, drains=drains)
             except Exception as raised:
                 failure = _failed_at(message, raised)
+                drains = drains and failure is raised
                 report_waiting(self.name, failure)
                 name = failure.event.id
                 failures[name] += not is_passing(failure.cause)

@@ -15,9 +15,9 @@ from services.ledger.domain import commands as cmd
 from services.ledger.wire_events import Outgoing, outgoing_of, state_of
 from shared.runtime.bus import Bus
 from shared.runtime.reading import Message, Reader
-from shared.runtime.streams import DELINQUENCY, DIGEST, STREAM
+from shared.runtime.streams import DELINQUENCY, STREAM
 from shared.subscriber.chain import Place
-from shared.subscriber.digests import DayCount, DayHeard
+from shared.subscriber.digests import days_of
 from shared.subscriber.snapshot import states
 from tests.services.ledger.book import Book, open_book
 from tests.services.ledger.domain.desk import TERMS
@@ -111,13 +111,6 @@ def days_closed(database: Path) -> list[str]:
     return days
 
 
-async def days_heard(bus: Bus) -> list[DayHeard]:
-    """Return each day as its digest tells it, held against the events of the stream."""
-    count = DayCount()
-    messages = await read_all(bus, f"{DELINQUENCY}.>", f"{DIGEST}.>")
-    return [day for one in messages if (day := count.take(one)) is not None]
-
-
 async def differences(bus: Bus, database: Path) -> list[str]:
     """Name every loan whose events or state in the streams are not those of the log, and days."""
     events, last = told_by_the_log(database)
@@ -125,7 +118,7 @@ async def differences(bus: Bus, database: Path) -> list[str]:
     wrong = [name for name in {*right, *found} if right.get(name) != found.get(name)]
     told = {one.loan_id: one.SerializeToString(deterministic=True) for one in await states(bus)}
     stale = [f"{name} (state)" for name in {*last, *told} if told.get(name) != last.get(name)]
-    heard = await days_heard(bus)
+    heard = await days_of(bus)
     lacking = [f"{day.digest.on}: {day.missing}" for day in heard if day.missing]
     if [day.digest.on for day in heard] != days_closed(database):
         lacking.append(f"digests of {[day.digest.on for day in heard]}")

@@ -85,6 +85,17 @@ class Watched:
     records: Records
     nats: object = None
     seen: list[Parked] = field(default_factory=list)
+    open: int = 0
+
+    @asynccontextmanager
+    async def work(self) -> AsyncIterator[Work]:
+        """Open a transaction, and count how many are."""
+        async with self.records.work() as unit:
+            self.open += 1
+            try:
+                yield unit
+            finally:
+                self.open -= 1
 
     @property
     def url(self) -> str:
@@ -119,7 +130,7 @@ class Watched:
             """Nothing comes of events."""
 
         made = Subscriber(
-            *(self.bus, "desk", self.records.work, hear),
+            *(self.bus, "desk", self.work, hear),
             checkpoints=Checkpoints.of(verifier, prove),
         )
         task = asyncio.create_task(made.run(asyncio.Event()))
@@ -242,10 +253,19 @@ async def test_who_has_another_key_is_not_believed(watched: Watched) -> None:
 
 @pytest.mark.parametrize("asks", [False, True])
 async def test_a_stream_made_again_is_no_fork(watched: Watched, asks: bool) -> None:
-    """Its first checkpoint carries no proof from what is known: the ledger is asked, or none is."""
-    ledger = Ledger(watched.folder / "ledger")
+    """
+    Its first checkpoint carries no proof from what is known: the ledger is asked, or none is.
+
+    No transaction is open meanwhile: a ledger that is slow to answer holds up no writer.
+    """
+    ledger, open_then = Ledger(watched.folder / "ledger"), list[int]()
     before = (await ledger.grow(2)).size
-    prove = ledger.prove if asks else None
+
+    async def ask(first: int, second: int) -> Sequence[bytes]:
+        open_then.append(watched.open)
+        return await ledger.prove(first, second)
+
+    prove = ask if asks else None
     async with watched.following(ledger.verifier, prove):
         await watched.tell(ledger)
     watched.nats.kill()  # type: ignore[attr-defined]
@@ -259,3 +279,4 @@ async def test_a_stream_made_again_is_no_fork(watched: Watched, asks: bool) -> N
 
     assert await watched.parked() == []
     assert await watched.known() == (after if asks else before)
+    assert open_then == ([0] if asks else [])

@@ -5,6 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from pathlib import Path
+from time import monotonic
+
+import structlog
+from structlog.testing import capture_logs
+from typer.testing import CliRunner
 
 from services.ledger.adapters.digests import day_so_far
 from services.ledger.adapters.event_mapper import decode
@@ -12,16 +17,18 @@ from services.ledger.adapters.event_store import open_event_store
 from services.ledger.application.following import Follower
 from services.ledger.wire_digest import DayTold
 from shared.runtime.streams import DELINQUENCY, DIGEST, STATE, STATE_STREAM
-from shared.subscriber.digests import DayCount
+from shared.subscriber.__main__ import app
+from shared.subscriber.digests import DayCount, days_of
+from shared.subscriber.subscriber import Subscriber
 from tests.conformance.books import (
     ENDS_ON,
     days_closed,
-    days_heard,
     make_book,
     more_loans,
     read_all,
 )
 from tests.conformance.relay_kills import complete
+from tests.conformance.test_following import follower
 from tests.conformance.test_relay import LOANS, Post, post, stop
 
 __all__ = ["post"]
@@ -35,7 +42,7 @@ async def test_each_day_says_what_was_told_since_the_one_before(post: Post) -> N
     assert await complete(post.bus, post.database) == []
     await stop(relaying)
 
-    days = await days_heard(post.bus)
+    days = await days_of(post.bus)
 
     assert [day.digest.on for day in days] == days_closed(post.database)
     assert all(day.missing == {} for day in days)
@@ -64,6 +71,48 @@ async def test_the_loss_of_a_loans_last_event_is_noticed(post: Post) -> None:
     for day in heard:
         missing.update(day.missing if day else {})
     assert dict(missing) == {loan[-1].headers["ce-type"].rpartition(".")[2]: 1}
+
+
+async def test_a_subscriber_names_the_day_and_the_loan(post: Post) -> None:
+    """Its loan's last event never came: the day's digest tells, the states say of which loan."""
+    _, relaying = await post.relay("one")
+    assert await complete(post.bus, post.database) == []
+    await stop(relaying)
+    messages = await read_all(post.bus, f"{DELINQUENCY}.>", f"{DIGEST}.>")
+    lost = [one for one in messages if one.subject.endswith(".L-3")][-1]
+    kept = [one for one in messages if one is not lost]
+    kept += await read_all(post.bus, f"{STATE}.*", stream=STATE_STREAM)
+    post.restart_nats(wiped=True)
+    await post.bus.ensure_streams()
+    for one in kept:
+        headers = {k: v for k, v in one.headers.items() if not k.startswith("Nats-")}
+        await post.bus.publish(one.subject, one.body, "", headers)
+    desk = await follower(post.folder, "desk")
+    end = asyncio.Event()
+
+    # Whatever another test had logged, or not.
+    structlog.reset_defaults()
+    with capture_logs() as logs:
+        following = Subscriber(post.bus, "desk", desk.records.work, desk.hear).run(end)
+        running, until = asyncio.create_task(following), monotonic() + 30
+        while not any("loan_id" in one for one in logs) and monotonic() < until:
+            await asyncio.sleep(0.05)
+        end.set()
+        await running
+
+    name = lost.headers["ce-type"].rpartition(".")[2]
+    said = [(one["event"], one.get("day", one.get("loan_id"))) for one in logs]
+    assert said == [
+        ("events of a day missing", f"{ENDS_ON}: 1 {name} missing"),
+        ("a loan's last events are missing", "L-3"),
+    ]
+    url = f"sqlite+aiosqlite:///{post.folder}/desk.db"
+    asked = ["check", "--subscriber", "desk", "--database-url", url]
+    asked += ["--nats-url", f"nats://127.0.0.1:{post.port}"]
+    answer = await asyncio.to_thread(CliRunner().invoke, app, asked)
+    assert answer.exit_code == 1
+    assert f"the stream, {ENDS_ON}: 1 {name} missing" in answer.output
+    assert "L-3: knows" in answer.output
 
 
 async def test_a_digest_that_was_lost_is_told_again(post: Post) -> None:

@@ -92,6 +92,37 @@ async def test_what_fails_only_at_the_commit_is_put_aside(desk: Desk) -> None:
     assert desk.heard[-1] == ("L-2/1", False)
 
 
+async def test_what_waited_and_fails_at_the_commit_puts_itself_aside(desk: Desk) -> None:
+    """Not the event that was missing, in whose transaction it was told: that one is heard."""
+    configure_logging("test", "CRITICAL")
+    async with desk.records.engine.begin() as connection:
+        for table in TABLES:
+            await connection.execute(text(table))
+
+    async def hear(one: Event, unit: Work) -> None:
+        if one.id == "L-1/3":
+            await unit.connection.execute(text("INSERT INTO step VALUES ('nowhere')"))
+        await unit.connection.execute(text(f"INSERT INTO plan VALUES ('{one.id}')"))
+
+    first, second, third, fourth = chained(
+        event("L-1", "CURED", f"2026-02-0{day}") for day in range(1, 5)
+    )
+    await publish(desk.bus, [first, third, fourth, second])
+    made = Subscriber(desk.bus, "desk", desk.records.work, hear)
+    following = asyncio.create_task(made.run(asyncio.Event()))
+    until = monotonic() + 20
+    while "POISON" not in str(found := await desk.parked()) and monotonic() < until:
+        await asyncio.sleep(0.1)
+    following.cancel()
+    await asyncio.gather(following, return_exceptions=True)
+    async with desk.records.engine.connect() as connection:
+        rows = await connection.execute(text("SELECT id FROM plan ORDER BY id"))
+        heard = [name for (name,) in rows]
+
+    assert found == ["L-1/3 POISON", "L-1/4 BEHIND"]
+    assert heard == ["L-1/1", "L-1/2"]
+
+
 async def test_a_slow_handler_makes_no_new_consumers(desk: Desk) -> None:
     """What was delivered meanwhile is waiting: the server is not silent, we were busy."""
     await publish(desk.bus, chained(event("L-1", "CURED") for _ in range(6)))
