@@ -7,7 +7,11 @@ import socket
 from dataclasses import dataclass
 from pathlib import Path
 
+from shared.audit.checkpoints import load_signer
+
 SERVICES = ("risk", "ledger", "origination", "collections")
+VERIFYING = ("risk", "collections")
+LOG_ORIGIN = "duebook.local/ledger"
 PORTS = {"nats": 7422, "origination": 7101, "ledger": 7102, "risk": 7103, "collections": 7104}
 
 
@@ -45,6 +49,11 @@ class Settings:
             "READING_SECONDS_MIN": os.environ.get("DUEBOOK_READING_SECONDS_MIN", "0"),
         }
         return {f"{prefix}_{name}": value for name, value in variables.items()}
+
+    def verifying(self, service: str) -> dict[str, str]:
+        """Return by which key a service holds the ledger's checkpoints; made where missing."""
+        signer = load_signer(LOG_ORIGIN, self.data / "ledger-signing.key")
+        return {f"{service.upper()}_LEDGER_VERIFIER_KEYS": signer.verifier}
 
     def target(self, service: str) -> str:
         """Return where a service listens."""

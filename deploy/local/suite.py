@@ -13,7 +13,7 @@ from pathlib import Path
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from deploy.local.settings import SERVICES, Settings
+from deploy.local.settings import SERVICES, VERIFYING, Settings
 from shared.runtime.nats_server import start_nats
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -65,11 +65,14 @@ class Suite:
             folder = self.settings.data / "nats"
             self.processes[name] = start_nats(folder, self.settings.ports["nats"])
             return
+        environment = self.settings.environment(name)
+        if name in VERIFYING:
+            environment |= self.settings.verifying(name)
         with self._log(name).open("ab") as sink:
             self.processes[name] = subprocess.Popen(
                 [sys.executable, "-m", f"services.{name}"],
                 cwd=ROOT,
-                env={**os.environ, **self.settings.environment(name)},
+                env={**os.environ, **environment},
                 stdout=sink,
                 stderr=sink,
                 start_new_session=True,

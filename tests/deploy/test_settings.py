@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from deploy.local.settings import PORTS, DataOfAnotherVersion, PortInUse, Settings
+from services.ledger.config import LedgerSettings
+from shared.audit.checkpoints import load_signer
 
 
 @pytest.mark.parametrize("name", PORTS)
@@ -32,3 +34,15 @@ def test_data_of_another_version_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "old" / "ledger.db").write_bytes(b"")
     with pytest.raises(DataOfAnotherVersion, match="DUEBOOK_DATA"):
         Settings(tmp_path / "old", PORTS).check_data()
+
+
+def test_who_follows_the_stream_gets_the_ledgers_key(tmp_path: Path) -> None:
+    """The key lies where the ledger of the run looks for its own, which it signs with."""
+    settings = Settings(tmp_path, PORTS)
+    ledger = LedgerSettings(database_url=settings.environment("ledger")["LEDGER_DATABASE_URL"])
+
+    (name, key), *_ = settings.verifying("risk").items()
+
+    assert name == "RISK_LEDGER_VERIFIER_KEYS"
+    assert key == load_signer(ledger.log_origin, ledger.signing_key_path()).verifier
+    assert settings.verifying("risk") == {name: key}
