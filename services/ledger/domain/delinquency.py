@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable
 from datetime import date, timedelta
 from enum import StrEnum
@@ -80,29 +81,35 @@ def standing_of(line: Timeline) -> Standing:
     if not overdue:
         return Standing(buckets=stayed(line, buckets_of(policy, None)))
     days = line.days_past_due
-    numbers = [row.number for row in overdue]
+    principal = interest = charges = begun = 0
+    for row in overdue:
+        principal += row.principal_due - row.principal_paid
+        interest += row.interest_due - row.interest_paid
+        paid = row.principal_paid + row.interest_paid
+        if row.charges:
+            charges += row.charges_unpaid
+            paid += sum(charge.paid for charge in row.charges)
+        begun += paid > 0
     within_grace = days <= line.terms.grace_days
-    charges = sum(row.charges_unpaid for row in overdue)
-    arrears = sum(row.unpaid for row in overdue)
+    arrears, rate = principal + interest + charges, policy.materiality_rate
     counted = days_counted(line, overdue[0].due_on)
-    rate = policy.materiality_rate
     immaterial = arrears <= policy.materiality_minor or (
         bool(rate) and arrears <= rate * line.principal_outstanding
     )
     return Standing(
         days_past_due=days,
         oldest_due_on=overdue[0].due_on,
-        principal_overdue_minor=sum(row.principal_unpaid for row in overdue),
-        interest_overdue_minor=sum(row.interest_due - row.interest_paid for row in overdue),
+        principal_overdue_minor=principal,
+        interest_overdue_minor=interest,
         charges_overdue_minor=charges,
         instalments_overdue=len(overdue),
         minor=within_grace,
         major=not within_grace,
-        partial=any(row.paid > row.penalty_paid for row in overdue),
-        full=not all(row.paid > row.penalty_paid for row in overdue),
-        continuous=any(b - a == 1 for a, b in pairwise(numbers)),
+        partial=begun > 0,
+        full=begun < len(overdue),
+        continuous=any(b.number - a.number == 1 for a, b in pairwise(overdue)),
         buckets=stayed(line, buckets_of(policy, None if immaterial else counted)),
-        days_paused=days_paused(line.pauses, overdue[0].due_on, line.on),
+        days_paused=days_paused(line.pauses, overdue[0].due_on, line.on) if line.pauses else 0,
     )
 
 
@@ -199,11 +206,10 @@ def next_transition_on(line: Timeline) -> date | None:
     if first is not None:
         candidates += _coming_due(line, chain((first,), unpaid))
         oldest = first.due_on
-        edges = (*line.terms.delinquency.edges, line.terms.grace_days + 1)
-        late = (line.on - oldest).days
-        coming = min((edge for edge in edges if edge > late), default=None)
-        if coming is not None:
-            candidates.append(oldest + timedelta(days=coming))
+        edges, late = line.terms.delinquency.edges, (line.on - oldest).days
+        place = bisect_right(edges, late)
+        coming = (*edges[place : place + 1], line.terms.grace_days + 1)
+        candidates += [oldest + timedelta(days=edge) for edge in coming if edge > late]
         candidates += _shifted(line, oldest)
     if line.terms.delinquency.cures:
         candidates += releases(line)
