@@ -27,9 +27,14 @@ from services.risk.domain.rules import Finding
 from services.risk.domain.scorecard import Scorecard, bin_of, points_of
 from shared.kernel.dates import parse_date
 from shared.kernel.errors import InvalidArgument
+from shared.kernel.money import plain_decimal
 from shared.runtime.requests import FieldMissing, a_number, a_text, an_amount, an_id
 
-ATTRIBUTES_MAX, VALUE_CHARACTERS_MAX = 100, 200
+ATTRIBUTES_MAX, VALUE_CHARACTERS_MAX, SHARE_CHARACTERS_MAX = 100, 200, 8
+
+
+class ShareNotValid(InvalidArgument):
+    """A share is a plain decimal from 0 to 1, of at most eight characters."""
 
 
 class CurrenciesDiffer(InvalidArgument):
@@ -67,6 +72,7 @@ def application(request: pb.ScoreApplicationRequest) -> Application:
         decided_on=decided_on,
         region=_optional_text(request.region, "region"),
         partner_ref=optional_id(request.partner_ref, "partner_ref"),
+        partner_share=_partner_share(request),
         guarantor_ref=optional_id(request.guarantor_ref, "guarantor_ref"),
         bureau=_bureau(request, currency),
         income=confirmed_income(request, currency),
@@ -75,6 +81,18 @@ def application(request: pb.ScoreApplicationRequest) -> Application:
     )
     attributes = {**found.attributes, **own_attributes(found)}
     return msgspec.structs.replace(found, attributes=attributes)
+
+
+def _partner_share(request: pb.ScoreApplicationRequest) -> Decimal:
+    """Read what share of the loan the partner funds, which only a partner does."""
+    text = request.partner_share or "0"
+    share = plain_decimal(text, field="partner_share")
+    if not 0 <= share <= 1 or len(text) > SHARE_CHARACTERS_MAX:
+        raise ShareNotValid(f"{text[:20]!r} is no share", field="partner_share", expected="0 to 1")
+    if share and not request.partner_ref:
+        raise FieldMissing("who funds it?", field="partner_ref", expected="a partner")
+    # Nought is nought, however it is written.
+    return share or Decimal(0)
 
 
 def _attributes(request: pb.ScoreApplicationRequest) -> dict[str, str]:

@@ -19,6 +19,22 @@ FOLDER = Path(__file__).parent
 STORED = FOLDER / "risk_decided.json"
 
 
+DIGESTS = {
+    "cn-consumer/2024-01": "82c449e3471466a2fc0c2b4e70b39d0c77b688297f2c2c162655f1d8afb72930",
+    "cn-consumer/2026-01": "a9fd998712856976e874ff077478d604a904c3fd45272a0c63d35ec97c12522e",
+    "cn-consumer/2026-04": "247afe39a187c9ddd32b2aa0988a9682c238dad106cf916363d05e908975b8de",
+}
+"""As stored with every decision that they made."""
+
+
+def test_a_policy_is_the_same_bytes_for_ever() -> None:
+    """A rule that came later is in no digest of an earlier version."""
+    settings = RiskSettings()
+    policies, models = read_policies(settings.policy_folder), read_models(settings.model_folder)
+
+    assert {name: models.digest(policies.version(name)) for name in DIGESTS} == DIGESTS
+
+
 def test_a_stored_decision_stays_what_it_was() -> None:
     """A field that came later changes neither the digest nor anything else of it."""
     settings, stored = RiskSettings(), msgspec.json.decode(STORED.read_bytes(), type=Decided)

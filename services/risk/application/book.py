@@ -7,7 +7,16 @@ import msgspec
 from services.risk.application.exposures import Exposures, is_empty
 from services.risk.domain.application import Application, Slice
 from services.risk.domain.decision import Decision, Outcome
-from services.risk.domain.exposure import BORROWER, DIMENSIONS, EVERYTHING, GROUP, NONE, values_of
+from services.risk.domain.exposure import (
+    BORROWER,
+    DIMENSIONS,
+    EVERYTHING,
+    GROUP,
+    JOINT,
+    JOINTLY,
+    NONE,
+    values_of,
+)
 from services.risk.domain.reservation import decided as reserved
 from shared.runtime.records import Work
 
@@ -45,6 +54,13 @@ def gathered(given: Application, book: Exposures) -> Application:
         for one in DIMENSIONS
         if values[one] != NONE
     )
+    if JOINT in values:
+        sums = {
+            "joint_partner_minor": amount(JOINT),
+            "joint_minor": amount(JOINTLY),
+            "lent_minor": total,
+        }
+        given = msgspec.structs.replace(given, **sums)
     return msgspec.structs.replace(
         given, borrower_approved_minor=amount(BORROWER), slices=slices, group_approved_minor=group
     )

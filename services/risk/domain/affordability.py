@@ -29,12 +29,13 @@ def affordability(application: Application, policy: Policy) -> Affordability:
     Return what the borrower can afford.
 
     Income is the lower of what is stated and what is confirmed; payments on other debts are the
-    higher of what is stated and what the bureau reports. Disposable is income less all payments,
+    higher of what is stated and what the bureau reports; what is stated of this loan counts as far
+    as it can repay it. Disposable is income less all payments,
     this loan's included, less the living costs of the policy. Stress raises this loan's payment
     by a share and lowers income by another.
     """
     income, others = income_counted(application), debts_counted(application, policy)
-    own = application.monthly_instalment_minor
+    own = instalment_counted(application, policy)
     stressed_own = own * (1 + policy.stress_rate_rise)
     return Affordability(
         income_minor=income,
@@ -45,6 +46,18 @@ def affordability(application: Application, policy: Policy) -> Affordability:
             others + stressed_own, income * (1 - policy.stress_income_fall)
         ),
     )
+
+
+def instalment_least(application: Application) -> int:
+    """Return the principal of each instalment, if all are as large: no loan is paid with less."""
+    return application.amount_minor // application.instalments
+
+
+def instalment_counted(application: Application, policy: Policy) -> int:
+    """Return what the loan asks per month: at least its principal per instalment, if held so."""
+    stated = application.monthly_instalment_minor
+    held = policy.instalment_held_against_amount
+    return max(stated, instalment_least(application)) if held else stated
 
 
 def income_counted(application: Application) -> int:

@@ -83,7 +83,8 @@ def alert_truth(
     Return a row per indicator, in order of name, and one for all together.
 
     An alert is right if its borrower was more than 30 days late within `HORIZON` of when it
-    was known. It is judged once all of those days are over, whichever way it went. What was
+    was known. It is judged once all of those days are over, whichever way it went; who fell so far
+    behind was warned of or was not, however young the alert: recall does not wait. What was
     withdrawn or STALE told nobody, and is left out, as are alerts of groups.
 
     Args:
@@ -93,25 +94,25 @@ def alert_truth(
     """
     named = [a for a in alerts if a.borrower_ref]
     told = [a for a in named if a.outcome not in (AlertOutcome.WITHDRAWN, AlertOutcome.STALE)]
-    whole = [a for a in told if a.learned_on + HORIZON <= as_of]
     bads = {name: on for name, on in over_thirty.items() if on <= as_of}
-    names = sorted({str(alert.indicator) for alert in whole})
-    rows = [_truth(name, [a for a in whole if a.indicator == name], bads) for name in names]
-    return [*rows, _truth("all together", whole, bads)]
+    names = sorted({str(alert.indicator) for alert in told})
+    rows = [_truth(name, [a for a in told if a.indicator == name], bads, as_of) for name in names]
+    return [*rows, _truth("all together", told, bads, as_of)]
 
 
-def _truth(name: str, alerts: Sequence[Alert], bads: Mapping[str, date]) -> AlertTruth:
+def _truth(name: str, alerts: Sequence[Alert], bads: Mapping[str, date], as_of: date) -> AlertTruth:
     leads: dict[str, int] = {}
-    late = right = 0
+    judged = late = right = 0
     for alert in sorted(alerts, key=lambda one: one.learned_on):
         bad_on = bads.get(alert.borrower_ref)
         days = (bad_on - alert.learned_on).days if bad_on is not None else None
-        if days is not None and days <= 0:
-            late += 1
-        elif days is not None and days <= HORIZON.days:
-            right += 1
+        came = days is not None and 0 < days <= HORIZON.days
+        if days is not None and came:
             leads.setdefault(alert.borrower_ref, days)
-    judged = len(alerts) - late
+        if alert.learned_on + HORIZON > as_of:
+            continue
+        already = days is not None and days <= 0
+        late, judged, right = late + already, judged + (not already), right + came
     return AlertTruth(
         indicator=name,
         judged=judged,

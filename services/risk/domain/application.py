@@ -17,6 +17,10 @@ LATER: dict[str, Any] = {
     "bureau_unusable": "",
     "group_ref": "",
     "group_approved_minor": 0,
+    "partner_share": "0",
+    "joint_partner_minor": 0,
+    "joint_minor": 0,
+    "lent_minor": 0,
 }
 """Fields that decisions of earlier versions did not have, and what they say when empty."""
 
@@ -58,7 +62,12 @@ class Slice(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Application(msgspec.Struct, frozen=True, kw_only=True):
-    """One application with everything the decision looks at; minor units of one currency."""
+    """
+    One application with everything the decision looks at; minor units of one currency.
+
+    Of a loan that its partner funds too, `joint_partner_minor` is what was approved before of such
+    loans with that partner, `joint_minor` with all, and `lent_minor` what was approved in all.
+    """
 
     application_id: str
     product: str
@@ -85,6 +94,10 @@ class Application(msgspec.Struct, frozen=True, kw_only=True):
     bureau_unusable: str = ""
     group_ref: str = ""
     group_approved_minor: int = 0
+    partner_share: Decimal = Decimal(0)
+    joint_partner_minor: int = 0
+    joint_minor: int = 0
+    lent_minor: int = 0
 
     def check_dates(self) -> None:
         """

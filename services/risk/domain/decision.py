@@ -12,7 +12,7 @@ import msgspec
 
 from services.risk.domain.application import Application
 from services.risk.domain.boosted_trees import BoostedTrees, probability_bad
-from services.risk.domain.policy import Policy, VersionTwice
+from services.risk.domain.policy import Policy, VersionTwice, encoded
 from services.risk.domain.reasons import REASONS, Reason
 from services.risk.domain.rules import Finding, Severity, findings
 from services.risk.domain.scorecard import (
@@ -90,7 +90,8 @@ class Models:
     def digest(self, policy: Policy) -> str:
         """Return the SHA-256 of a policy with the models it names: versions are only names."""
         if policy not in self.digests:
-            parts = policy, self.card(policy.champion), self.challenger(policy.challenger)
+            models = self.card(policy.champion), self.challenger(policy.challenger)
+            parts = msgspec.Raw(encoded(policy)), *models
             text = msgspec.json.encode(parts, order="sorted")
             self.digests[policy] = hashlib.sha256(text).hexdigest()
         return self.digests[policy]

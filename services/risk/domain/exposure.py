@@ -13,6 +13,9 @@ from services.risk.domain.application import Application
 DIMENSIONS = ("product", "region", "partner", "guarantor")
 BORROWER, GROUP, GUARANTOR, EVERYTHING, NONE = "borrower", "group", "guarantor", "all", "-"
 
+JOINT, JOINTLY = "joint", "jointly"
+"""Loans that a partner funds too: by partner, and all of them."""
+
 
 class Exposure(msgspec.Struct, frozen=True, kw_only=True):
     """Approved decisions of one value of a dimension in one currency; the sum in minor units."""
@@ -27,8 +30,10 @@ class Exposure(msgspec.Struct, frozen=True, kw_only=True):
 def values_of(application: Application) -> dict[str, str]:
     """Return where an application counts, by dimension; "-" where it has no value."""
     group = {GROUP: application.group_ref} if application.group_ref else {}
+    joint = {JOINT: application.partner_ref, JOINTLY: EVERYTHING}
     return {
         **group,
+        **(joint if application.partner_share else {}),
         "product": application.product,
         "region": application.region or NONE,
         "partner": application.partner_ref or NONE,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 
@@ -30,6 +30,21 @@ class Limit(msgspec.Struct, frozen=True, kw_only=True):
     dimension: str
     share_max: Decimal
     total_minor_min: int
+
+
+class JointLending(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    Bounds of loans that a partner funds too; amounts are of whole loans, minor units.
+
+    A partner funds at least a share of each; with one partner they are at most a share of tier-1
+    capital, and all of them at most a share of what is lent, once that is large.
+    """
+
+    partner_share_min: Decimal
+    tier_one_minor: int
+    partner_of_tier_one_max: Decimal
+    jointly_of_lent_max: Decimal
+    lent_minor_min: int
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,8 +85,21 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     group_approved_minor_max: int | None = None
     attributes_missing_max: int | None = None
     limits: tuple[Limit, ...] = ()
+    instalment_held_against_amount: bool = False
+    joint_lending: JointLending | None = None
     probability_of_default_declined_from: Decimal
     probability_of_default_referred_from: Decimal
+
+
+LATER: dict[str, Any] = {"instalment_held_against_amount": False, "joint_lending": None}
+"""Rules that earlier versions did not have; while they do not hold they are in no digest."""
+
+
+def encoded(policy: Policy) -> bytes:
+    """Return a policy as JSON: a version is the same bytes for ever, whatever rules came later."""
+    fields = msgspec.to_builtins(policy)
+    kept = {k: v for k, v in fields.items() if k not in LATER or v != LATER[k]}
+    return msgspec.json.encode(kept, order="sorted")
 
 
 class Versioned(Protocol):

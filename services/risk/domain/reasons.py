@@ -27,6 +27,11 @@ REASONS = {
             "利率上升或收入下降时还款压力过大",
         ),
         ("INCOME_CONTRADICTORY", "Stated and confirmed income differ", "申报收入与核实收入不一致"),
+        (
+            "INSTALMENT_TOO_LOW",
+            "The instalment stated does not repay the loan",
+            "申报的每期还款额不足以还清贷款",
+        ),
         ("INCOME_STALE", "Confirmation of income is too old", "收入证明已过期"),
         ("TOO_MANY_LENDERS", "Loans with too many lenders at once", "多头借贷机构过多"),
         ("TOO_MANY_ENQUIRIES", "Too many recent credit enquiries", "近期征信查询过多"),
@@ -46,6 +51,13 @@ REASONS = {
             "Enough was approved for this borrower already",
             "该借款人累计授信已达上限",
         ),
+        ("JOINT_SHARE_TOO_LOW", "The partner funds too little of it", "合作方出资比例过低"),
+        (
+            "JOINT_PARTNER_LIMIT",
+            "Lending with this partner is at its limit",
+            "与该合作方联合放贷已达上限",
+        ),
+        ("JOINT_LENDING_LIMIT", "Joint lending is at its limit", "联合放贷总额已达上限"),
         ("TOO_LITTLE_KNOWN", "Too little is known to score", "评分所需信息不足"),
         (
             "CONCENTRATION_LIMIT",

@@ -9,9 +9,9 @@ from enum import StrEnum
 
 import msgspec
 
-from services.risk.domain.affordability import affordability, contradiction
+from services.risk.domain.affordability import affordability, contradiction, instalment_least
 from services.risk.domain.application import Application
-from services.risk.domain.policy import Policy
+from services.risk.domain.policy import JointLending, Policy
 from services.risk.domain.reports import usable_report
 
 
@@ -83,6 +83,9 @@ def _ability_to_pay(a: Application, p: Policy) -> Iterator[Finding]:
         ratio, most = able.stressed_debt_service_ratio, p.stressed_debt_service_ratio_max
         code = "DEBT_SERVICE_UNDER_STRESS_TOO_HIGH"
         yield refers(code, places(ratio), f"at most {most}", ratio > most)
+    if p.instalment_held_against_amount:
+        stated, least = a.monthly_instalment_minor, instalment_least(a)
+        yield refers("INSTALMENT_TOO_LOW", stated, f"at least {least}", stated < least)
     if p.income_contradiction_max is not None and a.income is not None:
         gap, most = contradiction(a), p.income_contradiction_max
         yield refers("INCOME_CONTRADICTORY", places(gap), f"at most {most}", gap > most)
@@ -148,6 +151,8 @@ def _own_book(a: Application, p: Policy) -> Iterator[Finding]:
     if p.group_approved_minor_max is not None and a.group_ref:
         sum_minor, most = a.group_approved_minor + a.amount_minor, p.group_approved_minor_max
         yield refers("GROUP_EXPOSURE_TOO_HIGH", sum_minor, f"at most {most}", sum_minor > most)
+    if p.joint_lending is not None and a.partner_share:
+        yield from _joint(a, p.joint_lending)
     limits = {limit.dimension: limit for limit in p.limits}
     for item in a.slices:
         limit = limits.get(item.dimension)
@@ -159,6 +164,21 @@ def _own_book(a: Application, p: Policy) -> Iterator[Finding]:
         found = f"{item.dimension} {item.value}: {places(share)}"
         bound = f"at most {limit.share_max} of {limit.total_minor_min} and more"
         yield refers("CONCENTRATION_LIMIT", found, bound, beyond)
+
+
+def _joint(a: Application, bounds: JointLending) -> Iterator[Finding]:
+    """Hold a loan that its partner funds too against the bounds of joint lending."""
+    least = bounds.partner_share_min
+    low = a.partner_share < least
+    yield declines("JOINT_SHARE_TOO_LOW", a.partner_share, f"at least {least}", low)
+    most = int(bounds.tier_one_minor * bounds.partner_of_tier_one_max)
+    sum_minor = a.joint_partner_minor + a.amount_minor
+    yield refers("JOINT_PARTNER_LIMIT", sum_minor, f"at most {most}", sum_minor > most)
+    lent = a.lent_minor + a.amount_minor
+    share = Decimal(a.joint_minor + a.amount_minor) / lent
+    beyond = lent >= bounds.lent_minor_min and share > bounds.jointly_of_lent_max
+    bound = f"at most {bounds.jointly_of_lent_max} of {bounds.lent_minor_min} and more"
+    yield refers("JOINT_LENDING_LIMIT", places(share), bound, beyond)
 
 
 def _plain(text: str) -> str:

@@ -91,4 +91,13 @@ def test_alerts_are_held_against_what_came() -> None:
     assert (found.judged, found.too_late, found.right) == (4, 1, 2)
     assert (found.precision, found.recall) == (Fraction(2, 4), Fraction(2, 4))
     assert found.lead_days_median == 29.5
-    assert [(row.judged, row.right) for row in early] == [(0, 0)]
+    assert {(row.judged, row.right, row.precision) for row in early} == {(0, 0, None)}
+
+
+def test_recall_does_not_wait_for_precision() -> None:
+    """Who fell behind a week after an alert was warned of, though its 90 days are not over."""
+    over = {"B-1": date(2026, 2, 13), "B-2": date(2026, 2, 13)}
+    found = alert_truth([alert(1), alert(9)], over, date(2026, 3, 1))[-1]
+
+    assert (found.judged, found.precision) == (0, None)
+    assert (found.recall, found.lead_days_median) == (Fraction(1, 2), 7)

@@ -157,6 +157,42 @@ def test_rules_from_april_on(
     assert reason is None or decision.reasons[0].code.startswith(reason)
 
 
+DECEMBER = POLICIES.version("cn-consumer/2026-12")
+JOINT = {"partner_ref": "P-1", "partner_share": Decimal("0.30")}
+FROM_DECEMBER = [
+    # what is different | outcome, first reason
+    ({"monthly_instalment_minor": 166_666}, "APPROVED", None),
+    ({"monthly_instalment_minor": 166_665}, "REFERRED", "INSTALMENT_TOO_LOW"),
+    ({"monthly_instalment_minor": 1, "instalments": 1}, "DECLINED", "DEBT_SERVICE_TOO_HIGH"),
+    (JOINT, "APPROVED", None),
+    ({**JOINT, "partner_share": Decimal("0.2999")}, "DECLINED", "JOINT_SHARE_TOO_LOW"),
+    ({**JOINT, "joint_partner_minor": 9_999_000_000, "lent_minor": 10**11}, "APPROVED", None),
+    (
+        {**JOINT, "joint_partner_minor": 9_999_000_001, "lent_minor": 10**11},
+        "REFERRED",
+        "JOINT_PARTNER_LIMIT",
+    ),
+    ({**JOINT, "joint_minor": 499_000_000, "lent_minor": 999_000_000}, "APPROVED", None),
+    (
+        {**JOINT, "joint_minor": 499_000_001, "lent_minor": 999_000_000},
+        "REFERRED",
+        "JOINT_LENDING_LIMIT",
+    ),
+    ({**JOINT, "joint_minor": 499_000_001, "lent_minor": 998_000_000}, "APPROVED", None),
+]
+
+
+@pytest.mark.parametrize(("different", "outcome", "reason"), FROM_DECEMBER)
+def test_rules_from_december_on(
+    different: dict[str, object], outcome: str, reason: str | None
+) -> None:
+    """An instalment that repays no loan counts for nothing; joint lending has its bounds."""
+    decision = decide(msgspec.structs.replace(SOUND, **different), DECEMBER, MODELS)
+
+    assert str(decision.outcome) == outcome
+    assert reason is None or decision.reasons[0].code == reason
+
+
 def test_a_version_is_more_than_its_name() -> None:
     """Another bound under the same version is another digest; a version given twice is refused."""
     edited = msgspec.structs.replace(POLICY, age_years_max=POLICY.age_years_max + 1)

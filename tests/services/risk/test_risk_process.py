@@ -48,6 +48,9 @@ WRONG = [
     ({"decidedOn": "2026-02-30"}, "DATE_NOT_VALID"),
     ({"product": "gold"}, "PRODUCT_UNKNOWN"),
     ({"region": "r" * 201}, "TEXT_TOO_LONG"),
+    ({"partnerShare": "0.3"}, "FIELD_MISSING"),
+    ({"partnerRef": "P-1", "partnerShare": "1.1"}, "SHARE_NOT_VALID"),
+    ({"partnerRef": "P-1", "partnerShare": "NaN"}, "DECIMAL_NOT_PLAIN"),
     ({"attributes": {"housing": "r" * 201}}, "TEXT_TOO_LONG"),
     ({"attributes": {" ": "own"}}, "FIELD_MISSING"),
     ({"attributes": {f"a{n}": "1" for n in range(101)}}, "NUMBER_OUT_OF_RANGE"),
@@ -90,6 +93,22 @@ def test_exposure_counts_approvals_once(risk: Service) -> None:
     ]
     assert (found["amountMinor"], found["hhi"]) == ("400000", 6250)
     assert "products" not in risk.call(f"{API}/GetExposure", currency="EUR")
+
+
+def test_what_partners_fund_adds_up(risk: Service) -> None:
+    """Of two joint loans the second sees the first; a loan that a partner only brings is none."""
+    joint = {"partnerRef": "P-1", "partnerShare": "0.4", "decidedOn": "2026-12-02"}
+    risk.call(f"{API}/ScoreApplication", **asked(1, **joint))
+    risk.call(f"{API}/ScoreApplication", **asked(2, **{**joint, "partnerShare": "0.0"}))
+    risk.call(f"{API}/ScoreApplication", **asked(3, **joint))
+    found = risk.call(f"{API}/ExplainDecision", applicationId="A-3")
+    rules = {one["code"]: one["found"] for one in found["rules"]}
+    only_brought = risk.call(f"{API}/ExplainDecision", applicationId="A-2")
+
+    assert rules["JOINT_PARTNER_LIMIT"] == "200000"
+    assert (rules["JOINT_SHARE_TOO_LOW"], rules["JOINT_LENDING_LIMIT"]) == ("0.4", "0.6667")
+    assert not any(one["code"].startswith("JOINT") for one in only_brought["rules"])
+    assert risk.call(f"{API}/ReplayDecision", applicationId="A-3")["identical"]
 
 
 def test_a_decision_can_be_explained_and_made_again(risk: Service) -> None:
