@@ -16,7 +16,7 @@ from services.collections.domain import agency as domain
 from services.collections.domain.agency import Placement, PlacementNotFound
 from services.collections.domain.case import require_open
 from services.collections.domain.debtor import Debtor
-from services.collections.domain.legal import require_free
+from services.collections.domain.legal import require_free, require_no_settlement
 from shared.runtime.records import Work
 
 
@@ -42,6 +42,7 @@ class Placing:
         case = require_open(await self.desk.case(work, loan_id), loan_id)
         debtor = await self.desk.contacting.debtor_of(work, case)
         await self._require_free(work, debtor, on)
+        require_no_settlement(case, max(on, self.desk.sending.clock.today()))
         made = await trail.attempts(work, case.borrower_ref)
         given = domain.package(case, debtor, made, on)
         text = msgspec.json.encode(given, order="sorted")

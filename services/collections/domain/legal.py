@@ -53,6 +53,10 @@ class LegalPersonProtected(Refused):
     """The debtor is protected from legal steps now."""
 
 
+class LegalSettlementAgreed(Refused):
+    """A settlement was agreed, and its last day has not gone by."""
+
+
 class Tried(msgspec.Struct, frozen=True, kw_only=True):
     """What was tried before: attempts and messages, and whether help was offered."""
 
@@ -116,14 +120,15 @@ def check_gates(matter: Matter, taken: Taken, grounds: Grounds) -> None:
     A judgment is not our step: it only follows its filing.
 
     Raises:
-        LegalPersonProtected, LegalPersonNotChecked, LegalNotTried, LegalStepOutOfOrder,
-        LegalTooLate, LegalTooSmall: in this order.
+        LegalPersonProtected, LegalSettlementAgreed, LegalPersonNotChecked, LegalNotTried,
+        LegalStepOutOfOrder, LegalTooLate, LegalTooSmall: in this order.
     """
     policy, case, debtor, tried, today, shields = grounds
     if taken.step is Step.JUDGMENT:
         return _check_order(matter, taken, policy)
     on = max(taken.on, today)
     require_free(debtor, policy.protections, on, shields)
+    require_no_settlement(case, on)
     oldest = on - timedelta(days=policy.check_days_most)
     known = matter.checked_on is not None and oldest <= matter.checked_on <= on
     if not known or not matter.may_go_on:
@@ -151,6 +156,16 @@ def require_free(
     shielded = [kind for kind in kinds if debtor.shielded_on(kind, on, shields)]
     if shielded:
         raise LegalPersonProtected(", ".join(shielded).lower(), field="loan_id")
+
+
+def require_no_settlement(case: Case, on: date) -> None:
+    """Raise LegalSettlementAgreed while an agreed settlement may still be met on a day."""
+    plan = case.plan
+    if plan is None or not (plan.is_agreed or plan.status == "SETTLING"):
+        return
+    if on <= plan.first_due_on:
+        until = f"until {plan.first_due_on}"
+        raise LegalSettlementAgreed(until, field="loan_id", expected="after that day")
 
 
 def _check_order(matter: Matter, taken: Taken, policy: LegalPolicy) -> None:

@@ -14,7 +14,7 @@ from services.collections.domain.contact_rules import ProtectionKind
 from shared.kernel.dates import add_months
 from shared.kernel.errors import Refused
 
-AGREED = ("APPROVED", "COMPLETED", "FAILED")
+AGREED = ("APPROVED", "SETTLING", "COMPLETED", "FAILED")
 
 
 class LegalPolicyNotFound(Refused):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ from lending.common.v1.money_pb2 import Money
 from services.collections.application.desk import messages_of
 from services.collections.domain.currency import AmountCurrencyDiffers
 from services.collections.domain.hardship import ApproverIsProposer, PlanAlreadyOpen, PlanNotFound
+from services.collections.domain.legal import LegalSettlementAgreed
+from services.collections.domain.matter import Matter, Step, Taken
 from services.collections.domain.settlement import (
     SettlementNotAgreed,
     SettlementNotMet,
@@ -23,6 +25,8 @@ from services.collections.domain.settlement import (
 from services.collections.entrypoints.grpc_service import CollectionsService
 from shared.kernel.errors import LendingError, Refused, Unavailable
 from tests.services.collections.house import House, LedgerByHand, a_house, event, hear
+from tests.services.collections.test_ladder import checked, write
+from tests.services.collections.test_ladder import step as legal_step
 
 LAST_ON = "2026-03-10"
 
@@ -229,3 +233,30 @@ async def test_an_agreed_settlement_may_be_taken_back(desk: Desk) -> None:
     back.request_id = "w-2"
     with pytest.raises(PlanNotFound):
         await desk.service.WithdrawHardshipPlan(back, None)
+
+
+async def test_no_law_while_a_settlement_is_waited_for(desk: Desk) -> None:
+    """Neither a demand nor an agency until its last day has gone by; then both may be asked for."""
+    house = desk.house
+
+    async def demand(on: date) -> Matter:
+        async with house.desk.records.work() as work:
+            return await house.escalating.propose(work, "L-1", legal_step("DEMAND", f"{on}"))
+
+    for number in range(3):
+        await write(house, number, datetime(2026, 2, 10 + number, 3, tzinfo=UTC))
+    await checked(house, "2026-03-10")
+    await desk.agreed()
+    house.desk.sending.clock.see(date(2026, 3, 10))
+    with pytest.raises(LegalSettlementAgreed):
+        await demand(date(2026, 3, 10))
+    step = Taken(step=Step.AGENCY, on=date(2026, 3, 1), proposed_by="o-1", approved_by="o-2")
+    async with house.desk.records.work() as work:
+        known = {"checked_on": date(2026, 3, 10), "may_go_on": True, "steps": (step,)}
+        await work.put(Matter(loan_id="L-1", due_on=date(2026, 2, 5), **known), "L-1/1")
+    with pytest.raises(LegalSettlementAgreed):
+        async with house.desk.records.work() as work:
+            await house.placing.place(work, "L-1", "A-1", date(2026, 3, 10), "lead")
+
+    await house.desk.see(date(2026, 3, 11))
+    assert (await demand(date(2026, 3, 11))).waiting is not None
