@@ -145,8 +145,11 @@ def two_services(folder: Path, urls: dict[str, str] | None = None) -> Iterator[T
     teller.tell("Ledger.OpenLoan", {**loan, "borrowerRef": "B-1", "product": "p", "terms": TERMS})
     paid_out = {**loan, "valueOn": "2026-01-05", "amount": cny(1_200_000)}
     teller.tell("Ledger.DisburseLoan", paid_out)
-    yield teller
-    for service in services.values():
-        service.stop()
-    nats.kill()
-    nats.wait()
+    try:
+        yield teller
+    finally:
+        # Also of a story that ended badly: nothing runs on.
+        for service in services.values():
+            service.stop()
+        nats.kill()
+        nats.wait()
