@@ -204,8 +204,18 @@ class Story:
         return told
 
     def told(self) -> dict[str, Any]:
-        """Return loans and cases as they are now."""
+        """
+        Return loans and cases as they are now.
+
+        What is to be done next is left out: of weeks that pass in one step, a stage's call is
+        a task only where somebody looked while the case was in that stage.
+        """
         return {
             "loans": {loan: self.loan(loan) for loan in LOANS},
-            "cases": {loan: self.case(loan) for loan in LOANS},
+            "cases": {loan: without(self.case(loan), "nextAction") for loan in LOANS},
         }
+
+
+def without(shown: dict[str, Any], prefix: str) -> dict[str, Any]:
+    """Return what is shown without the fields whose names begin so."""
+    return {name: value for name, value in shown.items() if not name.startswith(prefix)}
