@@ -28,7 +28,21 @@ class EtagNotValid(InvalidArgument):
 
 
 def body_sha256(request: Message) -> str:
-    """Return the hash that tells two bodies under one request id apart."""
+    """Return the hash that tells two bodies of one request id apart; how to answer is no part."""
+    if not getattr(request, "view", 0):
+        return _sha256(request)
+    asked = type(request)()
+    asked.CopyFrom(request)
+    asked.ClearField("view")
+    return _sha256(asked)
+
+
+def former_sha256(request: Message) -> str:
+    """Return what the hash was while how to answer was a part of it; empty where it is the same."""
+    return _sha256(request) if getattr(request, "view", 0) else ""
+
+
+def _sha256(request: Message) -> str:
     named = type(request).__name__.encode() + b"\0" + request.SerializeToString(deterministic=True)
     return hashlib.sha256(named).hexdigest()
 

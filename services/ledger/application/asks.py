@@ -28,13 +28,15 @@ class BatchRefused(Refused):
 @dataclass(slots=True)
 class Ask:
     """
-    One command; `body_sha256` is empty for work that needs no request record.
+    One command; `body_sha256` is empty for work that needs no request record. `formerly` is what
+    the hash of the same body was in logs of earlier versions, where that differs.
 
     `events` are what it recorded just now; empty when the request was answered before.
     """
 
     command: cmd.Asked
     body_sha256: str
+    formerly: str = ""
     outcome: RequestAnswered | Exception | None = None
     events: Sequence[Fact] = ()
 
@@ -70,7 +72,7 @@ def first_answer(log: Log, ask: Ask) -> RequestAnswered | Exception | None:
         return None
     first = stored[0]
     assert isinstance(first, RequestAnswered)
-    if first.body_sha256 != ask.body_sha256:
+    if first.body_sha256 not in (ask.body_sha256, ask.formerly):
         return RequestIdReused(
             "the request id was used with another body", field="request_id", expected="a new id"
         )

@@ -52,18 +52,21 @@ class Writer(Commits):
             self.business_on = days[-1].on
         self.day_unsure = False
 
-    async def ask(self, command: cmd.Asked, body_sha256: str = "") -> RequestAnswered:
+    async def ask(
+        self, command: cmd.Asked, body_sha256: str = "", formerly: str = ""
+    ) -> RequestAnswered:
         """
         Carry out one command, durably.
 
         Args:
             command: What is asked.
             body_sha256: Hash of the request's body; the same id with another is refused.
+            formerly: What that hash was in earlier versions, where it differs.
         Raises:
             LendingError: the refusal; nothing was stored.
             TooManyWaiting: try again later with the same request id.
         """
-        ask = Ask(command, body_sha256)
+        ask = Ask(command, body_sha256, formerly)
         await self.ask_all([ask])
         assert ask.outcome is not None
         if isinstance(ask.outcome, Exception):

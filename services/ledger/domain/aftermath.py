@@ -121,7 +121,8 @@ def _restated(
     if old is None:
         return None
     reallocated = _reallocated(old, new)
-    if not superseded and not reallocated:
+    reopened = after.status is LoanStatus.SETTLED and new.owes(1)
+    if not superseded and not reallocated and not reopened:
         return None
     latest = max([fact.effective_on, *[row[1] for row in superseded]])
     return ev.TimelineRestated(
@@ -132,6 +133,7 @@ def _restated(
         days_past_due_max_before=max([row[2] for row in superseded], default=0),
         days_past_due_max_after=days_past_due_max,
         reallocated=tuple(reallocated),
+        reopened=reopened or UNSET,
     )
 
 

@@ -158,6 +158,8 @@ def _age(account: LoanAccount, event: ev.TransitionRecorded) -> None:
 
 
 def _restate(account: LoanAccount, event: ev.TimelineRestated) -> None:
+    if event.reopened is True:
+        _reopen(account)
     gone, aged = event.superseded_versions, account.aged
     left = max(0, len(aged) - len(gone))
     if tuple([row[0] for row in aged[left:]]) == gone:

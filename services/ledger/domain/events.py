@@ -252,7 +252,11 @@ class TransitionRecorded(Fact, frozen=True, kw_only=True, gc=False):
 
 
 class TimelineRestated(Fact, frozen=True, kw_only=True, gc=False):
-    """A fact that counts earlier changed what was known of the days since."""
+    """
+    A fact that counts earlier changed what was known of the days since.
+
+    `reopened`: the loan was settled, and something of it is owed again.
+    """
 
     cause_version: int
     superseded_versions: tuple[int, ...]
@@ -260,3 +264,4 @@ class TimelineRestated(Fact, frozen=True, kw_only=True, gc=False):
     days_past_due_max_before: int
     days_past_due_max_after: int
     reallocated: tuple[str, ...]
+    reopened: bool | UnsetType = UNSET

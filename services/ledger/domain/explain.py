@@ -168,9 +168,9 @@ def _payoff(line: Timeline) -> Node:
     if line.terms.prepayment_fee_rate:
         parts.append(_prepayment_fee(line))
     owed = total("payoff", parts)
-    if line.terms.overpayment != "CREDIT":
+    if line.terms.overpayment != "CREDIT" and not line.credit:
         return owed
-    return less("payoff", owed, [given("credit balance", line.unallocated, "events")])
+    return less("payoff", owed, [given("credit balance", line.credit, "events")])
 
 
 def _prepayment_fee(line: Timeline) -> Node:

@@ -179,8 +179,7 @@ class Timeline(msgspec.Struct, gc=False):
 
     def allocated(self, fact_id: str) -> tuple[Allocation, ...] | None:
         """Return where the money of a fact went; None if it did not count yet."""
-        found = (slots for name, slots in reversed(self.allocations) if name == fact_id)
-        return next(found, None)
+        return next((slots for name, slots in reversed(self.allocations) if name == fact_id), None)
 
     @property
     def principal_outstanding(self) -> int:
@@ -223,9 +222,13 @@ class Timeline(msgspec.Struct, gc=False):
     def payoff_of(self, owed: Owed) -> int:
         """Return what settles the loan, where what it owes is known already; minor units."""
         total = owed.principal + max(0, owed.interest) + owed.penalty + owed.charges
-        if self.terms.prepayment_fee_rate:
-            total += self.prepayment_fee(self.principal_ahead)
-        return total - self.unallocated if self.terms.overpayment == "CREDIT" else total
+        ahead = self.principal_ahead if self.terms.prepayment_fee_rate else 0
+        return total + self.prepayment_fee(ahead) - self.credit
+
+    @property
+    def credit(self) -> int:
+        """What of a credit balance counts against the debt; below zero, too much was paid back."""
+        return self.unallocated if self.terms.overpayment == "CREDIT" else min(0, self.unallocated)
 
     @property
     def principal_ahead(self) -> int:
@@ -236,15 +239,12 @@ class Timeline(msgspec.Struct, gc=False):
         """Return what the borrower owes for principal paid before it is due; minor units."""
         if not self.terms.prepayment_fee_rate or self.charged_off_on is not None:
             return 0
-        return round_minor(
-            Fraction(self.terms.prepayment_fee_rate) * ahead_minor, self.terms.rounding
-        )
+        fee = Fraction(self.terms.prepayment_fee_rate) * ahead_minor
+        return round_minor(fee, self.terms.rounding)
 
     def owes(self, amount_minor: int) -> bool:
         """Say whether the payoff is at least an amount; the first principal rows often tell."""
-        wanted = amount_minor
-        if self.terms.overpayment == "CREDIT":
-            wanted += self.unallocated
+        wanted = amount_minor + self.credit
         for row in self.rows:
             wanted -= row.principal_due - row.principal_paid
             if wanted <= 0:

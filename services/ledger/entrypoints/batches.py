@@ -53,7 +53,8 @@ def _read(request: pb.BatchPostRepaymentsRequest, now: datetime) -> list[Ask | L
         try:
             if item.validate_only:
                 raise NotInBatch("it is in a batch", field="validate_only", expected="false")
-            read.append(Ask(wire.repayment(item, now), wire.body_sha256(item)))
+            hashes = wire.body_sha256(item), wire.former_sha256(item)
+            read.append(Ask(wire.repayment(item, now), *hashes))
         except LendingError as refusal:
             read.append(refusal)
     return read

@@ -60,7 +60,8 @@ class LedgerService(LedgerServiceServicer):
             if needs_second_person():
                 change = change_of(command, request)
                 await self.approvals.require(change, command.actor, command.recorded_at)
-            return await self.writer.ask(command, wire.body_sha256(request))
+            hashes = wire.body_sha256(request), wire.former_sha256(request)
+            return await self.writer.ask(command, *hashes)
 
     async def _loan(self, read: Callable[[Any, datetime], Asked], request: Any) -> loan_pb2.Loan:
         if request.validate_only:
