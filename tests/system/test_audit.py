@@ -45,6 +45,10 @@ def test_an_event_is_proven_to_a_stranger(desk, tmp_path: Path) -> None:
     path = [base64.b64decode(step) for step in grew.get("path", [])]
     assert later.size > old.size
     assert consistent(old.size, later.size, old.root, later.root, path)
+    then = {"loanId": "L-1", "version": 2, "checkpointSize": old.size}
+    assert desk.ledger.call(f"{SERVICE}/ProveEvent", **then) == proof
+    with pytest.raises(CallRefused, match="no checkpoint of size"):
+        desk.ledger.call(f"{SERVICE}/ProveEvent", **{**then, "checkpointSize": 10**6})
 
 
 def test_what_is_not_there_is_not_proven(desk) -> None:

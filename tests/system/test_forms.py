@@ -27,7 +27,7 @@ OF_A_LEDGER = [
     # arguments                                                              | answered as rows
     (("checkpoint", "--size", "{size}"), False),
     (("key",), True),
-    (("prove", "L-1", "2"), False),
+    (("prove", "L-1", "2", "--size", "{size}"), False),
     (("evidence", "L-1", "--size", "{size}", "--output", "{folder}/e.zip"), False),
     (("why", "L-1"), False),
     (("repeat", "{read}"), False),

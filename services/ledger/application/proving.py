@@ -95,20 +95,32 @@ class Prover:
             raise SizeUnknown(f"no checkpoint of size {size}", field="size", expected="0 for last")
         return found
 
-    async def event(self, loan_id: str, version: int, stream: str = "") -> EventProof:
+    async def event(
+        self, loan_id: str, version: int, stream: str = "", size: int = 0
+    ) -> EventProof:
         """
-        Prove one event of a loan, or of another stream, under the last checkpoint.
+        Prove one event of a loan, or of another stream, under a checkpoint; 0: the last.
 
         Raises:
-            EventNotFound: there is no such event.
+            EventNotFound: there is no such event, or not under that checkpoint.
             NotSealedYet: it was stored a moment ago; ask again.
+            SizeUnknown: there is no such checkpoint.
         """
         name = stream or f"loan/{loan_id}"
         known = 1 <= version <= VERSION_MAX
         stored = await asyncio.to_thread(self.log.stored, name, version) if known else []
         if not stored:
             raise EventNotFound(f"{name} has no event {version}", field="version")
-        return await self._under(stored[0], *await self._sealed(stored[0]))
+        place, sealed = await self._sealed(stored[0])
+        if size:
+            sealed = await self.checkpoint(size)
+        if place.number >= sealed.size:
+            raise EventNotFound(
+                f"{name} has no event {version} under the checkpoint of {sealed.size}",
+                field="checkpoint_size",
+                expected=f"0 for last, or above {place.number}",
+            )
+        return await self._under(stored[0], place, sealed)
 
     async def _sealed(self, row: Logged) -> tuple[Place, Sealed]:
         """Return where a stored event is sealed, as soon as it is, and the last checkpoint."""

@@ -98,11 +98,12 @@ def key(form: AsElse = None, server: Server = "") -> None:
 def prove(
     loan: Loan,
     version: Annotated[int, typer.Argument(help="The event's number, from 1.")],
+    size: Size = 0,
     form: As = Form.JSON,
     server: Server = "",
 ) -> None:
     """Print the proof of one event; as JSON for `python -m shared.audit.verify_proof`."""
-    asked = pb.ProveEventRequest(loan_id=loan, version=version)
+    asked = pb.ProveEventRequest(loan_id=loan, version=version, checkpoint_size=size)
     write_message(form, ask(server, lambda stub: stub.ProveEvent(asked)))
 
 

@@ -67,7 +67,7 @@ class AuditService(LedgerAuditServiceServicer):
         """Prove one event."""
         stream = a_text(request.stream, "stream") if request.stream else ""
         loan_id = "" if stream else a_loan(request.loan_id)
-        proof = await self.prover.event(loan_id, request.version, stream)
+        proof = await self.prover.event(loan_id, request.version, stream, request.checkpoint_size)
         return pb.EventProof(
             leaf_number=proof.number,
             leaf=proof.leaf,

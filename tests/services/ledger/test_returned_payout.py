@@ -75,9 +75,9 @@ def test_what_was_earned_is_taken_back_at_the_next_month_end(vault: Vault) -> No
 
 def test_the_export_says_which_loans_came_back(vault: Vault, tmp_path: Path) -> None:
     """Cancelled, not settled; DuckDB comes to the same balances from the stored events."""
-    verdicts = asyncio.run(export_book(vault.settings, tmp_path, parquet=True, say=lambda _: None))
+    found = asyncio.run(export_book(vault.settings, tmp_path, parquet=True, say=lambda _: None))
 
-    assert [v.different for v in verdicts] == [[]] * 5
+    assert [v.different for v in found.verdicts] == [[]] * 5
     statuses = dict(vault.read("SELECT loan_id, status FROM loan_summary ORDER BY loan_id"))
     assert statuses == {
         "L-back": "CANCELLED",
