@@ -10,7 +10,7 @@ from services.risk.application.book import latest
 from services.risk.application.exposures import Exposures
 from services.risk.application.watch import Watch
 from services.risk.domain.loss_sharing import Secured
-from services.risk.domain.reservation import Heard, heard
+from services.risk.domain.reservation import Heard, LoanEnded, heard, loan_event
 from shared.runtime.records import Work
 
 PLACE, DRAFT = "origination", "DRAFT"
@@ -54,7 +54,8 @@ class Applications:
         decided = None if before else await latest(work, told.application_id)
         after = heard(before, told, decided.application if decided else None)
         if after is not None and after != before:
-            await self.book.put(work, [after])
+            ended = await work.get(LoanEnded, told.loan_id) if told.loan_id else None
+            await self.book.put(work, [loan_event(after, ended.type) if ended else after])
         if told.loan_id and after is not None:
             await self._secure(work, told)
         if self.watch and told.applied_on and told.status != DRAFT:

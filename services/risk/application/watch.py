@@ -28,7 +28,7 @@ from services.risk.domain.indicators import (
     Heard,
     WarningRules,
 )
-from services.risk.domain.reservation import loan_event
+from services.risk.domain.reservation import LoanEnded, loan_event
 from services.risk.domain.signs import Behaviour, observe, restated
 from shared.kernel.errors import NotFound
 from shared.runtime.records import Records, Work
@@ -110,6 +110,7 @@ class Watch:
             await self._guarantor(work, heard)
             return
         if heard.type in MOVES_EXPOSURE:
+            await self._ended(work, heard)
             for one in await self.book.of_loans(work, [heard.loan_id]):
                 after = loan_event(one, heard.type)
                 await self.book.put(work, [after] if after != one else [])
@@ -119,6 +120,15 @@ class Watch:
         if heard.type in ENDS or heard.type == "RESTRUCTURED":
             return
         await self._observe(work, heard)
+
+    async def _ended(self, work: Work, heard: Heard) -> None:
+        """Keep that a loan ended: its application may be heard of later, on another stream."""
+        if heard.type in ("SETTLED", "TRANSFERRED"):
+            await work.put(LoanEnded(loan_id=heard.loan_id, type=heard.type), heard.loan_id)
+        elif heard.type == "REPAYMENT_REVERSED":
+            before = await work.get(LoanEnded, heard.loan_id)
+            if before is not None and before.type == "SETTLED":
+                await work.put(LoanEnded(loan_id=heard.loan_id, type=heard.type), heard.loan_id)
 
     async def restate(self, event: Event, told: Restatement, work: Work) -> None:
         """Forget the signs that no longer hold, and what nobody has taken over of their alerts."""

@@ -147,6 +147,13 @@ def _values(told: Heard, given: Application | None) -> dict[str, str]:
     )
 
 
+class LoanEnded(msgspec.Struct, frozen=True, kw_only=True):
+    """By which event a loan was settled or sold, whatever was known of its application then."""
+
+    loan_id: str
+    type: str
+
+
 def loan_event(before: Reservation, type_: str) -> Reservation:
     """Return the reservation after a loan's event: settled, sold or returned it ends."""
     ends = ("SETTLED", "TRANSFERRED", "DISBURSEMENT_RETURNED")
