@@ -135,6 +135,7 @@ def two_services(folder: Path, urls: dict[str, str] | None = None) -> Iterator[T
             "LEDGER_TARGET": f"127.0.0.1:{ports['ledger']}",
             "RISK_TARGET": f"127.0.0.1:{ports['risk']}",
             "OUTBOX_FOLDER": str(folder / "outbox"),
+            "SIGNING_KEY_FILE": str(folder / "signing.key"),
         }
         environment = {f"{name.upper()}_{key}": value for key, value in settings.items()}
         services[name] = Service(name, ports[name], environment, folder / f"{name}.log")

@@ -104,6 +104,10 @@ def test_what_a_ledger_answers_has_three_forms(desk, tmp_path: Path) -> None:
     for arguments, as_rows in OF_A_LEDGER:
         asked = lambda form, arguments=arguments: answer(arguments, form)  # noqa: E731
         table, parsed, listed = three_forms(asked, as_rows=as_rows)
+        if arguments[0] == "grew":
+            # By the next question the log has grown again: how long it is now is left out.
+            answers = (table, parsed, listed)
+            table, parsed, listed = ([[row[0], row[2]] for row in rows] for rows in answers)
         assert table == parsed == listed, arguments
         assert len(listed) > 1
 
