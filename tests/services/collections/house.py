@@ -9,12 +9,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from lending.collections.v1 import recovery_service_pb2 as claims_pb
+from lending.common.v1.money_pb2 import Money
 from lending.ledger.v1 import events_pb2, ledger_service_pb2, loan_pb2
 from lending.risk.v1 import affordability_service_pb2
 
 from services.collections import wire
 from services.collections.compose import APPLICATION_ID, House, build, open_records
 from services.collections.config import CollectionsSettings
+from services.collections.entrypoints.recovery_service import RecoveryService
 from shared.kernel.errors import LendingError
 from shared.runtime.reading import Message
 from shared.subscriber.chain import GENESIS
@@ -143,3 +146,26 @@ async def hear(house: House, *said: events_pb2.DelinquencyEvent, replay: bool = 
         async with house.desk.records.work() as work:
             await house.desk.hear(wire.heard(heard.body), work, muted=heard.replay)
         await house.desk.sending.send_due()
+
+
+async def filed_claim(house: House, cover: Money) -> RecoveryService:
+    """File claim-1 against the guarantor of L-1 for a cover; return who answers it."""
+    service = RecoveryService(house.claiming, house.escalating, house.placing)
+    opened = claims_pb.OpenClaimRequest(
+        request_id="claim-1",
+        loan_id="L-1",
+        standin=claims_pb.STANDIN_GUARANTOR,
+        standin_ref="G-1",
+        cover=cover,
+        valid_until="2027-01-01",
+    )
+    filed = claims_pb.FileClaimRequest(
+        request_id="file-1",
+        claim_id="claim-1",
+        filed_on="2026-02-10",
+        amount=cover,
+        filed_by="officer",
+    )
+    await service.OpenClaim(opened, None)
+    await service.FileClaim(filed, None)
+    return service

@@ -13,9 +13,8 @@ from lending.collections.v1 import recovery_service_pb2 as claims_pb
 from lending.common.v1.money_pb2 import Money
 
 from services.collections.entrypoints.grpc_service import CollectionsService
-from services.collections.entrypoints.recovery_service import RecoveryService
 from shared.kernel.errors import LendingError, Refused, Unavailable
-from tests.services.collections.house import House, LedgerByHand, a_house, event, hear
+from tests.services.collections.house import House, LedgerByHand, a_house, event, filed_claim, hear
 
 PLAN: dict[str, Any] = {
     "loan_id": "L-1",
@@ -81,30 +80,13 @@ async def test_an_answer_to_a_claim_is_answered_as_it_was(tmp_path: Path) -> Non
     """The ledger refuses the guarantor's money, and takes it next day: two answers, each kept."""
     ledger = LedgerByHand()
     async with late(tmp_path, ledger) as house:
-        service = RecoveryService(house.claiming, house.escalating, house.placing)
-        opened = claims_pb.OpenClaimRequest(
-            request_id="claim-1",
-            loan_id="L-1",
-            standin=claims_pb.STANDIN_GUARANTOR,
-            standin_ref="G-1",
-            cover=COVER,
-            valid_until="2027-01-01",
-        )
-        filed = claims_pb.FileClaimRequest(
-            request_id="file-1",
-            claim_id="claim-1",
-            filed_on="2026-02-10",
-            amount=COVER,
-            filed_by="officer",
-        )
+        service = await filed_claim(house, COVER)
         early = claims_pb.AnswerClaimRequest(
             request_id="answer-1", claim_id="claim-1", on="2026-02-11", amount=COVER
         )
         later = claims_pb.AnswerClaimRequest(
             request_id="answer-2", claim_id="claim-1", on="2026-02-12", amount=COVER
         )
-        await service.OpenClaim(opened, None)
-        await service.FileClaim(filed, None)
         ledger.refusals["PostGuaranteePayment"] = Refused("the value date is closed")
         refused = await service.AnswerClaim(early, None)
         ledger.refusals.clear()

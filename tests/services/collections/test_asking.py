@@ -13,9 +13,8 @@ from lending.common.v1 import money_pb2, page_pb2
 from services.collections import wire_contact
 from services.collections.domain.debtor import ASKED, ProtectionIdReserved, RegionNotValid
 from services.collections.entrypoints.grpc_service import CollectionsService
-from services.collections.entrypoints.recovery_service import RecoveryService
 from shared.kernel.errors import InvalidArgument
-from tests.services.collections.house import a_house, event, hear
+from tests.services.collections.house import a_house, event, filed_claim, hear
 
 
 async def test_a_claim_is_refused_with_a_reason_alone(tmp_path: Path) -> None:
@@ -23,27 +22,10 @@ async def test_a_claim_is_refused_with_a_reason_alone(tmp_path: Path) -> None:
     cover = money_pb2.Money(currency="CNY", amount_minor=900)
     async with a_house(tmp_path) as house:
         await hear(house, event(1, "BUCKET_CHANGED", "2026-02-06", 35))
-        service = RecoveryService(house.claiming, house.escalating, house.placing)
-        opened = claims_pb.OpenClaimRequest(
-            request_id="claim-1",
-            loan_id="L-1",
-            standin=claims_pb.STANDIN_GUARANTOR,
-            standin_ref="G-1",
-            cover=cover,
-            valid_until="2027-01-01",
-        )
-        filed = claims_pb.FileClaimRequest(
-            request_id="file-1",
-            claim_id="claim-1",
-            filed_on="2026-02-10",
-            amount=cover,
-            filed_by="officer",
-        )
+        service = await filed_claim(house, cover)
         answer = claims_pb.AnswerClaimRequest(
             request_id="answer-1", claim_id="claim-1", on="2026-02-11", reason="no cover"
         )
-        await service.OpenClaim(opened, None)
-        await service.FileClaim(filed, None)
 
         ended = await service.AnswerClaim(answer, None)
 
