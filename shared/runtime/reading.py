@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from time import monotonic
@@ -176,3 +176,22 @@ class Reader:
             await self.client.publish(subject, reply=self.client.new_inbox())
         except (NatsError, TimeoutError):
             return
+
+
+async def to_the_end(reader: Reader, limit: int, silent_seconds: float) -> AsyncIterator[Message]:
+    """
+    Yield what is in a stream by now, in its order, and close the reader.
+
+    Raises:
+        TimeoutError: it stopped coming before its end; nothing is known then.
+        NatsError: the server is away.
+    """
+    try:
+        while await reader.left():
+            messages = await reader.batch(limit, silent_seconds)
+            if not messages:
+                raise TimeoutError(f"{reader.stream} stopped coming before its end")
+            for message in messages:
+                yield message
+    finally:
+        await reader.close()

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from lending.ledger.v1.events_pb2 import DelinquencyDigest
 
 from shared.runtime.bus import Bus
-from shared.runtime.reading import Message, Reader
+from shared.runtime.reading import Message, Reader, to_the_end
 from shared.runtime.streams import DELINQUENCY, DIGEST, STREAM
 
 BATCH, SECONDS = 1_000, 5.0
@@ -73,13 +73,5 @@ async def days_of(bus: Bus) -> list[DayHeard]:
         TimeoutError: it stopped coming before its end.
     """
     reader, count = Reader(bus.client, STREAM, [f"{DELINQUENCY}.>", f"{DIGEST}.*"]), DayCount()
-    found: list[DayHeard] = []
-    try:
-        while await reader.left():
-            messages = await reader.batch(BATCH, SECONDS)
-            if not messages:
-                raise TimeoutError("the stream stopped coming before its end")
-            found += [day for one in messages if (day := count.take(one)) is not None]
-    finally:
-        await reader.close()
-    return found
+    everything = to_the_end(reader, BATCH, SECONDS)
+    return [day async for one in everything if (day := count.take(one)) is not None]

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from lending.ledger.v1.events_pb2 import DelinquencyState, DelinquencyStatesTold
 
 from shared.runtime.bus import Bus
-from shared.runtime.reading import Reader
+from shared.runtime.reading import Reader, to_the_end
 from shared.runtime.streams import DELINQUENCY, STATE, STATE_STREAM, STATES_TOLD, STREAM
 from shared.subscriber.chain import Place
 from shared.subscriber.lanes import Unit
@@ -29,16 +29,9 @@ async def states(bus: Bus, loan_id: str = "*") -> list[DelinquencyState]:
     """
     reader = Reader(bus.client, STATE_STREAM, [f"{STATE}.{loan_id}"])
     found: dict[str, DelinquencyState] = {}
-    try:
-        while await reader.left():
-            messages = await reader.batch(BATCH, SECONDS)
-            if not messages:
-                raise TimeoutError("the states of loans stopped coming before the last one")
-            for message in messages:
-                state = DelinquencyState.FromString(message.body)
-                found[state.loan_id] = state
-    finally:
-        await reader.close()
+    async for message in to_the_end(reader, BATCH, SECONDS):
+        state = DelinquencyState.FromString(message.body)
+        found[state.loan_id] = state
     return list(found.values())
 
 

@@ -110,7 +110,9 @@ class Relay:
             before, position = position, await self._step(bus, position)
             # What came meanwhile is told together once we are woken for it.
             if position - before < self.page:
-                said = said or await self._say_states_told(bus)
+                if not said:
+                    await self._say_states_told(bus)
+                    said = True
                 await _pause(self.woken, POLL_SECONDS)
 
     async def _begin(self, bus: Bus) -> int:
@@ -130,12 +132,11 @@ class Relay:
         await self.told.forget()
         return 0
 
-    async def _say_states_told(self, bus: Bus) -> bool:
+    async def _say_states_told(self, bus: Bus) -> None:
         """Say, at the end of the log, that every loan has its last state."""
         await self.told.save()
         loans, _, _ = await self.tables.told_last()
         await say_states_told(bus, whole=True, loans=loans)
-        return True
 
     async def _look(self, bus: Bus) -> None:
         """Begin again when somebody emptied a stream under us."""
