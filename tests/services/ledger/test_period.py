@@ -197,12 +197,13 @@ def test_flags_and_sample_are_of_the_period(vault: Vault, tmp_path: Path) -> Non
     asyncio.run(live(copy, twice))
     asyncio.run(sealed(copy))
     found, later = (pack_of(copy, (day, day)) for day in days[:2])
-    one, other = (table(pack_of(copy, nonce=nonce), "sample") for nonce in ("drand 1", "drand 2"))
+    samples = [table(pack_of(copy, nonce=f"drand {number}"), "sample") for number in range(6)]
 
     flagged = [(row["test"], row["loan_id"]) for row in table(found, "entry-tests")]
     assert flagged == [("same_money_twice", "L-1")]
     assert table(later, "entry-tests") == []
-    assert one != other
+    # Of so few events two seeds draw the same now and then; six never all do.
+    assert any(sample != samples[0] for sample in samples)
     for pack in (found, later):
         verify(pack, key_of(copy))
 
