@@ -51,6 +51,9 @@ class Candidate(Protocol):
     def outcome(self) -> dict[str, list[str]]:
         """Return everything that came of the events: lines by table or file, sorted."""
 
+    def in_doubt(self) -> set[str]:
+        """Return the names of effects that a kill cut short, where it says that nobody knows."""
+
 
 @dataclass
 class Program:
@@ -140,6 +143,9 @@ class Program:
     def outcome(self) -> dict[str, list[str]]:
         late = {line["loan"]: line["daysPastDue"] for line in self._lines("effects.jsonl")}
         return {"days past due": sorted(f"{loan} {days}" for loan, days in late.items())}
+
+    def in_doubt(self) -> set[str]:
+        return set()
 
 
 @dataclass
@@ -234,3 +240,8 @@ class OurService(Handler):
     def heard(self) -> dict[str, list[int]]:
         rows = self._rows("SELECT loan_id, sequence FROM stream_places")
         return {loan_id: list(range(1, number + 1)) for loan_id, number in rows}
+
+    def in_doubt(self) -> set[str]:
+        """A message is sent once or never: killed while sending, it is left to a person."""
+        query = "SELECT id FROM records WHERE kind = 'Message' AND state = 'UNCERTAIN'"
+        return {name for (name,) in self._rows(query)}

@@ -19,6 +19,8 @@ from shared.subscriber.subscriber import Subscriber
 class Silent:
     """A reader that delivers part of what is there, and then nothing."""
 
+    stream = "states"
+
     def __init__(self, *parts: list[Any]) -> None:
         self.parts = list(parts)
 
