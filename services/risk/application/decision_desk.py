@@ -42,8 +42,9 @@ class Asked:
 
 @dataclass(slots=True)
 class Made:
-    """What one transaction decides."""
+    """What one transaction decides, and what was reserved for its applications before."""
 
+    before: dict[str, Reservation] = field(default_factory=dict)
     decisions: list[Decided] = field(default_factory=list)
     answers: list[tuple[Any, pb.Decision]] = field(default_factory=list)
     owed: list[Owed] = field(default_factory=list)
@@ -133,6 +134,8 @@ class DecisionDesk:
             # Another process may be answering one of them by itself: its answer is then the first.
             await work.hold(*(f"request/{one.request_id}" for one in kept))
             first = await work.answered_all(kept, pb.Decision)
+            names = {one.application.application_id for one in together}
+            made.before = await self.deciding.book.get_all(work, names)
             said = [
                 first.get(one.request.request_id) or self._decide(one, made) for one in together
             ]
@@ -162,7 +165,8 @@ class DecisionDesk:
         made.owed.append(Owed(subject, f"risk/{name}", body, headers, asked.traceparent))
         made.decisions.append(decision)
         made.answers.append((request, answer))
-        after = self.deciding.book.decided(decision.application, approved=decision.approved)
+        before, given = made.before.get(asked.application.application_id), decision.application
+        after = self.deciding.book.decided(before, given, approved=decision.approved)
         if after is not None:
             made.reserved.append(after)
         return answer

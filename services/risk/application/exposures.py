@@ -49,17 +49,26 @@ class Exposures:
     @asynccontextmanager
     async def work(self) -> AsyncIterator[Work]:
         """Open a transaction that knows all reservations, and in which nobody else counts."""
+        ours = False
         try:
             async with self.records.work() as work:
+                ours = True
                 await self._catch_up(work)
                 yield work
         except BaseException:
-            self._forget()
+            # Who gives up while waiting takes nothing from who is counting meanwhile.
+            if ours:
+                self._forget()
             raise
 
-    def decided(self, given: Application, *, approved: bool) -> Reservation | None:
-        """Count what a decision changes, from now on; returns what is then to be stored."""
-        before = self.rows.get(given.application_id)
+    def decided(
+        self, before: Reservation | None, given: Application, *, approved: bool
+    ) -> Reservation | None:
+        """
+        Count what a decision changes, from now on; returns what is then to be stored.
+
+        `before` is what is stored of the application, whether it counts or not.
+        """
         after = decided(before, given, approved)
         if after is None or after == before:
             return None
@@ -104,9 +113,14 @@ class Exposures:
 
     async def get(self, work: Work, application_id: str) -> Reservation | None:
         """Return an application's reservation, whether it counts or not."""
-        query = select(RESERVATIONS.c.body).where(RESERVATIONS.c.application_id == application_id)
-        body = (await work.connection.execute(query)).scalar()
-        return None if body is None else msgspec.json.decode(body, type=Reservation)
+        return (await self.get_all(work, [application_id])).get(application_id)
+
+    async def get_all(self, work: Work, names: Collection[str]) -> dict[str, Reservation]:
+        """Return the reservations of applications, whether they count or not, by application id."""
+        wanted = RESERVATIONS.c.application_id.in_(list(names))
+        found = await work.connection.execute(select(RESERVATIONS.c.body).where(wanted))
+        rows = (msgspec.json.decode(body, type=Reservation) for body in found.scalars())
+        return {one.application_id: one for one in rows}
 
     async def of_loans(self, work: Work, loan_ids: Iterable[str]) -> list[Reservation]:
         """Return the reservations of loans."""

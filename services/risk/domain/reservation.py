@@ -61,6 +61,11 @@ class Reservation(msgspec.Struct, frozen=True, kw_only=True):
         """Say whether the amount is part of our exposure."""
         return self.held in COUNTS
 
+    @property
+    def ended(self) -> bool:
+        """Say whether it fell through or was repaid; what a decision took back may come again."""
+        return not self.counts and self.steps > 0
+
 
 class Heard(msgspec.Struct, frozen=True, kw_only=True):
     """An application as origination tells it; the amount in minor units."""
@@ -83,14 +88,19 @@ def decided(before: Reservation | None, given: Application, approved: bool) -> R
     Return the reservation after a decision; None when there is still none.
 
     An approval reserves; another outcome takes a reservation back, but not what people approved.
+    What came to its end by origination's or the ledger's word stays there, and a balance stays
+    the balance, whatever is decided on the application again.
     """
+    if before is not None and (before.ended or before.balance_on):
+        return before
     if approved:
+        confirmed = before is not None and before.held is Held.CONFIRMED
         return Reservation(
             application_id=given.application_id,
             currency=given.currency,
             amount_minor=given.amount_minor,
             values=values_of(given),
-            held=Held.RESERVED,
+            held=Held.CONFIRMED if confirmed else Held.RESERVED,
             loan_id=before.loan_id if before else "",
             steps=before.steps if before else 0,
         )
@@ -112,8 +122,7 @@ def heard(before: Reservation | None, told: Heard, given: Application | None) ->
     if held is None or (before is not None and told.steps <= before.steps):
         return before
     if before is None:
-        if held is Held.RELEASED:
-            return None
+        # Also of what fell through: a decision on it may be heard of later.
         before = Reservation(
             application_id=told.application_id,
             currency=told.currency,

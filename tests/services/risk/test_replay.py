@@ -95,7 +95,7 @@ async def decided(tmp_path: Path) -> str:
                 asked = application(number, given[number % len(given)])
                 made = deciding.decide(asked, f"score-{number}")
                 await deciding.keep(work, [made])
-                after = deciding.book.decided(made.application, approved=made.approved)
+                after = deciding.book.decided(None, made.application, approved=made.approved)
                 await deciding.book.store(work, [after] if after else [])
     await deciding.records.engine.dispose()
     return url

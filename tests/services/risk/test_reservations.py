@@ -60,6 +60,12 @@ LIFE = [
     ("approved OFFERED DISBURSED bounced", False),
     ("approved OFFERED DISBURSED bounced reversed", False),
     ("approved OFFERED DISBURSED CANCELLING CANCELLED", False),
+    ("approved declined approved", True),
+    ("approved OFFERED DISBURSED approved settled", False),
+    ("approved OFFERED DISBURSED settled approved", False),
+    ("approved OFFERED DISBURSED sold approved", False),
+    ("approved WITHDRAWN approved", False),
+    ("WITHDRAWN approved", False),
 ]
 EVENTS = {
     "settled": "SETTLED",
@@ -132,7 +138,7 @@ async def reserve(book: Exposures, name: str, amount_minor: int) -> None:
     """Reserve as a decision does: counted, then stored, in one transaction."""
     given = msgspec.structs.replace(SOUND, application_id=name, amount_minor=amount_minor)
     async with book.work() as work:
-        after = book.decided(given, approved=True)
+        after = book.decided(await book.get(work, name), given, approved=True)
         await asyncio.sleep(0)
         await book.store(work, [after] if after else [])
 
@@ -165,7 +171,7 @@ async def test_what_was_rolled_back_never_counted(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError):
         async with book.work() as work:
             after = book.decided(
-                msgspec.structs.replace(SOUND, application_id="A-2"), approved=True
+                None, msgspec.structs.replace(SOUND, application_id="A-2"), approved=True
             )
             assert after is not None
             await book.store(work, [after])
@@ -176,3 +182,48 @@ async def test_what_was_rolled_back_never_counted(tmp_path: Path) -> None:
     await book.records.engine.dispose()
 
     assert (left, own) == (100, 0)
+
+
+async def test_who_gives_up_waiting_takes_nothing_away(tmp_path: Path) -> None:
+    """A caller that hangs up before its turn leaves what is being counted meanwhile alone."""
+    url = f"sqlite+aiosqlite:///{tmp_path}/risk.db"
+    book, other = await book_of(url), await book_of(url)
+    await reserve(book, "A-1", 100)
+    async with other.work():
+        pass
+    given = msgspec.structs.replace(SOUND, application_id="A-2", amount_minor=50)
+
+    async def look() -> None:
+        async with book.work():
+            pass
+
+    async with book.work() as work:
+        waits = asyncio.create_task(look())
+        await asyncio.sleep(0)
+        waits.cancel()
+        await asyncio.wait([waits])
+        counted = book.sum_of("CNY", EVERYTHING, EVERYTHING)
+        after = book.decided(None, given, approved=True)
+        await book.store(work, [after] if after else [])
+    async with other.work():
+        told = other.sum_of("CNY", EVERYTHING, EVERYTHING)
+    for one in (book, other):
+        await one.records.engine.dispose()
+
+    assert (counted, told) == (100, 150)
+
+
+async def test_a_decision_after_the_end_keeps_the_end(tmp_path: Path) -> None:
+    """A loan that was repaid stays known as one, and counts no more, though decided on again."""
+    book = await book_of(f"sqlite+aiosqlite:///{tmp_path}/risk.db")
+    repaid = lived("approved OFFERED DISBURSED settled")
+    assert repaid is not None
+    async with book.work() as work:
+        await book.put(work, [repaid])
+    await reserve(book, repaid.application_id, 1_000_000)
+    async with book.work() as work:
+        kept = await book.get(work, repaid.application_id)
+        counted = book.sum_of("CNY", EVERYTHING, EVERYTHING)
+    await book.records.engine.dispose()
+
+    assert (kept, counted) == (repaid, 0)
