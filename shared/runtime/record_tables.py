@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -12,6 +14,7 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
+    collate,
     inspect,
     text,
 )
@@ -47,6 +50,11 @@ OUTBOX = Table(
     Column("headers", LargeBinary, nullable=False),
     Column("sent", Integer, nullable=False, index=True),
 )
+
+
+def order_of_ids(dialect: str, before: str = "") -> Any:
+    """Return what ids are ordered by; up to another id means by bytes, whatever the language."""
+    return collate(RECORDS.c.id, "C") if before and dialect == "postgresql" else RECORDS.c.id
 
 
 def grow(connection: Connection) -> None:

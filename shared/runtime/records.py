@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import msgspec
 from google.protobuf.message import Message as Proto
-from sqlalchemy import collate, insert, select, tuple_, update
+from sqlalchemy import insert, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -20,7 +20,7 @@ from shared.runtime import locks
 from shared.runtime.bus import Bus
 from shared.runtime.database import create_tables
 from shared.runtime.outbox import Owed, send_page
-from shared.runtime.record_tables import METADATA, OUTBOX, RECORDS, REQUESTS, grow
+from shared.runtime.record_tables import METADATA, OUTBOX, RECORDS, REQUESTS, grow, order_of_ids
 from shared.runtime.stopping import unless
 from shared.runtime.telemetry import current_traceparent
 from shared.runtime.vault import METADATA as VAULT_TABLES
@@ -134,10 +134,7 @@ class Work:
     ) -> list[tuple[str, Record]]:
         """Return what `find` does between two ids, with the ids."""
         after, before = ids
-        key: Any = RECORDS.c.id
-        if before and self.connection.dialect.name == "postgresql":
-            # Between two ids means by bytes, whatever the language of the database.
-            key = collate(key, "C")
+        key = order_of_ids(self.connection.dialect.name, before)
         query = select(RECORDS.c.id, RECORDS.c.body)
         query = query.where(RECORDS.c.kind == kind.__name__, key > after)
         query = query.where(key < before) if before else query

@@ -23,7 +23,7 @@ def shred(
     shred_at_terminal(borrower_ref, lambda: _shred(borrower_ref, reason), yes=yes)
 
 
-async def _shred(borrower_ref: str, reason: str) -> None:
+async def _shred(borrower_ref: str, reason: str) -> list[str]:
     settings = CollectionsSettings()
     records = open_records(settings)
     await records.create(APPLICATION_ID)
@@ -32,3 +32,4 @@ async def _shred(borrower_ref: str, reason: str) -> None:
         await shred_debtor(records, policies, borrower_ref, reason, datetime.now(UTC))
     finally:
         await records.engine.dispose()
+    return []

@@ -22,11 +22,18 @@ def shred(
     shred_at_terminal(borrower_ref, lambda: _shred(borrower_ref, reason), yes=yes)
 
 
-async def _shred(borrower_ref: str, reason: str) -> None:
+async def _shred(borrower_ref: str, reason: str) -> list[str]:
     records = open_records(OriginationSettings())
     await records.create(APPLICATION_ID)
     try:
-        for name in await shred_borrower(records, borrower_ref, reason, datetime.now(UTC)):
-            typer.echo(f"still named in the documents of {name}, sealed for its borrower")
+        done = await shred_borrower(records, borrower_ref, reason, datetime.now(UTC))
     finally:
         await records.engine.dispose()
+    for name in done.named:
+        typer.echo(f"still named in the documents of {name}, sealed for its borrower")
+    return [
+        f"{one.kind} {one.record_id}"
+        + (f" ({one.state})" if one.state else "")
+        + f" cannot be read: {one.why}"
+        for one in done.left
+    ]
