@@ -45,7 +45,7 @@ def postgres() -> Iterator[Postgres]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _new_database(server: Postgres, name: str) -> str:
+def new_database(server: Postgres, name: str) -> str:
     """Make a database, and a login that can only append to the log; return its address."""
 
     async def create() -> None:
@@ -66,7 +66,7 @@ def desk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Desk]:
     port, nats_port = free_port(), free_port()
     if request.param == "postgres":
         server = request.getfixturevalue("postgres")
-        database_url = _new_database(server, f"ledger_{port}")
+        database_url = new_database(server, f"ledger_{port}")
     else:
         database_url = f"sqlite+aiosqlite:///{tmp_path}/ledger.db"
     environment = {

@@ -83,16 +83,18 @@ class Approvals:
         # Earlier approvals left nothing under their request's id: looked for among the change's.
         return _first(await self._given(change.request_id), change, by, request.request_id)
 
-    async def require(self, change: Change, maker: str, now: datetime) -> None:
+    async def require(self, change: Change, maker: str, now: datetime) -> datetime | None:
         """
         Refuse a change that no second person approved; one answered before gets its first answer.
 
+        Returns:
+            Until when the approval holds; None where the change was answered before.
         Raises:
             ApprovalMissing, ApprovalExpired, ApproverIsMaker, ApproverIsAnother: as they say.
         """
         if await asyncio.to_thread(self.writer.log.stream, f"request/{change.request_id}"):
-            return
-        domain.require(await self._given(change.request_id), change, maker, now)
+            return None
+        return domain.require(await self._given(change.request_id), change, maker, now).expires_at
 
     async def _given(self, request_id: str) -> list[ChangeApproved]:
         found = await asyncio.to_thread(self.writer.log.stream, _stream(request_id))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import NamedTuple
 
 from services.ledger.application.ports import Log
@@ -31,12 +31,14 @@ class Ask:
     One command; `body_sha256` is empty for work that needs no request record. `formerly` is what
     the hash of the same body was in logs of earlier versions, where that differs.
 
+    `approved_until` is when the second person's word ends under which it is asked, None without.
     `events` are what it recorded just now; empty when the request was answered before.
     """
 
     command: cmd.Asked
     body_sha256: str
     formerly: str = ""
+    approved_until: datetime | None = None
     outcome: RequestAnswered | Exception | None = None
     events: Sequence[Fact] = ()
 

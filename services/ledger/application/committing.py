@@ -10,6 +10,8 @@ import msgspec
 
 from services.ledger.application.asks import Ask, BatchRefused, first_answer
 from services.ledger.application.ports import Log, LogUnavailable, StreamChanged
+from services.ledger.domain import commands as cmd
+from services.ledger.domain.approvals import holds
 from services.ledger.domain.book_events import RequestAnswered
 from services.ledger.domain.decide import decide
 from services.ledger.domain.loan_account import LoanAccount, fold, size_of
@@ -118,12 +120,26 @@ class Commits:
         known = self.accounts.get(loan_id)
         return known if known is not None else fold(self.log.stream(f"loan/{loan_id}"))
 
+    def in_turn(self, command: cmd.Asked, before: LoanAccount | None) -> cmd.Asked:
+        """
+        Return a command as it is decided: on the business date, and known after all before it.
+
+        What waited while another was recorded, or was asked of a clock that is behind, would else
+        be known earlier than a version that it follows.
+        """
+        at = command.recorded_at
+        if before is not None and before.known_at is not None and before.known_at > at:
+            at = before.known_at
+        return msgspec.structs.replace(command, business_on=self.business_on, recorded_at=at)
+
     def _decided(
         self, ask: Ask, fresh: dict[str, LoanAccount | None]
     ) -> list[tuple[str, int, Sequence[msgspec.Struct]]]:
         loan_id = ask.command.loan_id
         before = fresh[loan_id] if loan_id in fresh else self.account(loan_id)
-        command = msgspec.structs.replace(ask.command, business_on=self.business_on)
+        command = self.in_turn(ask.command, before)
+        if ask.approved_until is not None:
+            holds(ask.approved_until, command.recorded_at)
         events = decide(before, command)
         after = fold(events, before)
         fresh[loan_id] = after

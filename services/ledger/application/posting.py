@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-import msgspec
 import structlog
 
 from services.ledger.application.asks import Ask, TooManyWaiting, Weighed, Work
@@ -53,7 +52,11 @@ class Writer(Commits):
         self.day_unsure = False
 
     async def ask(
-        self, command: cmd.Asked, body_sha256: str = "", formerly: str = ""
+        self,
+        command: cmd.Asked,
+        body_sha256: str = "",
+        formerly: str = "",
+        approved_until: datetime | None = None,
     ) -> RequestAnswered:
         """
         Carry out one command, durably.
@@ -62,11 +65,12 @@ class Writer(Commits):
             command: What is asked.
             body_sha256: Hash of the request's body; the same id with another is refused.
             formerly: What that hash was in earlier versions, where it differs.
+            approved_until: When the second person's word ends under which it is asked.
         Raises:
             LendingError: the refusal; nothing was stored.
             TooManyWaiting: try again later with the same request id.
         """
-        ask = Ask(command, body_sha256, formerly)
+        ask = Ask(command, body_sha256, formerly, approved_until)
         await self.ask_all([ask])
         assert ask.outcome is not None
         if isinstance(ask.outcome, Exception):
@@ -122,7 +126,7 @@ class Writer(Commits):
         if self.day_unsure:
             self.load_business_date()
         before = self.account(command.loan_id)
-        events = decide(before, msgspec.structs.replace(command, business_on=self.business_on))
+        events = decide(before, self.in_turn(command, before))
         return Weighed(before, tuple(events), self.business_on)
 
     async def run(self, stop: asyncio.Event) -> None:

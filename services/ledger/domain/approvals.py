@@ -96,11 +96,15 @@ def require(
     fitting = [one for one in others if change.approved_by in ("", one.approved_by)]
     if not fitting:
         named(change, others[-1].approved_by)
-    last = fitting[-1]
-    if now >= last.expires_at:
+    holds(fitting[-1].expires_at, now)
+    return fitting[-1]
+
+
+def holds(until: datetime, at: datetime) -> None:
+    """Refuse a change that is recorded when its approval holds no more."""
+    if at >= until:
         raise ApprovalExpired(
-            f"the approval was good until {last.expires_at}",
+            f"the approval was good until {until}",
             field="request_id",
             expected="another ApproveChange",
         )
-    return last

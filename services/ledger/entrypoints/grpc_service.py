@@ -55,13 +55,13 @@ class LedgerService(LedgerServiceServicer):
         self.ageing, self.loans, self.approvals, self.now = ageing, loans, approvals, now
 
     async def _post(self, read: Callable[[Any, datetime], Asked], request: Any) -> RequestAnswered:
-        command = read(request, self.now())
+        command, until = read(request, self.now()), None
         with self.writer.recording(command.recorded_at):
             if needs_second_person():
                 change = change_of(command, request)
-                await self.approvals.require(change, command.actor, command.recorded_at)
+                until = await self.approvals.require(change, command.actor, command.recorded_at)
             hashes = wire.body_sha256(request), wire.former_sha256(request)
-            return await self.writer.ask(command, *hashes)
+            return await self.writer.ask(command, *hashes, until)
 
     async def _loan(self, read: Callable[[Any, datetime], Asked], request: Any) -> loan_pb2.Loan:
         if request.validate_only:
