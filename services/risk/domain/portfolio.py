@@ -10,7 +10,7 @@ from decimal import Decimal
 
 import msgspec
 
-from services.risk.domain.book import BookRow, is_bad, month_ends_of, moves
+from services.risk.domain.book import BookRow, is_bad, is_month_end, month_ends_of, moves
 from services.risk.domain.book_losses import (
     BookArrays,
     Hazards,
@@ -111,7 +111,14 @@ def portfolio(
         scenarios=tuple((n, int(allowances(arrays, only, hazards).sum())) for n, only in alone),
         matrix=found.matrix,
         months_of_matrix=found.months,
-        vintages=tuple(vintages(_lives(history, dates), as_of, VINTAGE_MONTHS)),
+        vintages=tuple(
+            vintages(
+                _lives(history, dates),
+                as_of,
+                VINTAGE_MONTHS,
+                frozenset(filter(is_month_end, dates)),
+            )
+        ),
     )
 
 

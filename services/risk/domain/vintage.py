@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import date
 from fractions import Fraction
 
 import msgspec
+
+from shared.kernel.dates import add_months, month_end
 
 
 class LoanLife(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,7 +34,8 @@ class Vintage(msgspec.Struct, frozen=True, kw_only=True):
     Loans of one month.
 
     `ever_bad` and `ever_over_thirty` have the share of all loans of the month, by count, at 1, 2,
-    3 … months on book; None where not every loan of the month has been on book that long.
+    3 … months on book; None where not every loan of the month has been on book that long, or
+    nobody looked at each month end since its first.
     """
 
     month: str
@@ -41,7 +44,9 @@ class Vintage(msgspec.Struct, frozen=True, kw_only=True):
     ever_over_thirty: tuple[Fraction | None, ...] = ()
 
 
-def vintages(loans: Iterable[LoanLife], as_of: date, months: int) -> list[Vintage]:
+def vintages(
+    loans: Iterable[LoanLife], as_of: date, months: int, seen_on: Collection[date] | None = None
+) -> list[Vintage]:
     """
     Return a row per month of origination, oldest first.
 
@@ -49,25 +54,40 @@ def vintages(loans: Iterable[LoanLife], as_of: date, months: int) -> list[Vintag
         loans: Every loan ever paid out, settled ones included: the denominator never shrinks.
         as_of: What is known up to this date counts.
         months: How many months on book to show.
+        seen_on: The month ends on which loans were looked at; None for all.
     """
     grouped: dict[str, list[LoanLife]] = defaultdict(list)
     for loan in loans:
         if loan.disbursed_on <= as_of:
             grouped[f"{loan.disbursed_on:%Y-%m}"].append(loan)
-    return [_vintage(month, rows, as_of, months) for month, rows in sorted(grouped.items())]
+    return [
+        _vintage(month, rows, as_of, months, _seen(month, months, seen_on))
+        for month, rows in sorted(grouped.items())
+    ]
 
 
-def _vintage(month: str, loans: list[LoanLife], as_of: date, months: int) -> Vintage:
-    seen = min(months_between(loan.disbursed_on, as_of) for loan in loans)
+def _seen(month: str, months: int, seen_on: Collection[date] | None) -> int:
+    """Return how many month ends in a row were looked at, the month's own first."""
+    first = date.fromisoformat(f"{month}-01")
+    ends = (month_end(add_months(first, k)) for k in range(months))
+    return next(
+        (k for k, on in enumerate(ends) if seen_on is not None and on not in seen_on), months
+    )
+
+
+def _vintage(month: str, loans: list[LoanLife], as_of: date, months: int, seen: int) -> Vintage:
+    old = min(months_between(loan.disbursed_on, as_of) for loan in loans)
 
     def ever(turned_on: Callable[[LoanLife], date | None]) -> tuple[Fraction | None, ...]:
-        at = [
-            months_between(loan.disbursed_on, on)
+        within = [
+            _month_within(loan.disbursed_on, on)
             for loan in loans
             if (on := turned_on(loan)) is not None and on <= as_of
         ]
         return tuple(
-            Fraction(sum(one < mob for one in at), len(loans)) if mob <= seen else None
+            Fraction(sum(one <= mob for one in within), len(loans))
+            if mob <= min(old, seen)
+            else None
             for mob in range(1, months + 1)
         )
 
@@ -76,6 +96,16 @@ def _vintage(month: str, loans: list[LoanLife], as_of: date, months: int) -> Vin
 
 
 def months_between(start: date, end: date) -> int:
-    """Return whole months from one date to another; the last one counts from its day on."""
+    """
+    Return whole months from one date to another; the last one counts from its day on.
+
+    A month without such a day is full on its last: 31 January to 28 February is one.
+    """
     months = (end.year - start.year) * 12 + end.month - start.month
-    return months - (end.day < start.day)
+    return months - (end.day < min(start.day, month_end(end).day))
+
+
+def _month_within(start: date, on: date) -> int:
+    """Return within how many months on book a date lies; a month ends with its full day."""
+    months = months_between(start, on)
+    return months + (add_months(start, months) < on)

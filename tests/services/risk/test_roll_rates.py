@@ -21,6 +21,7 @@ from services.risk.domain.roll_rates import (
     roll_matrix,
 )
 from services.risk.domain.vintage import LoanLife, months_between, vintages
+from shared.kernel.dates import add_months
 
 #     before | after        | balance | loans
 BOOK = [
@@ -172,7 +173,35 @@ def test_ever_bad_never_falls(lives: list[LoanLife], as_of: date) -> None:
         )
 
 
+@given(_lives, st.dates(date(2025, 1, 1), date(2026, 12, 31)))
+def test_a_cell_counts_who_was_bad_by_its_day(lives: list[LoanLife], as_of: date) -> None:
+    """A loan is bad within k months on book if it was by the same day k months after its payout."""
+    for row in vintages(lives, as_of, 12):
+        own = [one for one in lives if f"{one.disbursed_on:%Y-%m}" == row.month]
+        own = [one for one in own if one.disbursed_on <= as_of]
+        for mob, cell in enumerate(row.ever_bad, start=1):
+            ends = [(one.bad_on, add_months(one.disbursed_on, mob)) for one in own]
+            bads = sum(on is not None and on <= min(end, as_of) for on, end in ends)
+            known = all(end <= as_of for _, end in ends)
+
+            assert cell == (Fraction(bads, len(own)) if known else None)
+
+
+def test_a_month_that_nobody_looked_at_ends_what_is_known() -> None:
+    """Who was late between two books far apart may be cured by the second: no share is known."""
+    lives = [life("2026-01-05", bad="2026-04-30"), life("2026-01-10")]
+    ends = [date(2026, 1, 31), date(2026, 2, 28), date(2026, 4, 30), date(2026, 5, 31)]
+    (found,) = vintages(lives, date(2026, 5, 31), 4, ends)
+    (whole,) = vintages(lives, date(2026, 5, 31), 4, [*ends, date(2026, 3, 31)])
+
+    assert found.ever_bad == found.ever_over_thirty == (0, 0, None, None)
+    assert whole.ever_bad == (0, 0, 0, Fraction(1, 2))
+
+
 def test_months_count_from_their_day() -> None:
-    """A month is full on the same day of the next, not before."""
+    """A month is full on the same day of the next, or on its last if it has none; not before."""
+    assert months_between(date(2026, 1, 31), date(2026, 2, 27)) == 0
+    assert months_between(date(2026, 1, 31), date(2026, 2, 28)) == 1
+    assert months_between(date(2024, 2, 29), date(2025, 2, 28)) == 12
     assert months_between(date(2026, 1, 15), date(2026, 2, 14)) == 0
     assert months_between(date(2026, 1, 15), date(2026, 2, 15)) == 1
