@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import groupby, pairwise
 
 import msgspec
@@ -55,7 +55,13 @@ def quality(probabilities: Sequence[float], bad: Sequence[bool], bins: int = 10)
 
 
 def _curves(pairs: Sequence[tuple[float, int]]) -> tuple[float, float]:
-    """Return the area under the ROC curve, ties counted half, and the KS distance."""
+    """
+    Return the area under the ROC curve, ties counted half, and the KS distance.
+
+    Source:
+        Kolmogorov-Smirnov, two samples: the largest distance of the two distributions, whichever
+        lies above.
+    """
     bads = sum(b for _, b in pairs)
     goods = len(pairs) - bads
     if not goods or not bads:
@@ -70,7 +76,7 @@ def _curves(pairs: Sequence[tuple[float, int]]) -> tuple[float, float]:
         wins += bads_here * (goods_below + goods_here / 2)
         goods_below += goods_here
         bads_below += bads_here
-        distance = max(distance, goods_below / goods - bads_below / bads)
+        distance = max(distance, abs(goods_below / goods - bads_below / bads))
     return wins / (goods * bads), distance
 
 
@@ -83,5 +89,19 @@ def calibration_error(pairs: Sequence[tuple[float, int]], bins: int = 10) -> flo
         bins: Bands of equal size.
     """
     edges = [len(pairs) * k // bins for k in range(bins + 1)]
-    gaps = (abs(sum(p - b for p, b in pairs[start:end])) for start, end in pairwise(edges))
+    level = levelled(pairs)
+    gaps = (abs(sum(p - b for p, b in level[start:end])) for start, end in pairwise(edges))
     return sum(gaps) / len(pairs)
+
+
+def levelled(pairs: Iterable[tuple[float, int]]) -> list[tuple[float, float]]:
+    """
+    Return pairs, in order of probability, each with the mean outcome of those of the same.
+
+    Where a band ends among them is chance: none of them is nearer to it than the others.
+    """
+    found: list[tuple[float, float]] = []
+    for said, tied in groupby(pairs, key=lambda pair: pair[0]):
+        outcomes = [outcome for _, outcome in tied]
+        found += [(said, sum(outcomes) / len(outcomes))] * len(outcomes)
+    return found

@@ -10,7 +10,7 @@ from statistics import NormalDist
 
 import msgspec
 
-from services.risk.domain.discrimination import OneOutcomeOnly, quality
+from services.risk.domain.discrimination import OneOutcomeOnly, levelled, quality
 from services.risk.domain.scorecard import Bin, Characteristic, bin_of
 from services.risk.domain.stability import population_stability_index
 
@@ -204,7 +204,7 @@ class Calibrated(msgspec.Struct, frozen=True, kw_only=True):
 
 def calibrated(probabilities: Sequence[float], bad: Sequence[bool]) -> tuple[Calibrated, ...]:
     """Return loans in up to ten groups of the same size, what was said rising."""
-    ordered = sorted(zip(probabilities, bad, strict=True))
+    ordered = levelled(sorted(zip(probabilities, bad, strict=True)))
     groups = min(GROUPS_MAX, len(ordered) // GROUP_LOANS_MIN)
     edges = [len(ordered) * k // groups for k in range(groups + 1)] if groups else []
     return tuple(

@@ -11,8 +11,10 @@ import pytest
 from services.risk.adapters.artefacts import read_models, read_populations, read_toml
 from services.risk.config import RiskSettings
 from services.risk.domain.monitoring import (
+    Calibrated,
     Light,
     MonitoringRules,
+    calibrated,
     calibration,
     drift,
     performance,
@@ -94,6 +96,16 @@ def test_calibration_finds_the_slope_it_was_given() -> None:
 
     assert honest == pytest.approx((0, 1), abs=0.1)
     assert boastful[1] == pytest.approx(0.5, abs=0.1)
+
+
+def test_who_is_told_the_same_is_in_no_order() -> None:
+    """Of forty loans of which 30 % was said twelve turned bad: every group shows what was said."""
+    seen = [place < 12 for place in range(40)]
+
+    assert calibrated([0.3] * 40, seen) == (
+        Calibrated(loans=20, said=pytest.approx(0.3), seen=pytest.approx(0.3)),
+        Calibrated(loans=20, said=pytest.approx(0.3), seen=pytest.approx(0.3)),
+    )
 
 
 def lights(slope: float, auc_before: float, count: int = 4_000) -> dict[str, Light]:

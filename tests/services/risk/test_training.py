@@ -130,14 +130,15 @@ def test_folds_hold_as_many_bads_each() -> None:
 
 
 def test_quality_of_known_answers() -> None:
-    """Perfect, useless and reversed probabilities; ties count half."""
+    """Perfect, useless and reversed probabilities; ties count half, and are in no order."""
     perfect = quality([0.0, 0.0, 1.0, 1.0], [False, False, True, True])
     useless = quality([0.5] * 4, [False, True, False, True])
     reverse = quality([1.0, 0.0], [False, True])
 
     assert (perfect.auc, perfect.ks, perfect.brier, perfect.calibration_error) == (1, 1, 0, 0)
     assert (useless.auc, useless.ks, useless.brier) == (0.5, 0, 0.25)
-    assert (reverse.auc, reverse.brier) == (0, 1)
+    assert useless.calibration_error == 0
+    assert (reverse.auc, reverse.ks, reverse.brier) == (0, 1, 1)
     with pytest.raises(OneOutcomeOnly):
         quality([0.1], [False])
 
