@@ -25,12 +25,13 @@ from services.risk.adapters.artefacts import (
     read_policies,
     read_toml,
 )
-from services.risk.adapters.bureau import bureau_of
+from services.risk.adapters.sources import INCOMES, REPORTS, source_of
 from services.risk.application.applications import Applications
 from services.risk.application.book import reserve_earlier
 from services.risk.application.deciding import Deciding
 from services.risk.application.decision_desk import DecisionDesk
 from services.risk.application.exposures import Exposures
+from services.risk.application.informing import Informing
 from services.risk.application.plans import Plans
 from services.risk.application.portfolio import Portfolios
 from services.risk.application.watch import Watch
@@ -94,6 +95,14 @@ def _subscriber(bus: Bus, watch: Watch, checkpoints: Checkpoints | None) -> Subs
     )
 
 
+def _informing(settings: RiskSettings, deciding: Deciding) -> Informing:
+    """Return what asks the sources that the settings name."""
+    bureau = settings.bureau_folder, settings.bureau_url, settings.bureau_timeout_seconds
+    incomes = settings.income_folder, settings.income_url, settings.income_timeout_seconds
+    sources = source_of(REPORTS, *bureau), source_of(INCOMES, *incomes)
+    return Informing.of(deciding.records, deciding.policies, *sources)
+
+
 @asynccontextmanager
 async def _checkpoints(settings: RiskSettings) -> AsyncIterator[Checkpoints | None]:
     """Hold the ledger's checkpoints against each other; it is asked for proofs that are missing."""
@@ -115,9 +124,8 @@ async def serve_risk(settings: RiskSettings) -> None:
     await watch.load()
     applications = Applications(book, watch)
     portfolios = Portfolios(book, *read_book_rules(settings.loss_file, settings.sharing_file))
-    bureau = bureau_of(settings.bureau_folder, settings.bureau_url, settings.bureau_timeout_seconds)
-    deciding = Deciding(book, policies, models, bureau)
-    desk = DecisionDesk(deciding, wire_decisions, watch)
+    deciding = Deciding(book, policies, models)
+    desk = DecisionDesk(deciding, wire_decisions, watch, _informing(settings, deciding))
     service = RiskService(records, desk, watch, portfolios)
     plans = Plans(read_plan_policies(settings.affordability_folder), watch)
 

@@ -46,6 +46,13 @@ class RiskSettings(ServiceSettings):
         None, description="Reports as files, if there is no URL; such as B-0001.CNY.json."
     )
     bureau_timeout_seconds: float = Field(2.0, description="Longest wait for the bureau.")
+    income_url: str = Field(
+        "", description="HTTP API of who confirms incomes; empty asks none, as without a consent."
+    )
+    income_folder: Path | None = Field(
+        None, description="Confirmed incomes as files, if there is no URL; such as B-0001.CNY.json."
+    )
+    income_timeout_seconds: float = Field(2.0, description="Longest wait for a confirmed income.")
     ledger_target: str = Field("127.0.0.1:7102", description="Where the ledger listens.")
     ledger_verifier_keys: str = Field(
         "",

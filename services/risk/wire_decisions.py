@@ -76,6 +76,7 @@ def application(request: pb.ScoreApplicationRequest) -> Application:
         guarantor_ref=optional_id(request.guarantor_ref, "guarantor_ref"),
         bureau=_bureau(request, currency),
         income=confirmed_income(request, currency),
+        income_consented_on=_optional_date(request.income_consented_on, "income_consented_on"),
         group_ref=optional_id(request.group_ref, "group_ref"),
         purpose=_optional_text(request.purpose or request.attributes.get("purpose", ""), "purpose"),
     )

@@ -12,6 +12,7 @@ from lending.risk.v1 import risk_service_pb2 as pb
 
 from services.risk.application.book import Decided
 from services.risk.application.deciding import Deciding
+from services.risk.application.informing import Informing
 from services.risk.application.ports import DecisionMessages
 from services.risk.application.watch import Income, Watch
 from services.risk.domain.application import Application
@@ -42,9 +43,10 @@ class Asked:
 
 @dataclass(slots=True)
 class Made:
-    """What one transaction decides, and what was reserved for its applications before."""
+    """What one transaction decides; of its applications what was reserved and seen before."""
 
     before: dict[str, Reservation] = field(default_factory=dict)
+    seen: dict[str, Application] = field(default_factory=dict)
     decisions: list[Decided] = field(default_factory=list)
     answers: list[tuple[Any, pb.Decision]] = field(default_factory=list)
     owed: list[Owed] = field(default_factory=list)
@@ -58,6 +60,7 @@ class DecisionDesk:
     deciding: Deciding
     messages: DecisionMessages
     watch: Watch | None = None
+    informing: Informing | None = None
     waiting: list[Asked] = field(default_factory=list)
     running: asyncio.Task[None] | None = None
 
@@ -65,11 +68,11 @@ class DecisionDesk:
         """
         Decide on a request; the same again gets the first answer.
 
-        With `validate_only` nothing is kept, and no bureau is asked: that is an enquiry, which
+        With `validate_only` nothing is kept, and no source is asked: that is an enquiry, which
         others see.
         """
         application = self.messages.application(request)
-        if not self.deciding.has_bureau:
+        if self.informing is None or not self.informing.answers:
             return await self._decided(request, application)
         if not request.validate_only:
             async with self.deciding.records.work() as work:
@@ -78,12 +81,11 @@ class DecisionDesk:
                 return first
         ask = not request.validate_only
         try:
-            informed = await self.deciding.informed(application, ask=ask)
+            informed = await self.informing.informed(application, ask=ask)
             return await self._decided(request, informed)
         finally:
-            # From here on what the bureau said is kept with the decision.
             if ask:
-                self.deciding.enquiries.pop(application.application_id, None)
+                self.informing.kept(application.application_id)
 
     async def _decided(
         self, request: pb.ScoreApplicationRequest, application: Application
@@ -136,6 +138,7 @@ class DecisionDesk:
             first = await work.answered_all(kept, pb.Decision)
             names = {one.application.application_id for one in together}
             made.before = await self.deciding.book.get_all(work, names)
+            made.seen = await self.deciding.seen(work, names)
             said = [
                 first.get(one.request.request_id) or self._decide(one, made) for one in together
             ]
@@ -154,7 +157,8 @@ class DecisionDesk:
         request = asked.request
         name = "" if request.validate_only else request.request_id
         try:
-            decision = self.deciding.decide(asked.application, name)
+            seen = made.seen.get(asked.application.application_id)
+            decision = self.deciding.decide(asked.application, name, seen)
         except LendingError as refusal:
             return refusal
         answer = self.messages.decision_message(decision.decision, name)

@@ -2,35 +2,39 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Protocol
+from datetime import date
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from google.protobuf.message import Message as Proto
 from lending.risk.v1 import risk_service_pb2 as pb
 
 from services.risk.application.book import Decided
-from services.risk.domain.application import Application, BureauReport
+from services.risk.domain.application import Application, BureauReport, VerifiedIncome
 from services.risk.domain.decision import Decision
+
+Fact = TypeVar("Fact", BureauReport, VerifiedIncome)
 
 
 class Unusable(NamedTuple):
-    """There is a report, but it cannot be used: why, in words."""
+    """There is an answer, but it cannot be used: why, in words."""
 
     why: str
 
 
-class BureauSource(Protocol):
-    """Whoever has reports about borrowers."""
+class Source(Protocol[Fact]):
+    """Whoever has facts of one kind about borrowers: a bureau, or who confirms incomes."""
 
-    async def report(self, borrower_ref: str, currency: str) -> BureauReport | Unusable | None:
-        """Return the newest report; None when there is none, or the source does not answer."""
+    async def ask(
+        self, borrower_ref: str, currency: str, consented_on: date | None = None
+    ) -> Fact | Unusable | None:
+        """Return the newest fact; None when there is none, or the source does not answer."""
 
 
-class NoBureau:
-    """Nobody is asked: reports come with the request, or not at all."""
+class NoSource:
+    """Nobody is asked: facts come with the request, or not at all."""
 
-    async def report(self, borrower_ref: str, currency: str) -> BureauReport | None:
+    async def ask(self, borrower_ref: str, currency: str, consented_on: date | None = None) -> None:
         """Return nothing."""
-        return None
 
 
 class DecisionMessages(Protocol):

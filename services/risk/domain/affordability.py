@@ -28,7 +28,7 @@ def affordability(application: Application, policy: Policy) -> Affordability:
     """
     Return what the borrower can afford.
 
-    Income is the lower of what is stated and what is confirmed; payments on other debts are the
+    Income is the lowest of what is stated and what is confirmed; payments on other debts are the
     higher of what is stated and what the bureau reports; what is stated of this loan counts as far
     as it can repay it. Disposable is income less all payments,
     this loan's included, less the living costs of the policy. Stress raises this loan's payment
@@ -61,9 +61,9 @@ def instalment_counted(application: Application, policy: Policy) -> int:
 
 
 def income_counted(application: Application) -> int:
-    """Return the income that counts: what is confirmed, if it is lower."""
-    stated, confirmed = application.monthly_income_minor, application.income
-    return stated if confirmed is None else min(stated, confirmed.monthly_minor)
+    """Return the income that counts: the lowest of what is stated and what was confirmed."""
+    confirmed = [one for one in (application.income, application.income_earlier) if one]
+    return min([application.monthly_income_minor, *(one.monthly_minor for one in confirmed)])
 
 
 def debts_counted(application: Application, policy: Policy) -> int:
@@ -73,14 +73,20 @@ def debts_counted(application: Application, policy: Policy) -> int:
 
 
 def contradiction(application: Application) -> Decimal:
-    """Return by how much of the stated income the confirmed one differs; 0 without either."""
-    if application.income is None:
+    """
+    Return by how much a confirmed income differs from the stated one, or from the one that was
+    confirmed earlier, whichever is more; 0 where nothing is confirmed.
+    """
+    stated, earlier = application.monthly_income_minor, application.income_earlier
+    confirmed = application.income or earlier
+    if confirmed is None:
         return Decimal(0)
-    return income_gap(application.monthly_income_minor, application.income)
+    gap = income_gap(stated, confirmed)
+    return max(gap, income_gap(earlier.monthly_minor, confirmed)) if earlier else gap
 
 
 def income_gap(stated_minor: int, confirmed: VerifiedIncome) -> Decimal:
-    """Return by how much of the stated income the confirmed one differs."""
+    """Return by how much of the income stated before the confirmed one differs."""
     gap = abs(stated_minor - confirmed.monthly_minor)
     return ratio_of(Decimal(gap), Decimal(max(stated_minor, 1)))
 

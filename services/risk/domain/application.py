@@ -15,6 +15,9 @@ from shared.kernel.money import minor_digits
 LATER: dict[str, Any] = {
     "purpose": "",
     "bureau_unusable": "",
+    "income_unusable": "",
+    "income_consented_on": None,
+    "income_earlier": None,
     "group_ref": "",
     "group_approved_minor": 0,
     "partner_share": "0",
@@ -43,13 +46,38 @@ class BureauReport(msgspec.Struct, frozen=True, kw_only=True):
     monthly_payments_minor: int = 0
     overdue_minor: int = 0
 
+    @property
+    def name(self) -> str:
+        """Return the bureau's own id of it."""
+        return self.report_id
 
-class VerifiedIncome(msgspec.Struct, frozen=True, kw_only=True):
-    """Income per month that a third party confirms, minor units."""
+    @property
+    def known_from(self) -> date:
+        """Return the first date on which it can have been used."""
+        return max(self.reported_on, self.consented_on or self.reported_on)
+
+
+class VerifiedIncome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """
+    Income per month that a third party confirms, minor units.
+
+    `confirmation_id` is the source's own, empty when a request brought it.
+    """
 
     source: str
     verified_on: date
     monthly_minor: int
+    confirmation_id: str = ""
+
+    @property
+    def name(self) -> str:
+        """Return the source's own id of it."""
+        return self.confirmation_id
+
+    @property
+    def known_from(self) -> date:
+        """Return the first date on which it can have been used."""
+        return self.verified_on
 
 
 class Slice(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,6 +95,7 @@ class Application(msgspec.Struct, frozen=True, kw_only=True):
 
     Of a loan that its partner funds too, `joint_partner_minor` is what was approved before of such
     loans with that partner, `joint_minor` with all, and `lent_minor` what was approved in all.
+    `income_earlier` is a confirmation that an earlier decision on it saw, other than `income`.
     """
 
     application_id: str
@@ -92,6 +121,9 @@ class Application(msgspec.Struct, frozen=True, kw_only=True):
     slices: tuple[Slice, ...] = ()
     purpose: str = ""
     bureau_unusable: str = ""
+    income_unusable: str = ""
+    income_consented_on: date | None = None
+    income_earlier: VerifiedIncome | None = None
     group_ref: str = ""
     group_approved_minor: int = 0
     partner_share: Decimal = Decimal(0)
@@ -110,6 +142,7 @@ class Application(msgspec.Struct, frozen=True, kw_only=True):
             "bureau_report.reported_on": self.bureau.reported_on if self.bureau else None,
             "bureau_report.consented_on": self.bureau.consented_on if self.bureau else None,
             "verified_income.verified_on": self.income.verified_on if self.income else None,
+            "income_consented_on": self.income_consented_on,
         }
         for field, on in dated.items():
             if on is not None and on > self.decided_on:

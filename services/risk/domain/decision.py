@@ -109,6 +109,21 @@ class Models:
         return self.trees.get(version)
 
 
+def check(application: Application, policy: Policy) -> None:
+    """
+    Refuse what no decision is made on, before anybody is asked about the borrower.
+
+    Raises:
+        ProductUnknown: the policy has no such product.
+        FactAfterDecision: something dated after the decision was given.
+    """
+    application.check_dates()
+    if policy.products and application.product not in policy.products:
+        expected = ", ".join(policy.products)
+        name = application.product
+        raise ProductUnknown(f"{name!r} is unknown", field="product", expected=expected)
+
+
 def decide(application: Application, policy: Policy, models: Models) -> Decision:
     """
     Decide: a failed rule declines or refers; beyond that the probability of default decides.
@@ -120,11 +135,7 @@ def decide(application: Application, policy: Policy, models: Models) -> Decision
         ProductUnknown: the policy has no such product.
         FactAfterDecision: something dated after the decision was given.
     """
-    application.check_dates()
-    if policy.products and application.product not in policy.products:
-        expected = ", ".join(policy.products)
-        name = application.product
-        raise ProductUnknown(f"{name!r} is unknown", field="product", expected=expected)
+    check(application, policy)
     card, trees = models.card(policy.champion), models.challenger(policy.challenger)
     points, weak = score(card, application.attributes)
     probability = probability_of_default(card, points)

@@ -40,6 +40,11 @@ REASONS = {
         ("BUREAU_REPORT_STALE", "The credit report is too old", "征信报告已过期"),
         ("BUREAU_CONSENT_MISSING", "No consent to the credit report", "缺少征信查询授权"),
         ("BUREAU_REPORT_UNUSABLE", "The credit report could not be used", "征信报告无法使用"),
+        (
+            "INCOME_CONFIRMATION_UNUSABLE",
+            "The confirmation of income could not be used",
+            "收入核实结果无法使用",
+        ),
         ("INCOME_NOT_CONFIRMED", "No confirmed income for this amount", "缺少该金额所需的收入核实"),
         (
             "GROUP_EXPOSURE_TOO_HIGH",

@@ -86,7 +86,7 @@ def _ability_to_pay(a: Application, p: Policy) -> Iterator[Finding]:
     if p.instalment_held_against_amount:
         stated, least = a.monthly_instalment_minor, instalment_least(a)
         yield refers("INSTALMENT_TOO_LOW", stated, f"at least {least}", stated < least)
-    if p.income_contradiction_max is not None and a.income is not None:
+    if p.income_contradiction_max is not None and (a.income or a.income_earlier):
         gap, most = contradiction(a), p.income_contradiction_max
         yield refers("INCOME_CONTRADICTORY", places(gap), f"at most {most}", gap > most)
     if p.income_days_max is not None and a.income is not None:
@@ -137,7 +137,10 @@ def _reports(a: Application, p: Policy) -> Iterator[Finding]:
 
 
 def _confirmed_income(a: Application, p: Policy) -> Iterator[Finding]:
-    """Refer where an income is to be confirmed, and nobody did."""
+    """Refer where an income is to be confirmed, or was, and there is none that may be used."""
+    if a.income_unusable:
+        found, bound = a.income_unusable, "a confirmation that says all"
+        yield refers("INCOME_CONFIRMATION_UNUSABLE", found, bound, True)
     if p.income_required_from_minor is not None:
         needed = a.amount_minor >= p.income_required_from_minor
         bound = f"needed from {p.income_required_from_minor}"

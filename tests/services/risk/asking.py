@@ -3,16 +3,36 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from google.rpc import error_details_pb2
 
 from services.risk.training.datasets import german
-from tests.system.processes import CallRefused, Service
+from tests.system.processes import CallRefused, Service, free_port
 
 API = "lending.risk.v1.RiskService"
+
+
+@contextlib.contextmanager
+def risk_running(folder: Path, nats_url: str, **settings: str) -> Iterator[Service]:
+    """Give a risk process on a SQLite file of its own, with settings such as RISK_INCOME_URL."""
+    port = free_port()
+    environment = {
+        "RISK_GRPC_PORT": str(port),
+        "RISK_METRICS_PORT": "0",
+        "RISK_DATABASE_URL": f"sqlite+aiosqlite:///{folder}/risk.db",
+        "RISK_NATS_URL": nats_url,
+        **settings,
+    }
+    service = Service("risk", port, environment, folder / "risk.log")
+    service.start()
+    yield service
+    service.stop()
 
 
 def cny(amount_minor: int) -> dict[str, str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from shared.runtime.nats_server import start_nats
+from tests.services.risk.asking import risk_running
 from tests.system.processes import Service, free_port
 
 
@@ -22,14 +23,5 @@ def nats_url(tmp_path: Path) -> Iterator[str]:
 
 @pytest.fixture
 def risk(tmp_path: Path, nats_url: str) -> Iterator[Service]:
-    port = free_port()
-    environment = {
-        "RISK_GRPC_PORT": str(port),
-        "RISK_METRICS_PORT": "0",
-        "RISK_DATABASE_URL": f"sqlite+aiosqlite:///{tmp_path}/risk.db",
-        "RISK_NATS_URL": nats_url,
-    }
-    service = Service("risk", port, environment, tmp_path / "risk.log")
-    service.start()
-    yield service
-    service.stop()
+    with risk_running(tmp_path, nats_url) as service:
+        yield service

@@ -5,29 +5,25 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import threading
-import time
 from collections.abc import AsyncIterator, Iterator
 from datetime import date
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
 
-from services.risk.adapters.bureau import BureauFolder, BureauHttp, bureau_of
-from services.risk.application.deciding import Deciding
-from services.risk.application.exposures import Exposures
-from services.risk.application.ports import BureauSource, NoBureau, Unusable
+from services.risk.adapters.sources import REPORTS, FolderSource, HttpSource, source_of
+from services.risk.application.informing import Informing
+from services.risk.application.ports import NoSource, Source, Unusable
 from services.risk.config import APPLICATION_ID
-from services.risk.domain.application import BureauReport
+from services.risk.domain.application import BureauReport, VerifiedIncome
 from services.risk.domain.decision import decide
 from shared.runtime.database import open_database
 from shared.runtime.records import Records
-from tests.services.risk.asking import API, asked
+from tests.services.risk.asking import API, asked, risk_running
+from tests.services.risk.desks import Desk, desk_open
 from tests.services.risk.test_decision import MODELS, POLICIES, POLICY, SOUND
-from tests.system.processes import Service, free_port
+from tests.system.processes import Service
 
 REPORT = {
     "borrower_ref": "B-1",
@@ -45,75 +41,60 @@ REPORT = {
 }
 
 
-ENQUIRIES: list[str] = []
-"""Whom the bureau was asked about, in the order asked."""
-
-
-class Desk(BaseHTTPRequestHandler):
-    """A bureau: B-1 has a report, B-slow waits, B-odd is none, B-rude no HTTP, others unknown."""
-
-    def do_GET(self) -> None:
-        name = self.path.partition("?")[0].rpartition("/")[2]
-        ENQUIRIES.append(name)
-        if name == "B-slow":
-            time.sleep(1.5)
-        if name == "B-rude":
-            self.wfile.write(b"what?\r\n")
-            return
-        body = {"B-1": json.dumps(REPORT), "B-odd": '{"lenders": "many"}'}.get(name)
-        with contextlib.suppress(BrokenPipeError):
-            self.send_response(200 if body else 404)
-            self.end_headers()
-            self.wfile.write((body or "").encode())
-
-    def log_message(self, *_: Any) -> None:
-        pass
+@pytest.fixture
+def desk() -> Iterator[Desk]:
+    """B-1 has a report, B-odd what is none; others are unknown, slow or rude."""
+    with desk_open() as found:
+        found.bodies |= {"reports/B-1": json.dumps(REPORT), "reports/B-odd": '{"lenders": "many"}'}
+        yield found
 
 
 @pytest.fixture
-def http() -> Iterator[BureauHttp]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Desk)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield BureauHttp(f"http://127.0.0.1:{server.server_port}/", timeout_seconds=0.5)
-    server.shutdown()
+def http(desk: Desk) -> Source[BureauReport]:
+    return source_of(REPORTS, None, desk.url, 0.5)
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> BureauFolder:
+def folder(tmp_path: Path) -> Source[BureauReport]:
     (tmp_path / "B-1.CNY.json").write_text(json.dumps(REPORT))
     (tmp_path / "B-odd.CNY.json").write_text("not JSON")
-    return BureauFolder(tmp_path)
+    return source_of(REPORTS, tmp_path, "", 1)
 
 
-async def test_a_report_is_read_from_either(folder: BureauFolder, http: BureauHttp) -> None:
+async def test_a_report_is_read_from_either(
+    folder: Source[BureauReport], http: Source[BureauReport]
+) -> None:
     """The same report as a file and over HTTP; what is unknown, odd, slow or away is none."""
     for source in (folder, http):
-        found = await source.report("B-1", "CNY")
+        found = await source.ask("B-1", "CNY")
         assert isinstance(found, BureauReport) and (found.lenders, found.report_id) == (6, "r-9")
-        assert isinstance(await source.report("B-odd", "CNY"), Unusable)
-        assert await source.report("B-7", "CNY") is None
-    assert await http.report("B-slow", "CNY") is None
-    assert await http.report("B-rude", "CNY") is None
-    assert await BureauHttp("http://127.0.0.1:1", 0.5).report("B-1", "CNY") is None
-    assert await folder.report("../B-1", "CNY") is None
+        assert isinstance(await source.ask("B-odd", "CNY"), Unusable)
+        assert await source.ask("B-7", "CNY") is None
+    assert await http.ask("B-slow", "CNY") is None
+    assert await http.ask("B-rude", "CNY") is None
+    nobody = source_of(REPORTS, None, "http://127.0.0.1:1", 0.5)
+    assert await nobody.ask("B-1", "CNY") is None
+    assert await folder.ask("../B-1", "CNY") is None
 
 
 @contextlib.asynccontextmanager
-async def deciding(folder: Path, source: BureauSource) -> AsyncIterator[Deciding]:
-    book = Exposures(Records(open_database(f"sqlite+aiosqlite:///{folder}/risk.db")))
-    await book.records.create(APPLICATION_ID)
-    await book.create(APPLICATION_ID)
-    yield Deciding(book=book, policies=POLICIES, models=MODELS, bureau=source)
-    await book.records.engine.dispose()
+async def informing(
+    folder: Path, bureau: Source[BureauReport], incomes: Source[VerifiedIncome] | None = None
+) -> AsyncIterator[Informing]:
+    """Give what asks these sources, beside a book in which nothing was decided."""
+    records = Records(open_database(f"sqlite+aiosqlite:///{folder}/risk.db"))
+    await records.create(APPLICATION_ID)
+    yield Informing.of(records, POLICIES, bureau, incomes or NoSource())
+    await records.engine.dispose()
 
 
-async def test_a_fetched_report_decides(folder: BureauFolder, tmp_path: Path) -> None:
+async def test_a_fetched_report_decides(folder: Source[BureauReport], tmp_path: Path) -> None:
     """Six lenders in the file decline; one that came with the request is not fetched again."""
     bare = msgspec.structs.replace(SOUND, bureau=None)
-    async with deciding(tmp_path, folder) as one:
+    async with informing(tmp_path, folder) as one:
         fetched = await one.informed(bare)
         given = await one.informed(SOUND)
-    async with deciding(tmp_path, NoBureau()) as nobody:
+    async with informing(tmp_path, NoSource()) as nobody:
         without = await nobody.informed(bare)
 
     assert decide(fetched, POLICY, MODELS).reasons[0].code == "TOO_MANY_LENDERS"
@@ -121,12 +102,12 @@ async def test_a_fetched_report_decides(folder: BureauFolder, tmp_path: Path) ->
 
 
 async def test_a_report_from_after_the_decision_is_not_used(
-    folder: BureauFolder, tmp_path: Path
+    folder: Source[BureauReport], tmp_path: Path
 ) -> None:
     """A decision of February does not see a report of March, nor a consent given later."""
     february = msgspec.structs.replace(SOUND, bureau=None, decided_on=date(2026, 2, 28))
 
-    async with deciding(tmp_path, folder) as one:
+    async with informing(tmp_path, folder) as one:
         informed = await one.informed(february)
 
     assert informed.bureau is None
@@ -151,7 +132,7 @@ async def test_a_report_that_does_not_say_all_is_looked_at(
     """What is misnamed, missing or about somebody else is never read as a clean report."""
     (tmp_path / "B-1.CNY.json").write_text(json.dumps({**REPORT, "lenders": 0, **different}))
     small = msgspec.structs.replace(SOUND, bureau=None, amount_minor=10_000)
-    async with deciding(tmp_path, BureauFolder(tmp_path)) as one:
+    async with informing(tmp_path, source_of(REPORTS, tmp_path, "", 1)) as one:
         informed = await one.informed(small)
     decision = decide(informed, POLICY, MODELS)
 
@@ -165,42 +146,31 @@ async def test_every_field_of_a_report_is_needed(tmp_path: Path, missing: str) -
     said = {name: value for name, value in REPORT.items() if name != missing}
     (tmp_path / "B-1.CNY.json").write_text(json.dumps(said))
 
-    assert isinstance(await BureauFolder(tmp_path).report("B-1", "CNY"), Unusable)
+    assert isinstance(await source_of(REPORTS, tmp_path, "", 1).ask("B-1", "CNY"), Unusable)
 
 
 async def test_a_file_that_cannot_be_opened(tmp_path: Path) -> None:
     """A file that the disk or its rights withhold is a report that cannot be used."""
     (tmp_path / "B-1.CNY.json").symlink_to("/proc/self/mem")
 
-    assert isinstance(await BureauFolder(tmp_path).report("B-1", "CNY"), Unusable)
+    assert isinstance(await source_of(REPORTS, tmp_path, "", 1).ask("B-1", "CNY"), Unusable)
 
 
 def test_settings_name_the_source(tmp_path: Path) -> None:
     """A URL comes before a folder; with neither, nobody is asked."""
-    assert isinstance(bureau_of(tmp_path, "http://x", 1), BureauHttp)
-    assert isinstance(bureau_of(tmp_path, "", 1), BureauFolder)
-    assert isinstance(bureau_of(None, "", 1), NoBureau)
+    assert isinstance(source_of(REPORTS, tmp_path, "http://x", 1), HttpSource)
+    assert isinstance(source_of(REPORTS, tmp_path, "", 1), FolderSource)
+    assert isinstance(source_of(REPORTS, None, "", 1), NoSource)
 
 
 @pytest.fixture
-def informed_risk(http: BureauHttp, tmp_path: Path, nats_url: str) -> Iterator[Service]:
-    port = free_port()
-    environment = {
-        "RISK_GRPC_PORT": str(port),
-        "RISK_METRICS_PORT": "0",
-        "RISK_DATABASE_URL": f"sqlite+aiosqlite:///{tmp_path}/risk.db",
-        "RISK_NATS_URL": nats_url,
-        "RISK_BUREAU_URL": http.url,
-    }
-    service = Service("risk", port, environment, tmp_path / "risk.log")
-    service.start()
-    yield service
-    service.stop()
+def informed_risk(desk: Desk, tmp_path: Path, nats_url: str) -> Iterator[Service]:
+    with risk_running(tmp_path, nats_url, RISK_BUREAU_URL=desk.url) as service:
+        yield service
 
 
-async def test_a_bureau_is_asked_once_per_application(informed_risk: Service) -> None:
+async def test_a_bureau_is_asked_once_per_application(informed_risk: Service, desk: Desk) -> None:
     """At once, again, anew, or only to know: others see one enquiry, until its answer is old."""
-    ENQUIRIES.clear()
     on = {"borrowerRef": "B-1", "decidedOn": "2026-03-05"}
     method = f"{API}/ScoreApplication"
     forms = [asked(1, **on), asked(1, **on), asked(1, **on, requestId="score-A-1-anew")]
@@ -210,12 +180,12 @@ async def test_a_bureau_is_asked_once_per_application(informed_risk: Service) ->
     later = informed_risk.call(method, **asked(1, **on, requestId="score-A-1-later"))
     only = informed_risk.call(method, **asked(1, **on, validateOnly=True))
     told = [one["reasons"][0]["code"] for one in (first, same, later, only)]
-    once = list(ENQUIRIES)
+    once = desk.asked.copy()
     april = {"borrowerRef": "B-1", "decidedOn": "2026-04-05", "requestId": "score-A-1-april"}
     informed_risk.call(method, **asked(1, **april))
     informed_risk.call(method, **asked(2, **on))
     informed_risk.call(method, **asked(3, **on, validateOnly=True))
 
     assert told == ["TOO_MANY_LENDERS"] * 4
-    assert once == ["B-1"]
-    assert ENQUIRIES == ["B-1"] * 3
+    assert once == ["reports/B-1?currency=CNY"]
+    assert desk.asked == once * 3
