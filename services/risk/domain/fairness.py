@@ -56,7 +56,7 @@ def groups(
         members[name].append((said, outcome))
     kept = {name: rows for name, rows in sorted(members.items()) if len(rows) >= count_min}
     rates = {n: sum(p < approved_below for p, _ in rows) / len(rows) for n, rows in kept.items()}
-    best = max(rates.values(), default=0.0) or 1.0
+    best = max(rates.values(), default=0.0)
     return [_group(name, rows, rates[name], best, approved_below) for name, rows in kept.items()]
 
 
@@ -74,7 +74,7 @@ def _group(
         bad_rate=sum(bad for _, bad in rows) / len(rows),
         said_rate=sum(p for p, _ in rows) / len(rows),
         approval_rate=rate,
-        impact_ratio=rate / best,
+        impact_ratio=rate / best if best else 1.0,
         good_approval_rate=sum(p < cut for p in goods) / max(1, len(goods)),
         auc=area,
     )

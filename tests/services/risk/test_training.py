@@ -174,6 +174,8 @@ def test_groups_are_compared_with_the_best() -> None:
         ("a", 1.0, False),
         ("b", 0.75, True),
     ]
+    nobody = groups(names, said, [False] * 85, approved_below=0.0)
+    assert not any(g.looked_at for g in nobody)
 
 
 def test_an_interval_knows_that_folds_overlap() -> None:
