@@ -23,7 +23,7 @@ class Groups:
         dates = await self.portfolios.dates(currency)
         if not dates:
             return []
-        history = await self.portfolios.history(dates[-1], currency)
+        dates, history = await self.portfolios.history(dates[-1], currency)
         known_on = await self.portfolios.known_on(currency)
         wanted = group_alerts(history, dates, known_on, self.rules, currency)
         async with self.portfolios.exposures.work() as work:

@@ -69,8 +69,7 @@ class Monitoring:
         Raises:
             BookNotKept: the book of `as_of` was not kept.
         """
-        history = await self.portfolios.history(as_of, currency)
-        dates = [on for on in await self.portfolios.dates(currency) if on <= as_of]
+        dates, history = await self.portfolios.history(as_of, currency)
         ended = outcomes(history, dates, self.rules.window_months)
         by_application = await self._decisions(since, as_of, currency)
         async with self.deciding.records.work() as work:

@@ -136,11 +136,11 @@ class Portfolios:
         Raises:
             BookNotKept: the book of this date was not kept.
         """
-        history = await self.history(as_of, currency)
-        dates = [on for on in await self.dates(currency) if on <= as_of]
+        dates, history = await self.history(as_of, currency)
         async with self.records.work() as work:
             watched = await _watched(work, as_of)
-        return portfolio(history, dates, self.rules, watched)
+        found = portfolio(history, dates, self.rules, watched)
+        return msgspec.structs.replace(found, currency=currency)
 
     async def sharing(self, as_of: date, currency: str) -> LossSharing:
         """
@@ -149,8 +149,7 @@ class Portfolios:
         Raises:
             BookNotKept: the book of this date was not kept.
         """
-        history = await self.history(as_of, currency)
-        dates = [on for on in await self.dates(currency) if on <= as_of]
+        dates, history = await self.history(as_of, currency)
         async with self.records.work() as work:
             watched = await _watched(work, as_of)
             secured = {one.loan_id: one async for one in work.every(Secured)}
@@ -173,14 +172,14 @@ class Portfolios:
                 found[on] = balances(await _book(work, on, currency))
         return found
 
-    async def history(self, as_of: date, currency: str) -> list[list[BookRow]]:
-        """Return the books kept up to a date, oldest first, or raise BookNotKept."""
+    async def history(self, as_of: date, currency: str) -> tuple[list[date], list[list[BookRow]]]:
+        """Return the dates and the books kept up to a date, oldest first, or raise BookNotKept."""
         dates = [on for on in await self.dates(currency) if on <= as_of]
         if as_of not in dates:
             expected = f"a date whose book was kept; `keep-book {as_of}` keeps it"
             raise BookNotKept(f"no book of {as_of}", field="as_of", expected=expected)
         async with self.records.work() as work:
-            return [await _book(work, on, currency) for on in dates]
+            return dates, [await _book(work, on, currency) for on in dates]
 
 
 async def _book(work: Work, on: date, currency: str) -> list[BookRow]:

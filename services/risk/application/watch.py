@@ -12,7 +12,7 @@ from google.protobuf.message import Message as Proto
 
 from services.risk.application.exposures import Exposures
 from services.risk.domain.application import Application, BureauReport, VerifiedIncome
-from services.risk.domain.book import Eased
+from services.risk.domain.book import Eased, eased_again
 from services.risk.domain.early_warning import (
     Alert,
     AlertOutcome,
@@ -38,6 +38,8 @@ ENDS = ("DISBURSEMENT_RETURNED", "SETTLED", "TRANSFERRED")
 MOVES_EXPOSURE = (*ENDS, "REPAYMENT_REVERSED")
 IN_DEFAULT = ("M4", "M5", "M6", "M7")
 """More than 90 days late."""
+OVER_THIRTY = ("M2", "M3", *IN_DEFAULT)
+"""More than 30 days late: money taken back late takes a loan past any bucket at once."""
 PAGE = 500
 
 CLOSED = "closed"
@@ -115,7 +117,8 @@ class Watch:
                 after = loan_event(one, heard.type)
                 await self.book.put(work, [after] if after != one else [])
         if heard.type == "RESTRUCTURED":
-            eased = Eased(loan_id=heard.loan_id, on=heard.effective_on)
+            known = await work.get(Eased, heard.loan_id)
+            eased = eased_again(known, heard.loan_id, heard.effective_on)
             await work.put(eased, heard.loan_id)
         if heard.type in ENDS or heard.type == "RESTRUCTURED":
             return
@@ -235,7 +238,7 @@ class Watch:
 
     async def _late(self, work: Work, heard: Heard) -> None:
         """Keep from when on a loan was more than 30 days late, the first time."""
-        if heard.bucket_to != "M2":
+        if heard.bucket_to not in OVER_THIRTY:
             return
         before = await work.get(OverThirty, heard.loan_id)
         if before is None or not before.stands or heard.effective_on < before.on:

@@ -15,6 +15,8 @@ SETTLED, CHARGED_OFF = "SETTLED", "CHARGED_OFF"
 DAYS_OF_MONTH_MAX = 31
 MONTHS_TO_DEFAULT = 4
 """Month ends until what fell due today, and is never paid, is more than 90 days late."""
+MONTHS_OVER = 1
+"""Of the remaining months of a book of a month end, that of the book."""
 DAYS_OF_STATE = {"M0": (0, 0), "M1": (1, 30), "M2": (31, 60), "M3": (61, 90)}
 """Least and most days past due of a bucket; those behind have no edge that a stage looks at."""
 
@@ -61,14 +63,16 @@ class BookRow(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def exposures_minor(self) -> tuple[int, ...]:
         """
-        Return what is at stake in each remaining month, this month first.
+        Return what is at stake if the loan defaults in each month to come, the next one first.
 
-        Who pays when due pays the charges of today, and owes those of then: they count like
-        today's for as long as a loss takes to come, and no more.
+        Days past due count from the oldest unpaid instalment, so a loan defaults with the balance
+        before the one that fell due `MONTHS_TO_DEFAULT` months earlier: nothing has been paid
+        since. The book's own month, which at its end is over, is none to come. Who pays when due
+        pays the charges of today, and owes those of then: they count like today's for as long as
+        a loss takes to come, and no more.
         """
-        soon = self.remaining_minor[:MONTHS_TO_DEFAULT]
-        later = self.remaining_minor[MONTHS_TO_DEFAULT:]
-        return (*(left + self.charges_minor for left in soon), *later)
+        now = (self.remaining_minor[0] if self.remaining_minor else 0) + self.charges_minor
+        return (*(now,) * MONTHS_TO_DEFAULT, *self.remaining_minor[MONTHS_OVER + 1 :])
 
     @property
     def days_that_count(self) -> int:
@@ -78,17 +82,24 @@ class BookRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Eased(msgspec.Struct, frozen=True, kw_only=True):
-    """When the terms of a loan were eased last."""
+    """When the terms of a loan were eased last, and when before; earlier versions kept one date."""
 
     loan_id: str
     on: date
+    before: tuple[date, ...] = ()
+
+
+def eased_again(known: Eased | None, loan_id: str, on: date) -> Eased:
+    """Return when the terms of a loan were eased, with one more date, heard in any order."""
+    *before, last = sorted({on, *((known.on, *known.before) if known else ())})
+    return Eased(loan_id=loan_id, on=last, before=tuple(before))
 
 
 def with_easing(row: BookRow, eased: Eased | None, as_of: date) -> BookRow:
-    """Return a row with when its terms were eased, if that was by the date of the book."""
-    if eased is None or eased.on > as_of:
-        return row
-    return msgspec.structs.replace(row, eased_on=eased.on)
+    """Return a row with when its terms were eased last by the date of the book, if they were."""
+    dates = (eased.on, *eased.before) if eased else ()
+    on = max((one for one in dates if one <= as_of), default=row.eased_on)
+    return msgspec.structs.replace(row, eased_on=on)
 
 
 def placed(row: BookRow, values: Mapping[str, str]) -> BookRow:

@@ -83,7 +83,7 @@ def stages_of(
     known: dict[tuple[str, int, int, bool], Stage] = {}
     found = []
     for row in rows:
-        months = max(1, min(len(row.remaining_minor), hazards.months))
+        months = min(len(row.exposures_minor), hazards.months)
         eased = row.eased_on is not None and (as_of - row.eased_on).days < rules.probation_days
         looked_at = eased or row.borrower_ref in watched or row.loan_id in cured
         kind = row.state, row.days_that_count, months, looked_at

@@ -129,12 +129,12 @@ def valued(
     watched: frozenset[str] = frozenset(),
 ) -> Valued:
     """Return stage and allowance of each loan on the books on the last date."""
-    rows = [row for row in history[-1] if row.on_books and row.balance_minor > 0]
+    rows = [row for row in history[-1] if row.on_books and row.owed_minor > 0]
     months = list(_months(history, dates))
     matrix = roll_matrix(move for a, b in months for move in moves(a, b))
-    longest = max((len(row.remaining_minor) for row in rows), default=0)
+    longest = max((len(row.exposures_minor) for row in rows), default=0)
     hazards = hazards_of(matrix, rules, max(MONTHS_OF_STAGE_ONE, longest))
-    cured = _in_default_of_late(history, dates, rules.cure_days)
+    cured = _cured_of_late(history, dates, rules.cure_days)
     stages = stages_of(rows, rules, hazards, watched, dates[-1], cured)
     arrays = arrays_of(rows, stages, hazards)
     losses = [int(one) for one in allowances(arrays, rules, hazards)]
@@ -160,12 +160,20 @@ def _months(
             yield before, after
 
 
-def _in_default_of_late(
+def _cured_of_late(
     history: Sequence[Sequence[BookRow]], dates: Sequence[date], days: int
 ) -> frozenset[str]:
-    """Return the loans that a book of the days before the last date saw in default."""
-    late = [book for book, on in zip(history, dates, strict=True) if (dates[-1] - on).days < days]
-    return frozenset(row.loan_id for book in late for row in book if is_bad(row))
+    """
+    Return the loans that were in default until fewer days ago than these.
+
+    A default is over when a book shows it so: nobody knows how long before.
+    """
+    bad, over_on = set[str](), dict[str, date]()
+    for book, on in zip(history, dates, strict=True):
+        now = {row.loan_id for row in book if is_bad(row)}
+        over_on |= dict.fromkeys(bad - now, on)
+        bad = now
+    return frozenset(name for name, on in over_on.items() if (dates[-1] - on).days < days)
 
 
 def _alone(scenario: Scenario) -> Scenario:
@@ -192,7 +200,9 @@ def _largest(parts: Iterable[Part]) -> tuple[Part, ...]:
 
 
 def _provisions(rows: Iterable[BookRow], rules: LossRules) -> int:
-    asked = (provision(rules, "five_tier", row.tier, row.balance_minor) for row in rows)
+    # Where a loan's policy has no five tiers, the table asks nothing of it.
+    tiered = (row for row in rows if row.tier)
+    asked = (provision(rules, "five_tier", row.tier, row.balance_minor) for row in tiered)
     return sum(int(one.to_integral_value()) for one in asked)
 
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from datetime import date
 from fractions import Fraction
+from pathlib import Path
 
 import msgspec
 import pytest
 
+from services.risk import wire
+from services.risk.application.exposures import Exposures
+from services.risk.application.watch import OverThirty, Watch
 from services.risk.domain.alert_quality import alert_quality, alert_truth, by_officer, per_officer
 from services.risk.domain.early_warning import (
     Alert,
@@ -15,7 +19,10 @@ from services.risk.domain.early_warning import (
     AlertOutcome,
     acknowledged,
 )
-from services.risk.domain.indicators import Indicator
+from services.risk.domain.indicators import Heard, Indicator
+from shared.runtime.database import open_database
+from shared.runtime.records import Records
+from tests.services.risk.test_early_warning import RULES
 
 RAISED = date(2026, 2, 6)
 
@@ -101,3 +108,40 @@ def test_recall_does_not_wait_for_precision() -> None:
 
     assert (found.judged, found.precision) == (0, None)
     assert (found.recall, found.lead_days_median) == (Fraction(1, 2), 7)
+
+
+LATE = [
+    # buckets, in order heard         | more than 30 days late from
+    ([("M1", 4), ("M2", 5), ("M3", 6)], 5),
+    ([("M0", 3)], None),
+    ([("M4", 7)], 7),
+    ([("M4", 7), ("M2", 8)], 7),
+]
+
+
+@pytest.mark.parametrize(("buckets", "day"), LATE)
+async def test_a_loan_may_be_late_at_once(
+    tmp_path: Path, buckets: list[tuple[str, int]], day: int | None
+) -> None:
+    """Money taken back months later takes a loan past a bucket that it was never told to be in."""
+    records = Records(open_database(f"sqlite+aiosqlite:///{tmp_path}/risk.db"))
+    await records.create(1)
+    book = Exposures(records)
+    await book.create(1)
+    watch = Watch(records, RULES, book, wire.alert_told)
+    for number, (bucket, on) in enumerate(buckets, start=1):
+        event = Heard(
+            loan_id="L-1",
+            borrower_ref="B-1",
+            sequence=number,
+            type="BUCKET_CHANGED",
+            bucket_to=bucket,
+            effective_on=date(2026, 3, on),
+        )
+        async with book.work() as work:
+            await watch.hear(event, work)
+    async with records.work() as work:
+        found = await work.get(OverThirty, "L-1")
+    await records.engine.dispose()
+
+    assert (found and found.on.day) == day

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 from datetime import date
+from decimal import Decimal
+from fractions import Fraction
 
 import msgspec
 import pytest
 
-from services.risk.domain.book import BookRow, Eased, moves, remaining_months, with_easing
-from services.risk.domain.book_losses import hazards_of, stages_of
+from services.risk.domain.book import (
+    BookRow,
+    Eased,
+    eased_again,
+    moves,
+    remaining_months,
+    with_easing,
+)
+from services.risk.domain.book_losses import allowances, arrays_of, hazards_of, stages_of
 from services.risk.domain.early_warning import AlertOutcome, watched_on
 from services.risk.domain.portfolio import portfolio
-from services.risk.domain.roll_rates import roll_matrix
-from services.risk.domain.staging import Stage
+from services.risk.domain.roll_rates import Move, roll_matrix
+from services.risk.domain.staging import Scenario, Stage
+from shared.kernel.dates import add_months
 from tests.services.risk.test_alert_quality import alert
 from tests.services.risk.test_portfolio import FEBRUARY, HAZARDS, JANUARY, MARCH, RULES, row
 
@@ -59,6 +69,58 @@ def test_easing_counts_from_its_date() -> None:
 
     assert with_easing(row(), eased, JANUARY).eased_on is None
     assert with_easing(row(), eased, FEBRUARY).eased_on == FEBRUARY
+
+
+def test_every_easing_counts_from_its_own_date() -> None:
+    """A book kept again knows the easing of then, though terms were eased again since."""
+    twice = eased_again(eased_again(None, "L-1", MARCH), "L-1", JANUARY)
+
+    assert [with_easing(row(), twice, on).eased_on for on in (JANUARY, FEBRUARY, MARCH)] == [
+        JANUARY,
+        JANUARY,
+        MARCH,
+    ]
+    assert eased_again(twice, "L-1", MARCH) == twice
+    assert with_easing(row(), twice, date(2026, 1, 30)).eased_on is None
+
+
+def test_charges_alone_are_at_stake_too() -> None:
+    """Principal repaid, interest and fees of half a year not: the loan is in default with those."""
+    paid = row(balance_minor=0, remaining_minor=(), charges_minor=9_000)
+    bad = msgspec.structs.replace(paid, state="M7", days_past_due=190)
+    found = [portfolio([[one]], [MARCH], RULES) for one in (paid, bad)]
+
+    assert [one.loans for one in found] == [1, 1]
+    assert 0 < found[0].allowance_minor < 9_000 * RULES.lgd < found[1].allowance_minor
+
+
+def test_a_loan_without_tiers_is_asked_no_provision() -> None:
+    """Policies of other countries have no five tiers; the figures are there all the same."""
+    found = portfolio([[row(), row("L-2", tier="")]], [MARCH], RULES)
+
+    assert (found.loans, found.provision_minor) == (2, 1_200)
+
+
+def test_a_loan_defaults_with_what_it_owed_before_the_first_instalment_missed() -> None:
+    """Six instalments, a quarter of payers stop before each and never pay again: their balance."""
+    quarter = [Move("M0", "M0", 1)] * 3 + [Move("M0", "M1", 1)]
+    rolls = [Move(f"M{k}", f"M{k + 1}", 1) for k in (1, 2, 3)]
+    base = Scenario(name="base", weight=Decimal(1), odds_times=Decimal(1), lgd_times=Decimal(1))
+    rules = msgspec.structs.replace(
+        RULES, scenarios=(base,), lgd=Decimal(1), pd_month_min=Decimal(0)
+    )
+    dues = [(add_months(date(2026, 4, 15), k), 10_000) for k in range(6)]
+    left = remaining_months(dues, MARCH)
+    one = row(balance_minor=60_000, remaining_minor=left, rate_annual=Decimal(0))
+    hazards = hazards_of(roll_matrix(quarter + rolls), rules, 24)
+    stages = stages_of([one], rules, hazards, frozenset({one.borrower_ref}), MARCH)
+    (found,) = allowances(arrays_of([one], stages, hazards), rules, hazards)
+    lost = sum(
+        Fraction(1, 4) * Fraction(3, 4) ** paid * (60_000 - 10_000 * paid) for paid in range(6)
+    )
+
+    assert stages == [Stage.RISK_ROSE]
+    assert abs(found - lost) <= 1
 
 
 def test_a_sold_loan_is_off_the_book() -> None:
@@ -115,14 +177,16 @@ def test_what_is_overdue_beyond_the_last_due_date_stays_out_until_it_would_be_in
 
 
 def test_a_loan_that_was_in_default_is_not_performing_at_once() -> None:
-    """Paid up again, it stays in stage 2 for the rules' ninety days, and not for longer."""
+    """Its ninety days of stage 2 begin with the first book that shows it paid up."""
     cured = [[row(state="M4", days_past_due=95)], [row()]]
-    dates = [date(2025, 12, 31), date(2026, 1, 31), date(2026, 4, 30)]
+    dates = [date(2025, 12, 31), date(2026, 1, 31), date(2026, 4, 30), date(2026, 5, 1)]
     soon = portfolio(cured, dates[:2], RULES)
-    later = portfolio([*cured, cured[1]], dates, RULES)
+    still = portfolio([*cured, cured[1]], dates[:3], RULES)
+    later = portfolio([*cured, cured[1], cured[1]], dates, RULES)
     once = msgspec.structs.replace(RULES, cure_days=0)
 
     assert [part.name for part in soon.by_stage] == ["stage 2"]
+    assert [part.name for part in still.by_stage] == ["stage 2"]
     assert [part.name for part in later.by_stage] == ["stage 1"]
     assert [part.name for part in portfolio(cured, dates[:2], once).by_stage] == ["stage 1"]
 

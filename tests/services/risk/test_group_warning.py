@@ -147,7 +147,7 @@ async def test_a_region_warns_from_the_books_kept(tmp_path: Path) -> None:
         (alert,) = [one async for one in work.every(Alert)]
         query = select(OUTBOX.c.message_id, OUTBOX.c.subject).order_by(OUTBOX.c.number)
         owed = [tuple(one) for one in await work.connection.execute(query)]
-    rows = (await portfolios.history(ENDS[0], "CNY"))[0]
+    rows = (await portfolios.history(ENDS[0], "CNY"))[1][0]
     await records.engine.dispose()
 
     name = "2026-02-28.region SH.REGIONAL_SHOCK.CNY"

@@ -92,8 +92,8 @@ def test_the_book_at_once_is_the_book_loan_by_loan(rows: list[BookRow]) -> None:
         exact = allowance(
             RULES,
             stage,
-            exposures=[Decimal(left) for left in one.remaining_minor],
-            pds=[Decimal(h) for h in hazards[: len(one.remaining_minor)]],
+            exposures=[Decimal(left) for left in one.exposures_minor],
+            pds=[Decimal(h) for h in hazards[: len(one.exposures_minor)]],
             eir_month=one.rate_annual / 12,
         )
         assert abs(loss - exact) <= 1
