@@ -131,7 +131,11 @@ class Policies(Generic[Rules]):
         """Return the newest version that counts on a date, or raise NoPolicyInForce."""
         found = [one for one in self.versions.values() if one.effective_from <= on]
         if not found:
-            raise NoPolicyInForce(f"no policy counts on {on}", field="decided_on", date=on)
+            first = min((one.effective_from for one in self.versions.values()), default=None)
+            expected = f"{first} or later" if first else "a policy"
+            raise NoPolicyInForce(
+                f"no policy counts on {on}", field="decided_on", expected=expected, date=on
+            )
         return max(found, key=lambda one: one.effective_from)
 
     def newest(self) -> Rules | None:

@@ -7,7 +7,7 @@ import contextlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from google.rpc import error_details_pb2
@@ -68,11 +68,29 @@ def asked(number: int, **different: Any) -> dict[str, Any]:
     }
 
 
+class Refusal(NamedTuple):
+    """What is said to who is refused; field and expected are empty where no field is wrong."""
+
+    code: str
+    reason: str
+    field: str
+    expected: str
+
+
 def refused(risk: Service, method: str, /, api: str = API, **body: Any) -> tuple[str, str]:
     """Return the code and the reason of a call that is refused."""
-    with pytest.raises(CallRefused) as refusal:
+    found = refusal(risk, method, api, **body)
+    return found.code, found.reason
+
+
+def refusal(risk: Service, method: str, /, api: str = API, **body: Any) -> Refusal:
+    """Return what is said of a call that is refused."""
+    with pytest.raises(CallRefused) as caught:
         risk.call(f"{api}/{method}", **body)
-    details = json.loads(refusal.value.text)["details"]
-    text = details[0]["value"]
-    body_bytes = base64.b64decode(text + "=" * (-len(text) % 4))
-    return refusal.value.code, error_details_pb2.ErrorInfo.FromString(body_bytes).reason
+    details = json.loads(caught.value.text)["details"]
+    info, bad = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
+    for message, detail in zip((info, bad), details, strict=False):
+        text = detail["value"]
+        message.ParseFromString(base64.b64decode(text + "=" * (-len(text) % 4)))
+    field = bad.field_violations[0].field if bad.field_violations else ""
+    return Refusal(caught.value.code, info.reason, field, info.metadata.get("expected", ""))
