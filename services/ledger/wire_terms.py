@@ -19,6 +19,7 @@ from services.ledger.domain.policies import (
     policy_in_force,
 )
 from services.ledger.domain.terms import (
+    FirstPeriod,
     Overpayment,
     Prepayment,
     RepaymentMethod,
@@ -139,6 +140,9 @@ def _plan(message: loan_pb2.Terms) -> dict[str, Any]:
         if message.prepayment_fee_rate
         else Decimal(0),
         short_month=chosen(ShortMonth, pb.ShortMonth, message.short_month, "terms.short_month"),
+        first_period=chosen(
+            FirstPeriod, pb.FirstPeriod, message.first_period, "terms.first_period"
+        ),
         cost_ceiling=message.cost_ceiling,
         fees_elsewhere_minor=message.fees_elsewhere_minor,
         penalty_on_interest=message.penalty_on_interest,
@@ -245,6 +249,7 @@ def terms_message(given: Terms) -> loan_pb2.Terms:
         calendar=given.calendar,
         business_day_rule=pb.BusinessDayRule.Value(f"BUSINESS_DAY_RULE_{given.business_day_rule}"),
         short_month=pb.ShortMonth.Value(f"SHORT_MONTH_{given.short_month}"),
+        first_period=pb.FirstPeriod.Value(f"FIRST_PERIOD_{given.first_period}"),
         **_policies_message(given),
     )
 

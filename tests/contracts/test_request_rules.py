@@ -168,6 +168,7 @@ SERVER_ONLY = {
     "interest_free_instalments": "up to the number of instalments",
     "fees_elsewhere_minor": "below the principal",
     "short_month": "only with a due day",
+    "first_period": "only with PERIOD_360 and months",
     "allocation_policy": "which policies there are",
     "delinquency_policy": "which policies there are",
     "posting_policy": "which policies there are",

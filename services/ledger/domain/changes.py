@@ -99,6 +99,7 @@ def restructure(line: Timeline, agreed: Terms, drawn_minor: int = 0) -> None:
     earned = sum(interest_earned(row, line.on, line.terms) for row in line.rows)
     carried = earned - sum(row.interest_paid for row in line.rows)
     principal = line.principal_outstanding + drawn_minor
+    plan = _plan_now(line, agreed, principal)
     for row in line.rows:
         row.principal_due, row.interest_due = row.principal_paid, row.interest_paid
         if row.paid_on is None and row.due_on <= line.on and row.unpaid <= 0:
@@ -106,8 +107,7 @@ def restructure(line: Timeline, agreed: Terms, drawn_minor: int = 0) -> None:
     kept = [row for row in line.rows if row.due_on <= line.on or row.paid]
     loose = [c for row in line.rows if row not in kept for c in row.charges]
     number = max((row.number for row in kept), default=0) + 1
-    terms = msgspec.structs.replace(agreed, principal_minor=principal)
-    plan = Plan(terms, line.on, (Draw(line.on, principal),), line.plan.pauses, number)
+    plan = plan._replace(first_number=number)
     fresh = rows_of(plan)
     for row in fresh:
         shift = max(-row.interest_due, carried)
@@ -115,9 +115,21 @@ def restructure(line: Timeline, agreed: Terms, drawn_minor: int = 0) -> None:
         row.shifted, row.carried = shift, max(0, shift)
         carried -= shift
     line.rows = sorted([*kept, *fresh], key=lambda row: (row.due_on, row.number))
-    line.terms, line.plan, line.accelerated_on = terms, plan, None
+    line.terms, line.plan, line.accelerated_on = plan.terms, plan, None
     for charge in loose:
         attach(line, charge)
+
+
+def _plan_now(line: Timeline, terms: Terms, principal_minor: int) -> Plan:
+    """Return the plan of a principal from now on; a running period counts what it counted."""
+    terms = msgspec.structs.replace(terms, principal_minor=principal_minor)
+    running = (
+        row.period.odd_months
+        for row in line.rows
+        if row.period is not None and row.start_on == terms.interest_from and row.due_on > line.on
+    )
+    draws = (Draw(line.on, principal_minor),)
+    return Plan(terms, line.on, draws, line.plan.pauses, odd_months=next(running, None))
 
 
 def accelerate(line: Timeline) -> Row | None:
@@ -239,8 +251,7 @@ def _shortened(terms: Terms, line: Timeline, level: int) -> Terms:
     """Return the terms with the fewest instalments that are no higher than before."""
     for count in range(1, terms.instalments):
         fewer = msgspec.structs.replace(terms, instalments=count, due_dates=terms.due_dates[:count])
-        plan = Plan(fewer, line.on, (Draw(line.on, terms.principal_minor),), line.plan.pauses)
-        first = schedule_of(plan)[0]
+        first = schedule_of(_plan_now(line, fewer, terms.principal_minor))[0]
         if first.principal_due_minor + first.interest_due_minor <= level:
             return fewer
     return terms

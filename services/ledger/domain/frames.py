@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
-from itertools import pairwise
+from fractions import Fraction
+from itertools import pairwise, repeat
 from math import gcd
 from operator import attrgetter
 
-from services.ledger.domain.periods import plain_period
-from services.ledger.domain.terms import RepaymentMethod, ShortMonth, Terms
+from services.ledger.domain.periods import months_of, plain_period
+from services.ledger.domain.terms import FirstPeriod, RepaymentMethod, ShortMonth, Terms
 from shared.kernel.calendars import BusinessDayRule, calendar_named
 from shared.kernel.dates import add_months, due_date
 
@@ -18,7 +19,7 @@ FRAMES_MAX = 4_096
 _of_days = attrgetter(
     *("first_due_on", "instalments", "months_per_instalment", "days_per_instalment", "due_day"),
     *("short_month", "due_dates", "method", "interest_from", "business_day_rule", "calendar"),
-    *("day_count", "rate_annual"),
+    *("day_count", "rate_annual", "first_period"),
 )
 """What a frame is made of, besides the day of the disbursal."""
 
@@ -27,17 +28,23 @@ class Frame:
     """
     What a schedule is computed from before any money is known.
 
-    `periods` earn from the first day to the due date, nothing is paid out in them or paused;
-    `rate` is theirs for a year, `growths` say what one unit grows to over each;
-    all as ratios.
+    `periods` earn from the first day to the due date, nothing is paid out in them or paused; the
+    first counts `odd` months where it goes on from an earlier plan and is not whole. `rate` is
+    theirs for a year, `growths` say what one unit grows to over each; all as ratios.
     """
 
     __slots__ = ("_tails", "dates", "growths", "periods", "rate")
 
-    def __init__(self, terms: Terms, start_on: date) -> None:
+    def __init__(self, terms: Terms, start_on: date, odd: Fraction | None) -> None:
         self.dates = tuple(due_dates(terms))
         days = pairwise([terms.interest_from or start_on, *self.dates])
-        self.periods = tuple(plain_period(start, due, terms) for start, due in days)
+        if terms.first_period is not FirstPeriod.WHOLE and terms.interest_from is None:
+            odd = odd_months(terms, start_on, self.dates[0])
+        odds = (odd, *repeat(None, len(self.dates) - 1))
+        self.periods = tuple(
+            plain_period(start, due, terms, its)
+            for (start, due), its in zip(days, odds, strict=True)
+        )
         self.rate = terms.rate_annual.as_integer_ratio()
         self.growths = tuple(period.growth(self.rate) for period in self.periods)
         self._tails: dict[int, tuple[int, int]] = {}
@@ -65,20 +72,51 @@ class Frame:
 _FRAMES: dict[tuple[object, ...], Frame] = {}
 
 
-def frame_of(terms: Terms, start_on: date) -> Frame:
+def frame_of(terms: Terms, start_on: date, odd: Fraction | None = None) -> Frame:
     """Return the frame of a contract whose money is first paid out on a date."""
-    key = (start_on, *_of_days(terms))
+    key = (start_on, odd, *_of_days(terms))
     frame = _FRAMES.get(key)
     if frame is None:
         if len(_FRAMES) >= FRAMES_MAX:
             _FRAMES.clear()
-        frame = _FRAMES[key] = Frame(terms, start_on)
+        frame = _FRAMES[key] = Frame(terms, start_on, odd)
     return frame
 
 
 def dates_of(terms: Terms, start_on: date) -> tuple[date, ...]:
     """Return the due dates of a contract, oldest first."""
     return frame_of(terms, start_on).dates
+
+
+def odd_months(terms: Terms, start_on: date, due_on: date) -> Fraction | None:
+    """
+    Return how many months a plan's first period counts; None where it is whole, or has no days.
+
+    Args:
+        terms: A contract of whole months that counts the days of this period.
+        start_on: Its first day.
+        due_on: Its due date; a business day rule that moved it changes no interest.
+    Returns:
+        The whole months before the due date, counted back from it, and a 30th for each day left.
+    Source:
+        Regulation Z, 12 CFR 1026, appendix J (b)(5): months backwards, odd days over 30.
+    """
+    counted = _counted_dates(terms)[0]
+    if start_on >= min(due_on, counted):
+        return None
+    months = 12 * (counted.year - start_on.year) + counted.month - start_on.month
+    while (since := _months_before(terms, counted, months)) < start_on:
+        months -= 1
+    found = months + Fraction((since - start_on).days, 30)
+    return None if found == months_of(terms) else found
+
+
+def _months_before(terms: Terms, due_on: date, months: int) -> date:
+    """Return the contract's date so many months before a due date."""
+    if not terms.due_day or terms.due_dates:
+        return add_months(due_on, -months)
+    rolls = terms.short_month is ShortMonth.FIRST_OF_NEXT
+    return due_date(due_on, -months, terms.due_day, rolls)
 
 
 def forget() -> None:

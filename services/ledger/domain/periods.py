@@ -35,7 +35,8 @@ class Period(NamedTuple):
     """
     One repayment period from `start_on` to its due date.
 
-    `opening` is what was out before it; only known where something is drawn in it.
+    `opening` is what was out before it; only known where something is drawn in it. `odd_months` is
+    how many months it counts, where that is not what the contract's other periods count.
     """
 
     start_on: date
@@ -44,6 +45,14 @@ class Period(NamedTuple):
     drawn: int = 0
     length: Fraction = Fraction(0)
     opening: int = 0
+    odd_months: Fraction | None = None
+
+    def part_of_year(self, from_on: date, to_on: date, terms: Terms) -> Fraction:
+        """Return the fraction of a year that some days of it are."""
+        odd, start, due = self.odd_months, self.start_on, self.due_on
+        if odd is None:
+            return years_of(start, due, from_on, to_on, terms)
+        return odd * (to_on - from_on).days / (12 * (due - start).days)
 
     def undrawn(self) -> Period:
         """Return the period as it is while nothing is paid out in it."""
@@ -97,16 +106,19 @@ class Period(NamedTuple):
             whole += weight * s.years
             if on > s.from_on:
                 upto = min(on, s.to_on)
-                part += weight * years_of(self.start_on, self.due_on, s.from_on, upto, terms)
+                part += weight * self.part_of_year(s.from_on, upto, terms)
         return part / whole if whole else Fraction(0)
 
 
-def plain_period(start: date, due: date, terms: Terms) -> Period:
-    """Return a period in which nothing is paid out or paused."""
+def plain_period(start: date, due: date, terms: Terms, odd: Fraction | None = None) -> Period:
+    """Return a period in which nothing is paid out or paused; `odd` months long, where that is."""
+    if odd is not None:
+        length = odd / 12
+        return Period(start, due, (Segment(start, due, length, 0),), 0, length, 0, odd)
     length = years_of(start, due, start, due, terms)
     if start < due:
         return Period(start, due, (Segment(start, due, length, 0),), 0, length)
-    return Period(start, due, segments_of(terms, start, due, [], ()), 0, length)
+    return Period(start, due, segments_of(terms, Period(start, due, ()), [], ()), 0, length)
 
 
 def months_of(terms: Terms) -> int:
@@ -138,19 +150,19 @@ def periods_with(
         if not pauses and start < due and all(d.on <= start for d in within):
             segments: tuple[Segment, ...] = (Segment(start, due, period.length, drawn),)
         else:
-            segments = segments_of(terms, start, due, within, pauses)
-        found[k] = Period(start, due, segments, drawn, period.length)
+            segments = segments_of(terms, period, within, pauses)
+        found[k] = Period(start, due, segments, drawn, period.length, 0, period.odd_months)
     return found
 
 
 def segments_of(
     terms: Terms,
-    start: date,
-    due: date,
+    period: Period,
     draws: list[Draw],
     pauses: tuple[tuple[date, date], ...],
 ) -> tuple[Segment, ...]:
     """Cut a period where a draw or a pause changes what its nights earn."""
+    start, due = period.start_on, period.due_on
     cuts = {start, due, *(d.on for d in draws if start < d.on < due)}
     for first, last in pauses:
         cuts |= {day for day in (first - DAY, last) if start < day < due}
@@ -159,5 +171,5 @@ def segments_of(
         if any(first - DAY <= from_on and to_on <= last for first, last in pauses):
             continue
         drawn = sum(d.amount_minor for d in draws if d.on <= from_on)
-        segments.append(Segment(from_on, to_on, years_of(start, due, from_on, to_on, terms), drawn))
+        segments.append(Segment(from_on, to_on, period.part_of_year(from_on, to_on, terms), drawn))
     return tuple(segments)

@@ -30,13 +30,18 @@ class Instalment(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """What a schedule is computed from: terms, money paid out, days that earn nothing."""
+    """
+    What a schedule is computed from: terms, money paid out, days that earn nothing.
+
+    `odd_months` is how many months the period counts in which the plan goes on, if it is not whole.
+    """
 
     terms: Terms
     start_on: date
     draws: tuple[Draw, ...]
     pauses: tuple[tuple[date, date], ...] = ()
     first_number: int = 1
+    odd_months: Fraction | None = None
 
 
 def schedule(terms: Terms, start_on: date, first_number: int = 1) -> tuple[Instalment, ...]:
@@ -66,7 +71,7 @@ def schedule_of(plan: Plan) -> tuple[Instalment, ...]:
         financed.append(Draw(draw.on, draw.amount_minor - down))
         if down:
             downs.append((draw.on, down))
-    frame, out = frame_of(terms, plan.start_on), tuple(financed)
+    frame, out = frame_of(terms, plan.start_on, plan.odd_months), tuple(financed)
     plain = periods_with(frame.periods, terms, out, ())
     periods = periods_with(frame.periods, terms, out, plan.pauses) if plan.pauses else plain
     first_downs = [d for d in downs if d[0] == plan.start_on]
@@ -86,7 +91,7 @@ def first_of(plan: Plan, upto: date) -> tuple[Sequence[Instalment], bool]:
     plain = len(plan.draws) == 1 and not plan.pauses and not terms.down_payment_rate
     if not plain or terms.even_out_last or terms.method is AGREED:
         return schedule_of(plan), True
-    frame, first = frame_of(terms, plan.start_on), []
+    frame, first = frame_of(terms, plan.start_on, plan.odd_months), []
     if plan.draws[0].on >= frame.dates[0]:
         # Its level begins later than its first instalment.
         return schedule_of(plan), True

@@ -46,6 +46,13 @@ class ShortMonth(StrEnum):
     FIRST_OF_NEXT = "FIRST_OF_NEXT"
 
 
+class FirstPeriod(StrEnum):
+    """How the first period of a plan counts with PERIOD_360, whose other periods are whole."""
+
+    WHOLE = "WHOLE"
+    MONTHS_AND_DAYS = "MONTHS_AND_DAYS"
+
+
 class Prepayment(StrEnum):
     """What money beyond the next due instalment does to the instalments that remain."""
 
@@ -73,7 +80,8 @@ class Terms(
 
     `months_per_instalment` or else `days_per_instalment` is above zero; `due_day` 0 is the day of
     `first_due_on`, 31 the month's end; `short_month` says where it goes in a month without it;
-    `due_dates`, when given, are the agreed dates themselves.
+    `due_dates`, when given, are the agreed dates themselves. `first_period` says whether the first
+    period of this plan, and of each later one, counts as whole whatever its days.
     With AGREED `agreed` gives each instalment's principal and interest. A due date that the
     business day rule moves ends its period where it moves to. `fees_elsewhere_minor` is what the
     borrower pays to others for this loan, such as a guarantee fee; it counts in the ceiling.
@@ -121,6 +129,7 @@ class Terms(
     delinquency: DelinquencyPolicy = CN_CONSUMER
     posting_policy: str = "cash/1"
     concluded_on: date | None = None
+    first_period: FirstPeriod = FirstPeriod.WHOLE
 
 
 PLANNED_AGAIN: dict[str, Any] = {
@@ -190,6 +199,13 @@ def _check_dates(terms: Terms) -> None:
             "a short month asks for a day of the month",
             field="terms.short_month",
             expected="LAST_DAY, or a due_day above zero",
+        )
+    by_months = terms.day_count is DayCount.PERIOD_360 and terms.months_per_instalment
+    if terms.first_period is not FirstPeriod.WHOLE and not by_months:
+        raise TermsInvalid(
+            "every other contract counts the days of its first period",
+            field="terms.first_period",
+            expected="WHOLE, or PERIOD_360 with months_per_instalment",
         )
     if terms.business_day_rule is not BusinessDayRule.NONE:
         calendar_named(terms.calendar)

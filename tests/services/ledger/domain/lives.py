@@ -20,7 +20,14 @@ from services.ledger.domain.policies import (
     EU_RETAIL_2,
     RBI_RETAIL,
 )
-from services.ledger.domain.terms import Overpayment, Prepayment, RepaymentMethod, ShortMonth, Terms
+from services.ledger.domain.terms import (
+    FirstPeriod,
+    Overpayment,
+    Prepayment,
+    RepaymentMethod,
+    ShortMonth,
+    Terms,
+)
 from services.ledger.domain.waterfall import (
     CIVIL_CODE_561,
     OLDEST_FIRST,
@@ -81,6 +88,9 @@ TERMS = st.builds(
         msgspec.structs.replace,
         st.just(terms),
         short_month=st.sampled_from(ShortMonth) if terms.due_day else st.just(ShortMonth.LAST_DAY),
+        first_period=st.sampled_from(FirstPeriod)
+        if terms.day_count is DayCount.PERIOD_360
+        else st.just(FirstPeriod.WHOLE),
     )
 )
 WHAT = ["wait", "repay", "repay", "backdate", "reverse", "charge", "dated", "plan", "off"]
