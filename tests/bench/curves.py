@@ -81,16 +81,18 @@ def _backdated(desk: Desk) -> float:
     return repay_on(desk, desk.on - timedelta(days=700), TIMED // 4)
 
 
-def replaying(sizes: Iterable[int], folder: Path, say: Callable[[str], None]) -> Curve:
-    """Return at what rate an audit replays logs of books of several sizes."""
-    curve = Curve("replay_by_log", "events in the log", "an audit's replay, events per second")
+def replaying(sizes: Iterable[int], folder: Path, say: Callable[[str], None]) -> list[Curve]:
+    """Return at what rate an audit replays logs of books of several sizes, by one and two cores."""
+    across, up = "events in the log", "an audit's replay, events per second"
+    curves = [Curve("replay_by_log", across, up), Curve("replay_by_log_two_cores", across, up)]
     for loans in sizes:
         say(f"replaying a book of {loans:,} loans")
         url = asyncio.run(lived_book(folder / str(loans), loans))
-        found = [seconds_of(url) for _ in range(RUNS if loans <= 1_000 else 3)]
-        rates = [replayed.events / seconds for seconds, replayed in found]
-        curve.add(found[0][1].events, median(rates), min(rates), max(rates))
-    return curve
+        for processes, curve in enumerate(curves, start=1):
+            found = [seconds_of(url, processes) for _ in range(RUNS if loans <= 1_000 else 3)]
+            rates = [replayed.events / seconds for seconds, replayed in found]
+            curve.add(found[0][1].events, median(rates), min(rates), max(rates))
+    return curves
 
 
 async def callers(counts: Iterable[int], folder: Path, seconds: float) -> Curve:
@@ -166,17 +168,31 @@ def books(
     return [ageing, posting, memory]
 
 
+def changes(loans: int, counts: Iterable[int], folder: Path, say: Callable[[str], None]) -> Curve:
+    """Return what closing a day costs when so many loans of one book change."""
+    curve = Curve("day_by_changes", "loans that change", f"closing a day of {loans:,} loans, ms")
+    for count in counts:
+        say(f"{count:,} changes in a book of {loans:,} loans")
+        found = [measure_book(folder / f"{count}-{k}", loans, count) for k in range(3)]
+        shutil.rmtree(folder)
+        values = [1e3 * one["ageing_seconds"] for one in found]
+        curve.add(count, median(values), min(values), max(values))
+    return curve
+
+
 def _of_books(largest: int, quick: bool, folder: Path, console: Console) -> list[Curve]:
     """Return what callers, audits and, unless it is to be quick, whole books cost."""
     console.log("repayments by callers")
     counts = (1, 4, 16, 64, 256)
     curves = [asyncio.run(callers(counts, folder / "callers", 1.0 if quick else 4.0))]
     logs = (10, 100, 1_000) if quick else (10, 100, 1_000, 10_000)
-    curves.append(replaying(logs, folder / "logs", console.log))
+    curves += replaying(logs, folder / "logs", console.log)
     sizes = (1_000, 3_000, 10_000, 30_000, 100_000, 300_000, 1_000_000)
     if not quick:
         few = [n for n in sizes if n <= largest]
         curves += books(few, 100, folder / "books", console.log)
+        counts = (10, 30, 100, 300, 1_000, 3_000, 10_000)
+        curves.append(changes(10_000, counts, folder / "changes", console.log))
     return curves
 
 
