@@ -9,14 +9,13 @@ from typing import Any
 from lending.ledger.v1 import loan_pb2
 from lending.origination.v1 import origination_service_pb2 as pb
 
-from services.origination import wire_security
+from services.origination import wire_means, wire_security
 from services.origination.application.parking import Parked
 from services.origination.application.terms import decision_from, terms_from, terms_of
 from services.origination.domain.application import (
     Application,
     Check,
     CoBorrower,
-    ConfirmedIncome,
     Offer,
     Review,
 )
@@ -26,7 +25,6 @@ from services.origination.domain.proposals import Proposal
 from services.origination.domain.review import reasons
 from services.origination.domain.state_machine import Status, Step
 from shared.kernel.dates import parse_date
-from shared.kernel.errors import InvalidArgument
 from shared.runtime.requests import (
     FieldMissing,
     IdNotValid,
@@ -42,10 +40,6 @@ CO_BORROWERS_MAX, APPLICATION_ID_MAX = 5, 38
 _KEY = re.compile(r"[0-9a-f]{64}")
 
 
-class CurrenciesDiffer(InvalidArgument):
-    """The amounts of one application are in one currency."""
-
-
 def application(request: pb.SubmitApplicationRequest, policies: Policies) -> Application:
     """Read an application; everything wrong in it is named."""
     an_id(request.request_id, "request_id")
@@ -54,7 +48,7 @@ def application(request: pb.SubmitApplicationRequest, policies: Policies) -> App
     if request.method not in range(1, 5):
         raise FieldMissing("method is not set", field="method", expected="a repayment method")
     amount = an_amount(request.amount, "amount")
-    _one_currency(request)
+    income_minor, debts_minor = wire_means.per_month(request)
     instalments = a_number(request.instalments, "instalments", 1, 480)
     check_fit(product, amount, instalments)
     return Application(
@@ -68,10 +62,8 @@ def application(request: pb.SubmitApplicationRequest, policies: Policies) -> App
         amount_minor=amount,
         instalments=instalments,
         method=loan_pb2.RepaymentMethod.Name(request.method),
-        monthly_income_minor=an_amount(request.monthly_income, "monthly_income", positive=False),
-        monthly_debt_payments_minor=an_amount(
-            request.monthly_debt_payments, "monthly_debt_payments", positive=False
-        ),
+        monthly_income_minor=income_minor,
+        monthly_debt_payments_minor=debts_minor,
         other_lenders=a_number(request.other_lenders, "other_lenders", 0, 100),
         enquiries_30d=a_number(request.enquiries_30d, "enquiries_30d", 0, 1000),
         age_years=a_number(request.age_years, "age_years", 0, 130),
@@ -81,8 +73,9 @@ def application(request: pb.SubmitApplicationRequest, policies: Policies) -> App
         account_ref=an_id(request.account_ref, "account_ref") if request.account_ref else "",
         co_borrowers=_co_borrowers(request),
         region=a_text(request.region, "region") if request.region else "",
-        partner_ref=an_id(request.partner_ref, "partner_ref") if request.partner_ref else "",
-        income=_confirmed_income(request),
+        **wire_means.partner(request),
+        income=wire_means.confirmed_income(request),
+        income_consented_on=wire_means.consent(request),
         public_key=a_key(request.public_key, "public_key"),
         refinances=a_loan(request.refinances_loan_id) if request.refinances_loan_id else "",
     )
@@ -104,33 +97,6 @@ def a_key(text: str, field: str) -> str:
     if text and not _KEY.fullmatch(text.lower()):
         raise FieldMissing(f"{field} is no key", field=field, expected="64 hexadecimal digits")
     return text.lower()
-
-
-def _one_currency(request: pb.SubmitApplicationRequest) -> None:
-    """Refuse income or debts in another currency than the loan's."""
-    for field in ("monthly_income", "monthly_debt_payments"):
-        given = getattr(request, field).currency
-        if given != request.amount.currency:
-            raise CurrenciesDiffer(
-                f"{field} is in {given}",
-                field=f"{field}.currency",
-                expected=request.amount.currency,
-            )
-
-
-def _confirmed_income(request: pb.SubmitApplicationRequest) -> ConfirmedIncome | None:
-    """Read a confirmed income, in the application's currency."""
-    if not request.HasField("verified_income"):
-        return None
-    given, field = request.verified_income, "verified_income"
-    if given.monthly.currency != request.amount.currency:
-        expected = request.amount.currency
-        raise CurrenciesDiffer("one currency", field=f"{field}.monthly", expected=expected)
-    return ConfirmedIncome(
-        source=a_text(given.source, f"{field}.source"),
-        verified_on=parse_date(given.verified_on, field=f"{field}.verified_on"),
-        monthly_minor=an_amount(given.monthly, f"{field}.monthly", positive=False),
-    )
 
 
 def _co_borrowers(request: pb.SubmitApplicationRequest) -> tuple[CoBorrower, ...]:

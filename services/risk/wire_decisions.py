@@ -27,14 +27,9 @@ from services.risk.domain.rules import Finding
 from services.risk.domain.scorecard import Scorecard, bin_of, points_of
 from shared.kernel.dates import parse_date
 from shared.kernel.errors import InvalidArgument
-from shared.kernel.money import plain_decimal
-from shared.runtime.requests import FieldMissing, a_number, a_text, an_amount, an_id
+from shared.runtime.requests import FieldMissing, a_number, a_share, a_text, an_amount, an_id
 
-ATTRIBUTES_MAX, VALUE_CHARACTERS_MAX, SHARE_CHARACTERS_MAX = 100, 200, 8
-
-
-class ShareNotValid(InvalidArgument):
-    """A share is a plain decimal from 0 to 1, of at most eight characters."""
+ATTRIBUTES_MAX, VALUE_CHARACTERS_MAX = 100, 200
 
 
 class CurrenciesDiffer(InvalidArgument):
@@ -86,14 +81,10 @@ def application(request: pb.ScoreApplicationRequest) -> Application:
 
 def _partner_share(request: pb.ScoreApplicationRequest) -> Decimal:
     """Read what share of the loan the partner funds, which only a partner does."""
-    text = request.partner_share or "0"
-    share = plain_decimal(text, field="partner_share")
-    if not 0 <= share <= 1 or len(text) > SHARE_CHARACTERS_MAX:
-        raise ShareNotValid(f"{text[:20]!r} is no share", field="partner_share", expected="0 to 1")
+    share = a_share(request.partner_share or "0", "partner_share")
     if share and not request.partner_ref:
         raise FieldMissing("who funds it?", field="partner_ref", expected="a partner")
-    # Nought is nought, however it is written.
-    return share or Decimal(0)
+    return share
 
 
 def _attributes(request: pb.ScoreApplicationRequest) -> dict[str, str]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
+from decimal import Decimal
 
 from lending.common.v1 import money_pb2
 
 from shared.kernel.errors import InvalidArgument
-from shared.kernel.money import AMOUNT_MINOR_MAX, AmountTooLarge, minor_digits
+from shared.kernel.money import AMOUNT_MINOR_MAX, AmountTooLarge, minor_digits, plain_decimal
 
+SHARE_CHARACTERS_MAX = 8
 # Ids are parts of subjects: no subject has an empty part between, or behind, its dots.
 _ID = re.compile(r"(?=.{3,64}\Z)[A-Za-z0-9][A-Za-z0-9_:-]*(\.[A-Za-z0-9_:-]+)*")
 
@@ -24,6 +26,10 @@ class FieldMissing(InvalidArgument):
 
 class TextTooLong(InvalidArgument):
     """A text has at most 200 characters."""
+
+
+class ShareNotValid(InvalidArgument):
+    """A share is a plain decimal from 0 to 1, of at most eight characters."""
 
 
 class InstantNotValid(InvalidArgument):
@@ -88,6 +94,15 @@ def a_number(number: int, field: str, least: int, most: int) -> int:
     if not least <= number <= most:
         raise NumberOutOfRange(f"{field} is {number}", field=field, expected=f"{least} to {most}")
     return number
+
+
+def a_share(text: str, field: str) -> Decimal:
+    """Return a share of a whole, such as 0.30; nought is nought, however it is written."""
+    share = plain_decimal(text, field=field)
+    if not 0 <= share <= 1 or len(text) > SHARE_CHARACTERS_MAX:
+        expected = f"0 to 1, at most {SHARE_CHARACTERS_MAX} characters"
+        raise ShareNotValid(f"{text[:20]!r} is no share", field=field, expected=expected)
+    return share or Decimal(0)
 
 
 def an_amount(amount: money_pb2.Money, field: str, *, positive: bool = True) -> int:

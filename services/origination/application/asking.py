@@ -76,6 +76,7 @@ def score_request(
     def money(amount_minor: int) -> money_pb2.Money:
         return money_pb2.Money(amount_minor=amount_minor, currency=given.currency)
 
+    consented_on = given.income_consented_on
     asked = risk_pb.ScoreApplicationRequest(
         application_id=given.application_id,
         borrower_ref=given.borrower_ref,
@@ -94,7 +95,9 @@ def score_request(
         purpose=given.purpose,
         region=given.region,
         partner_ref=given.partner_ref,
+        partner_share=f"{given.partner_share:f}" if given.partner_share else "",
         verified_income=_verified(given),
+        income_consented_on=consented_on.isoformat() if consented_on else "",
     )
     contents = hashlib.sha256(asked.SerializeToString(deterministic=True)).hexdigest()
     asked.request_id = f"score-{given.application_id}-{contents[:12]}"

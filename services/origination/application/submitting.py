@@ -18,7 +18,12 @@ from services.origination.application.trials import trying
 from services.origination.domain.application import Application, check_applied_on, noted, stepped
 from services.origination.domain.payouts import net_of
 from services.origination.domain.state_machine import Status, Step, require
+from shared.kernel.errors import InvalidArgument
 from shared.runtime.records import Work
+
+
+class FactNotYetKnown(InvalidArgument):
+    """A consent or a confirmation is of the business date, or of a day before it."""
 
 
 @dataclass(slots=True)
@@ -64,6 +69,7 @@ class Submitting:
 
         Raises:
             ApplicationDateOutOfRange: it is dated ahead of the business date, or too far back.
+            FactNotYetKnown: a consent or a confirmation is dated ahead of the business date.
             BorrowerShredded: nothing can be kept of one who was shredded.
         """
         async with self.desk.records.work() as work:
@@ -103,7 +109,25 @@ class Submitting:
     async def _checked(self, read: Application, on: date | None) -> Application:
         desk = self.desk
         check_applied_on(read.applied_on, on, desk.applied_days_back_max)
+        _check_known(read, on)
         net_of(read.amount_minor, await payoff(desk, read, await desk.today(read)))
         return msgspec.structs.replace(
             read, valid_until_on=valid_until(desk, read, read.applied_on)
         )
+
+
+def _check_known(read: Application, business_on: date | None) -> None:
+    """Refuse what risk could never decide on: it looks at no fact of a day to come."""
+    if business_on is None:
+        return
+    dated = {
+        "verified_income.verified_on": read.income.verified_on if read.income else None,
+        "income_consented_on": read.income_consented_on,
+    }
+    for field, on in dated.items():
+        if on is not None and on > business_on:
+            raise FactNotYetKnown(
+                f"{on} is after the business date, {business_on}",
+                field=field,
+                expected=f"{business_on} or before",
+            )

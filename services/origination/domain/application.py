@@ -141,7 +141,9 @@ class Application(msgspec.Struct, frozen=True, kw_only=True):
     co_borrowers: tuple[CoBorrower, ...] = ()
     region: str = ""
     partner_ref: str = ""
+    partner_share: Decimal = Decimal(0)
     income: ConfirmedIncome | None = None
+    income_consented_on: date | None = None
     status: Status = Status.SUBMITTED
     policy_version: str = ""
     checks: tuple[Check, ...] = ()
