@@ -27,6 +27,7 @@ from services.risk.domain.indicators import (
     REPORT,
     Heard,
     WarningRules,
+    kept_as,
 )
 from services.risk.domain.reservation import LoanEnded, loan_event
 from services.risk.domain.signs import Behaviour, observe, restated
@@ -140,7 +141,7 @@ class Watch:
         if late is not None and late.log_version in told.superseded:
             await work.put(msgspec.structs.replace(late, stands=False), loan_id)
         for one in (name, *sorted(self.book.guaranteed_by(name))):
-            before = await work.get(Behaviour, one)
+            before = await work.get(Behaviour, kept_as(one))
             if before is not None:
                 after = restated(before, loan_id, frozenset(told.superseded))
                 await self._settle(work, before, after, date.fromisoformat(event.body.effective_on))
@@ -252,7 +253,7 @@ class Watch:
 
     async def _observe(self, work: Work, heard: Heard) -> None:
         name = heard.borrower_ref
-        before = await work.get(Behaviour, name) or Behaviour(borrower_ref=name)
+        before = await work.get(Behaviour, kept_as(name)) or Behaviour(borrower_ref=name)
         after = observe(before, heard, self.rules)
         await self._settle(work, before, after, heard.known_on or heard.effective_on)
 
@@ -260,7 +261,7 @@ class Watch:
         """Store what is known of a borrower, and have its alerts follow."""
         if after == before:
             return
-        await work.put(after, after.borrower_ref)
+        await work.put(after, kept_as(after.borrower_ref))
         moved = changed(before, after, self.rules)
         # An officer may be taking one of them over, at another process.
         await work.hold(*(f"alert/{alert_id}" for alert_id in moved))

@@ -11,7 +11,7 @@ import msgspec
 
 from services.risk.domain.book import BookRow, is_bad, month_ends_of
 from services.risk.domain.early_warning import Alert, AlertOutcome
-from services.risk.domain.indicators import TEXTS, Indicator
+from services.risk.domain.indicators import TEXTS, Indicator, kept_as
 
 OVER_THIRTY, EVIDENCE_MAX = 30, 50
 DIMENSION_OF = {Indicator.REGIONAL_SHOCK: "region", Indicator.EARLY_DEFAULTS: "partner"}
@@ -143,7 +143,7 @@ def _alert(
     group = f"{DIMENSION_OF[indicator]} {value}"
     stale = (known_on - on).days > rules.stale_days
     return Alert(
-        alert_id=f"{on}.{group}.{indicator}.{currency}",
+        alert_id=f"{on}.{DIMENSION_OF[indicator]} {kept_as(value, 80)}.{indicator}.{currency}",
         borrower_ref="",
         loan_id="",
         group=group,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
@@ -67,6 +68,8 @@ SIGN_OF = {
     Indicator.DEBT_RISING_ELSEWHERE: REPORT,
     Indicator.GUARANTOR_IN_DEFAULT: GUARANTOR,
 }
+ID_CHARACTERS_MAX = 160
+"""References and regions are texts of up to 200 characters, stored ids shorter."""
 BESIDE = frozenset((DUE, STARTED))
 """Events of a loan that complete nothing themselves, and say how late it was paid."""
 
@@ -164,6 +167,13 @@ class Heard(msgspec.Struct, frozen=True, kw_only=True):
     def told_by(self) -> str:
         """Return the loan whose stream told it: of a guarantor's default the guarantor's."""
         return _told_by(self.type, self.loan_id, self.event_id)
+
+
+def kept_as(text: str, characters_max: int = ID_CHARACTERS_MAX) -> str:
+    """Return a text as an id: as it is, or by a digest where it is too long, or no text."""
+    if len(text) <= characters_max and text.isprintable():
+        return text
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _told_by(type_: str, loan_id: str, event_id: str) -> str:

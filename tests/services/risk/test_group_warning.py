@@ -67,6 +67,18 @@ def test_a_region_that_falls_behind_warns_once() -> None:
     assert alert.evidence == tuple(f"L-SH-{n:02}" for n in range(8))
 
 
+def test_a_region_may_have_a_long_name() -> None:
+    """The alert says it in full; its id is one that can be kept."""
+    name = "the prefecture of " * 10
+    rows = [[msgspec.structs.replace(one, region=name) for one in book({})[:SIZE]], book({})]
+    late = [msgspec.structs.replace(one, **LATE) for one in rows[0][:8]]
+    history = [rows[0] + rows[1][SIZE:], late + rows[0][8:] + rows[1][SIZE:]]
+    (alert,) = group_alerts(history, ENDS[:2], {}, GROUP_RULES, "CNY").values()
+
+    assert alert.group == f"region {name}"
+    assert len(alert.alert_id) <= 140
+
+
 def test_what_chance_explains_warns_nobody() -> None:
     """Four bad loans are few; eight everywhere are no region's; what has no region is none."""
     for late in ({"SH": 4}, {"SH": 8, "GD": 8, "": 8}, {"": 20}):

@@ -142,3 +142,24 @@ async def test_a_batch_and_a_single_request_of_one_id_have_one_effect(url: str) 
     refusals = [one for one in found if isinstance(one, BaseException)]
     assert len(refusals) == MANY
     assert {type(one) for one in refusals} == {RequestIdReused}
+
+
+async def test_a_borrower_may_have_a_long_reference(url: str) -> None:
+    """The ledger takes any text of two hundred characters: what it tells of them is kept too."""
+    watch = await watch_of(url)
+    names = ["人" * 200, "x\u0000" * 3]
+    for number, name in enumerate(names):
+        event = Heard(
+            loan_id=f"L-{number}",
+            borrower_ref=name,
+            sequence=1,
+            type="GRACE_EXPIRED",
+            effective_on=date(2026, 2, 9),
+        )
+        async with watch.book.work() as work:
+            await watch.hear(event, work)
+    async with watch.records.work() as work:
+        found = [alert.borrower_ref async for alert in work.every(Alert)]
+    await watch.records.engine.dispose()
+
+    assert found == names
