@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from datetime import date
 from decimal import ROUND_CEILING
@@ -139,7 +140,7 @@ class Portfolios:
         dates, history = await self.history(as_of, currency)
         async with self.records.work() as work:
             watched = await _watched(work, as_of)
-        found = portfolio(history, dates, self.rules, watched)
+        found = await asyncio.to_thread(portfolio, history, dates, self.rules, watched)
         return msgspec.structs.replace(found, currency=currency)
 
     async def sharing(self, as_of: date, currency: str) -> LossSharing:
@@ -153,7 +154,8 @@ class Portfolios:
         async with self.records.work() as work:
             watched = await _watched(work, as_of)
             secured = {one.loan_id: one async for one in work.every(Secured)}
-        found, rules = valued(history, dates, self.rules, watched), self.sharing_rules
+        found = await asyncio.to_thread(valued, history, dates, self.rules, watched)
+        rules = self.sharing_rules
         weighted = risk_weighted(found.rows, found.stages, found.hazards, self.rules, rules)
         return LossSharing(
             loans=len(found.rows),
@@ -178,8 +180,12 @@ class Portfolios:
         if as_of not in dates:
             expected = f"a date whose book was kept; `keep-book {as_of}` keeps it"
             raise BookNotKept(f"no book of {as_of}", field="as_of", expected=expected)
-        async with self.records.work() as work:
-            return dates, [await _book(work, on, currency) for on in dates]
+        found = []
+        for on in dates:
+            # One at a time: decisions that wait are made in between.
+            async with self.records.work() as work:
+                found.append(await _book(work, on, currency))
+        return dates, found
 
 
 async def _book(work: Work, on: date, currency: str) -> list[BookRow]:
