@@ -31,7 +31,7 @@ from services.risk.application.book import reserve_earlier
 from services.risk.application.deciding import Deciding
 from services.risk.application.decision_desk import DecisionDesk
 from services.risk.application.exposures import Exposures
-from services.risk.application.informing import Informing
+from services.risk.application.informing import AskedOnce, Informing
 from services.risk.application.plans import Plans
 from services.risk.application.portfolio import Portfolios
 from services.risk.application.watch import Watch
@@ -103,6 +103,12 @@ def _informing(settings: RiskSettings, deciding: Deciding) -> Informing:
     return Informing.of(deciding.records, deciding.policies, *sources)
 
 
+def _plans(settings: RiskSettings, watch: Watch, informing: Informing) -> Plans:
+    """Return what assesses hardship plans, by the same source of incomes."""
+    policies = read_plan_policies(settings.affordability_folder)
+    return Plans(policies, watch, AskedOnce(informing.incomes.source))
+
+
 @asynccontextmanager
 async def _checkpoints(settings: RiskSettings) -> AsyncIterator[Checkpoints | None]:
     """Hold the ledger's checkpoints against each other; it is asked for proofs that are missing."""
@@ -125,9 +131,10 @@ async def serve_risk(settings: RiskSettings) -> None:
     applications = Applications(book, watch)
     portfolios = Portfolios(book, *read_book_rules(settings.loss_file, settings.sharing_file))
     deciding = Deciding(book, policies, models)
-    desk = DecisionDesk(deciding, wire_decisions, watch, _informing(settings, deciding))
+    informing = _informing(settings, deciding)
+    desk = DecisionDesk(deciding, wire_decisions, watch, informing)
     service = RiskService(records, desk, watch, portfolios)
-    plans = Plans(read_plan_policies(settings.affordability_folder), watch)
+    plans = _plans(settings, watch, informing)
 
     def register(server: ByName) -> Sequence[str]:
         add_RiskServiceServicer_to_server(service, server)

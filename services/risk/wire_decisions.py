@@ -71,7 +71,7 @@ def application(request: pb.ScoreApplicationRequest) -> Application:
         guarantor_ref=optional_id(request.guarantor_ref, "guarantor_ref"),
         bureau=_bureau(request, currency),
         income=confirmed_income(request, currency),
-        income_consented_on=_optional_date(request.income_consented_on, "income_consented_on"),
+        income_consented_on=optional_date(request.income_consented_on, "income_consented_on"),
         group_ref=optional_id(request.group_ref, "group_ref"),
         purpose=_optional_text(request.purpose or request.attributes.get("purpose", ""), "purpose"),
     )
@@ -115,7 +115,7 @@ def _bureau(request: pb.ScoreApplicationRequest, currency: str) -> BureauReport 
         source=a_text(given.source, f"{field}.source"),
         report_id=a_text(given.report_id, f"{field}.report_id"),
         reported_on=parse_date(given.reported_on, field=f"{field}.reported_on"),
-        consented_on=_optional_date(consented, f"{field}.consented_on"),
+        consented_on=optional_date(consented, f"{field}.consented_on"),
         lenders=a_number(given.lenders, f"{field}.lenders", 0, 100),
         enquiries_7d=a_number(given.enquiries_7d, f"{field}.enquiries_7d", 0, 1000),
         enquiries_30d=a_number(given.enquiries_30d, f"{field}.enquiries_30d", 0, 1000),
@@ -125,7 +125,8 @@ def _bureau(request: pb.ScoreApplicationRequest, currency: str) -> BureauReport 
     )
 
 
-def _optional_date(text: str, field: str) -> date | None:
+def optional_date(text: str, field: str) -> date | None:
+    """Return a date, or nothing of an empty text."""
     return parse_date(text, field=field) if text else None
 
 

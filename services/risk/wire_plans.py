@@ -9,6 +9,7 @@ from services.risk.domain.plan_affordability import Means
 from services.risk.wire_decisions import (
     CurrenciesDiffer,
     confirmed_income,
+    optional_date,
     optional_id,
     reason_messages,
     rule_messages,
@@ -42,6 +43,7 @@ def means(request: pb.AssessAffordabilityRequest) -> Means:
         debt_payments_minor=amount("monthly_debt_payments"),
         other_instalments_minor=amount("monthly_other_instalments"),
         income=confirmed_income(request, currency),
+        income_consented_on=optional_date(request.income_consented_on, "income_consented_on"),
     )
 
 

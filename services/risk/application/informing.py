@@ -20,7 +20,7 @@ from shared.runtime.records import Records
 
 @dataclass(slots=True)
 class AskedOnce(Generic[Fact]):
-    """One source; whoever asks about an application meanwhile shares the answer."""
+    """One source; whoever asks about the same application or plan meanwhile shares the answer."""
 
     source: Source[Fact]
     waiting: dict[str, asyncio.Future[Fact | Unusable | None]] = field(default_factory=dict)
@@ -31,14 +31,17 @@ class AskedOnce(Generic[Fact]):
         return not isinstance(self.source, NoSource)
 
     async def ask(
-        self, given: Application, consented_on: date | None = None
+        self, name: str, borrower_ref: str, currency: str, consented_on: date | None = None
     ) -> Fact | Unusable | None:
-        """Ask about the borrower of an application."""
-        name = given.application_id
+        """Ask about a borrower; `name` is what it is asked for."""
         if name not in self.waiting:
-            asked = self.source.ask(given.borrower_ref, given.currency, consented_on)
+            asked = self.source.ask(borrower_ref, currency, consented_on)
             self.waiting[name] = asyncio.ensure_future(asked)
         return await asyncio.shield(self.waiting[name])
+
+    def kept(self, name: str) -> None:
+        """Forget the answer: from here on it is kept with what was decided."""
+        self.waiting.pop(name, None)
 
 
 @dataclass(slots=True)
@@ -85,7 +88,8 @@ class Informing:
         report, income = await asyncio.gather(
             self._report(given, before, ask=ask), self._income(given, before, ask=ask)
         )
-        used = {**_used("bureau", report, given), **_used("income", income, given)}
+        on = given.decided_on
+        used = {**used_as("bureau", report, on), **used_as("income", income, on)}
         return msgspec.structs.replace(given, **used)
 
     async def _report(
@@ -97,7 +101,7 @@ class Informing:
             report = usable_report(seen, self.policies.in_force(given.decided_on))
         if report is not None or not ask:
             return report
-        return await self.bureau.ask(given)
+        return await self.bureau.ask(given.application_id, given.borrower_ref, given.currency)
 
     async def _income(
         self, given: Application, before: Application | None, *, ask: bool
@@ -108,7 +112,8 @@ class Informing:
             income = fresh_income(before.income, given.decided_on, policy)
         if income is not None or not ask or consented_on is None:
             return income
-        return await self.incomes.ask(given, consented_on)
+        name = given.application_id
+        return await self.incomes.ask(name, given.borrower_ref, given.currency, consented_on)
 
     async def _before(self, given: Application) -> Application | None:
         """Return what the latest decision on an application looked at, if it is the same one."""
@@ -122,18 +127,18 @@ class Informing:
 
     def kept(self, application_id: str) -> None:
         """Forget what was said of an application: from here on it is kept with the decision."""
-        self.bureau.waiting.pop(application_id, None)
-        self.incomes.waiting.pop(application_id, None)
+        self.bureau.kept(application_id)
+        self.incomes.kept(application_id)
 
 
-def _used(
-    name: str, found: BureauReport | VerifiedIncome | Unusable | None, given: Application
+def used_as(
+    name: str, found: BureauReport | VerifiedIncome | Unusable | None, on: date
 ) -> dict[str, Any]:
-    """Return what of an answer the application says: the fact, or why it is not used."""
+    """Return what of an answer is looked at on a date: the fact, or why it is not used."""
     if found is None:
         return {}
     if not isinstance(found, Unusable):
-        if found.known_from <= given.decided_on:
+        if found.known_from <= on:
             return {name: found}
         found = Unusable(f"{found.name} is of {found.known_from}, after the decision")
     return {f"{name}_unusable": found.why}

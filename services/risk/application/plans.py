@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 
+from services.risk.application.informing import AskedOnce, used_as
+from services.risk.application.ports import NoSource
 from services.risk.application.watch import Income, Watch
+from services.risk.domain.application import VerifiedIncome
 from services.risk.domain.plan_affordability import Means, PlanAssessment, PlanPolicy, assess
 from services.risk.domain.policy import Policies
 from shared.kernel.errors import NotFound
@@ -31,6 +34,20 @@ class Plans:
 
     policies: Policies[PlanPolicy]
     watch: Watch | None = None
+    incomes: AskedOnce[VerifiedIncome] = field(default_factory=lambda: AskedOnce(NoSource()))
+
+    async def informed(self, means: Means, assessment_id: str) -> Means:
+        """
+        Return means with an income that the source confirms, unless they came with one.
+
+        It is asked only with the borrower's consent, and not about what is refused.
+        """
+        self.assess(means, assessment_id)
+        if means.income is not None or means.income_consented_on is None:
+            return means
+        about = means.borrower_ref, means.currency, means.income_consented_on
+        found = await self.incomes.ask(assessment_id, *about)
+        return msgspec.structs.replace(means, **used_as("income", found, means.assessed_on))
 
     def assess(self, means: Means, assessment_id: str) -> Assessed:
         """Assess under the policy of the date asked about; nothing is kept."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from services.risk.domain.encoding import encoded
 from shared.kernel.errors import InvalidArgument
 from shared.kernel.money import minor_digits
 
@@ -159,9 +160,7 @@ class Application(msgspec.Struct, frozen=True, kw_only=True):
         A field that came later is left out while it says nothing, so that what was decided before
         has the digest that it had.
         """
-        fields = msgspec.to_builtins(self)
-        kept = {k: v for k, v in fields.items() if k not in LATER or v != LATER[k]}
-        return msgspec.json.encode(kept, order="sorted")
+        return encoded(self, LATER)
 
     def digest(self) -> str:
         """Return the SHA-256 of `encoded`."""

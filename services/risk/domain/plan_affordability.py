@@ -11,8 +11,19 @@ import msgspec
 
 from services.risk.domain.affordability import income_gap, ratio_of
 from services.risk.domain.application import FactAfterDecision, VerifiedIncome
+from services.risk.domain.encoding import encoded
 from services.risk.domain.reasons import REASONS, Reason
-from services.risk.domain.rules import Finding, Severity, declines, places, refers
+from services.risk.domain.rules import (
+    Finding,
+    Severity,
+    confirmation_unusable,
+    declines,
+    places,
+    refers,
+)
+
+LATER = {"income_consented_on": None, "income_unusable": ""}
+"""Fields that assessments of earlier versions did not have, and what they say when empty."""
 
 
 class PlanPolicy(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +52,8 @@ class Means(msgspec.Struct, frozen=True, kw_only=True):
     debt_payments_minor: int
     other_instalments_minor: int
     income: VerifiedIncome | None = None
+    income_consented_on: date | None = None
+    income_unusable: str = ""
 
     @property
     def income_minor(self) -> int:
@@ -53,9 +66,27 @@ class Means(msgspec.Struct, frozen=True, kw_only=True):
         """Return all payments but the proposed instalment."""
         return self.debt_payments_minor + self.other_instalments_minor
 
+    def check_dates(self) -> None:
+        """
+        Refuse what nobody can have known.
+
+        Raises:
+            FactAfterDecision: a consent or a confirmation dated after the assessment.
+        """
+        dated = {
+            "verified_income.verified_on": self.income.verified_on if self.income else None,
+            "income_consented_on": self.income_consented_on,
+        }
+        for field, on in dated.items():
+            if on is not None and on > self.assessed_on:
+                expected = f"on or before {self.assessed_on}"
+                raise FactAfterDecision(
+                    f"{on} is after {self.assessed_on}", field=field, expected=expected
+                )
+
     def encoded(self) -> bytes:
         """Return everything looked at as JSON: the same facts, the same bytes."""
-        return msgspec.json.encode(self, order="sorted")
+        return encoded(self, LATER)
 
     def digest(self) -> str:
         """Return the SHA-256 of `encoded`."""
@@ -97,14 +128,9 @@ def assess(means: Means, policy: PlanPolicy) -> PlanAssessment:
     nought, fails no bound: those who have nothing left are whom it is for.
 
     Raises:
-        FactAfterDecision: the income was confirmed after the date of the assessment.
+        FactAfterDecision: something dated after the assessment was given.
     """
-    if means.income is not None and means.income.verified_on > means.assessed_on:
-        raise FactAfterDecision(
-            f"{means.income.verified_on} is after {means.assessed_on}",
-            field="verified_income.verified_on",
-            expected=f"on or before {means.assessed_on}",
-        )
+    means.check_dates()
     paid = means.others_minor + means.instalment_minor
     found = _findings(means, policy)
     return PlanAssessment(
@@ -139,6 +165,8 @@ def _findings(means: Means, policy: PlanPolicy) -> tuple[Finding, ...]:
         declines("DEBT_SERVICE_TOO_HIGH", places(ratio), f"at most {most}", asked and ratio > most),
         declines("NOTHING_LEFT_TO_LIVE_ON", left, f"{least} or more", asked and left < least),
     ]
+    if means.income_unusable:
+        found.append(confirmation_unusable(means.income_unusable))
     if means.income is not None:
         gap = income_gap(means.income_stated_minor, means.income)
         widest = policy.income_contradiction_max

@@ -9,6 +9,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 
+from services.risk.domain import encoding
 from shared.kernel.errors import NotFound, Refused
 
 
@@ -97,9 +98,7 @@ LATER: dict[str, Any] = {"instalment_held_against_amount": False, "joint_lending
 
 def encoded(policy: Policy) -> bytes:
     """Return a policy as JSON: a version is the same bytes for ever, whatever rules came later."""
-    fields = msgspec.to_builtins(policy)
-    kept = {k: v for k, v in fields.items() if k not in LATER or v != LATER[k]}
-    return msgspec.json.encode(kept, order="sorted")
+    return encoding.encoded(policy, LATER)
 
 
 class Versioned(Protocol):

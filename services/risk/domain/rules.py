@@ -59,6 +59,11 @@ def refers(code: str, found: object, bound: object, failed: bool) -> Finding:
     )
 
 
+def confirmation_unusable(why: str) -> Finding:
+    """Have a person look where a source confirmed an income, but not so that it can be used."""
+    return refers("INCOME_CONFIRMATION_UNUSABLE", why, "a confirmation that says all", True)
+
+
 def _exclusions(a: Application, p: Policy) -> Iterator[Finding]:
     low, high = p.age_years_min, p.age_years_max
     wrong = not low <= a.age_years <= high
@@ -139,8 +144,7 @@ def _reports(a: Application, p: Policy) -> Iterator[Finding]:
 def _confirmed_income(a: Application, p: Policy) -> Iterator[Finding]:
     """Refer where an income is to be confirmed, or was, and there is none that may be used."""
     if a.income_unusable:
-        found, bound = a.income_unusable, "a confirmation that says all"
-        yield refers("INCOME_CONFIRMATION_UNUSABLE", found, bound, True)
+        yield confirmation_unusable(a.income_unusable)
     if p.income_required_from_minor is not None:
         needed = a.amount_minor >= p.income_required_from_minor
         bound = f"needed from {p.income_required_from_minor}"

@@ -24,13 +24,22 @@ class AffordabilityService(AffordabilityServiceServicer):
         given = wire_plans.means(request)
         if request.validate_only:
             return wire_plans.assessment_message(self.plans.assess(given, ""))
+        async with self.records.work() as work:
+            first = await work.answered(request, pb.AffordabilityAssessment)
+        if first is not None:
+            return first
+        name = request.request_id
 
         async def act(work: Work) -> pb.AffordabilityAssessment:
-            made = self.plans.assess(given, request.request_id)
+            made = self.plans.assess(informed, name)
             await self.plans.keep(work, made)
             return wire_plans.assessment_message(made)
 
-        return await self.records.answer_once(request, pb.AffordabilityAssessment, act)
+        try:
+            informed = await self.plans.informed(given, name)
+            return await self.records.answer_once(request, pb.AffordabilityAssessment, act)
+        finally:
+            self.plans.incomes.kept(name)
 
     async def GetAffordabilityAssessment(
         self, request: Any, context: Any

@@ -22,7 +22,7 @@ from tests.system.processes import Service
 
 POLICIES = read_plan_policies(RiskSettings().affordability_folder)
 POLICY = POLICIES.version("hardship-affordability/2026-01")
-STORED = Path(__file__).parents[2] / "contracts" / "risk_assessed.json"
+CONTRACTS = Path(__file__).parents[2] / "contracts"
 API = "lending.risk.v1.AffordabilityService"
 SOUND = Means(
     borrower_ref="B-1",
@@ -123,9 +123,10 @@ def test_nobody_knew_it_then() -> None:
         assess(msgspec.structs.replace(SOUND, **payroll(1, date(2026, 3, 6))), POLICY)
 
 
-def test_a_stored_assessment_stays_what_it_was() -> None:
+@pytest.mark.parametrize("sample", ["risk_assessed.json", "risk_assessed_incomes.json"])
+def test_a_stored_assessment_stays_what_it_was(sample: str) -> None:
     """What an earlier version kept is read, and made again to the same answer."""
-    stored = msgspec.json.decode(STORED.read_bytes(), type=Assessed)
+    stored = msgspec.json.decode((CONTRACTS / sample).read_bytes(), type=Assessed)
 
     assert assess(stored.means, POLICIES.version(stored.assessment.policy_version)) == (
         stored.assessment
