@@ -103,7 +103,7 @@ picture: setup ## Draw the README's disclosure from build/documents (make applic
 	PYTHONPATH=build/picture/lib $(BIN)/python deploy/picture.py build/documents build/picture/usr/share/fonts/truetype/arphic services/origination/disclosure.png
 
 disbursals: setup ## Kill a disbursal at every await, and 200 times over at random: one payout, always.
-	DISBURSAL_STEP=1 DISBURSAL_SEEDS=200 $(BIN)/python -m pytest -n 2 tests/services/origination/test_disbursal_kills.py
+	DISBURSAL_STEP=1 DISBURSAL_SEEDS=200 $(BIN)/python -m pytest -n 2 tests/services/origination/test_disbursal_kills.py tests/services/origination/test_late_disbursals.py
 
 bench: setup ## Measure against floors of the same run, into build/bench.json; QUICK=1 in under 3 minutes; BOOK=loans of one large book.
 	$(BIN)/python -m tests.bench $(if $(QUICK),--quick) $(if $(BOOK),--book $(BOOK))

@@ -41,6 +41,7 @@ _STORED = (
     book_events.AnswerRead,
     book_events.ChangeApproved,
     book_events.ApprovalRuleChanged,
+    book_events.RequestVoided,
     book_events.LateSealExplained,
 )
 TOPICS: dict[str, type[msgspec.Struct]] = {f"lending.ledger.{t.__name__}": t for t in _STORED}

@@ -14,6 +14,7 @@ from services.ledger.application.verifying import PAGE, Verdict
 from services.ledger.domain.book_events import (
     ChangeApproved,
     RequestAnswered,
+    RequestVoided,
 )
 from services.ledger.domain.events import Fact, Financial, LoanOpened
 from shared.audit.approvals import APPROVAL_EVENTS, ApprovalCheck
@@ -92,7 +93,7 @@ class Inspection:
             self.approvals.take(name, msgspec.json.decode(row.state), place)
         if isinstance(event, Fact):
             self._fact(row, event, place)
-        if isinstance(event, ChangeApproved):
+        if isinstance(event, ChangeApproved | RequestVoided):
             # Earlier approvals have no answer, so that one is missing is no finding.
             self.approved.add((event.request_id, event.loan_id))
         if isinstance(event, RequestAnswered):

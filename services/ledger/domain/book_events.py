@@ -75,6 +75,16 @@ class ChangeApproved(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     expires_at: datetime
 
 
+class RequestVoided(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A request id was used up before its request came: whatever comes under it has no effect."""
+
+    recorded_at: datetime
+    request_id: str
+    loan_id: str
+    reason: str
+    voided_by: str
+
+
 class ApprovalRuleChanged(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """
     From here on these methods take effect only when a second person has approved them.

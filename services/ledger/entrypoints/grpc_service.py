@@ -11,7 +11,7 @@ from lending.ledger.v1 import ledger_service_pb2 as pb
 from lending.ledger.v1 import loan_pb2
 from lending.ledger.v1.ledger_service_pb2_grpc import LedgerServiceServicer
 
-from services.ledger import wire, wire_acceleration, wire_loan, wire_terms
+from services.ledger import wire, wire_acceleration, wire_loan, wire_terms, wire_void
 from services.ledger.adapters.event_mapper import decode
 from services.ledger.adapters.read_models import ReadModels
 from services.ledger.application.ageing import Ageing
@@ -20,6 +20,7 @@ from services.ledger.application.listing import LoanList
 from services.ledger.application.posting import Writer
 from services.ledger.application.projecting import CaughtUp
 from services.ledger.application.reading import Seen, compare, line_seen, preview, see_loan
+from services.ledger.application.voiding import void
 from services.ledger.domain.book_events import RequestAnswered
 from services.ledger.domain.commands import Asked
 from services.ledger.domain.delinquency import past_due_table
@@ -212,6 +213,11 @@ class LedgerService(LedgerServiceServicer):
     async def ReturnDisbursement(self, request: Any, context: Any) -> loan_pb2.Loan:
         """Take in that the bank sent a payout back."""
         return await self._loan(wire.disbursement_return, request)
+
+    async def VoidRequest(self, request: Any, context: Any) -> pb.VoidRequestResponse:
+        """Use a request id up."""
+        asked, digest = wire_void.voided(request, self.now()), wire.body_sha256(request)
+        return wire_void.voided_message(await void(self.writer, asked, digest))
 
     async def PostGuaranteePayment(self, request: Any, context: Any) -> loan_pb2.Loan:
         """Take a guarantor's payment in."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 from typing import Any
 
 from lending.ledger.v1 import ledger_service_pb2 as ledger_pb
@@ -12,7 +13,11 @@ from services.origination.application.desk import Desk
 from services.origination.domain.application import Application
 from services.origination.domain.payouts import Payout, paid_before
 from services.origination.domain.resolutions import Hangs, Outcome, OutcomeNotPossible
-from shared.kernel.errors import NotFound
+from shared.kernel.errors import NotFound, Refused
+
+ID_REUSED = "REQUEST_ID_REUSED"
+VOID = "two persons said what became of it"
+"""Why a request is made void; the same words each time, so that it is the same request."""
 
 OUT, BACK = "lending.ledger.LoanDisbursed", "lending.ledger.DisbursementReturned"
 
@@ -25,6 +30,32 @@ async def is_booked(desk: Desk, found: Application, at: Hangs) -> bool:
         return name in {fact["request_id"] for fact in await _facts(desk, found.refinances)}
     name = names.disbursal_id_of(found) if at is Hangs.DISBURSAL else names.rest_id(payout)
     return name in {fact["request_id"] for fact in await _facts(desk, found.loan_id)}
+
+
+async def booked_on(desk: Desk, found: Application) -> date | None:
+    """Return from which date the ledger counts the last disbursal; None where it has no such."""
+    name = names.disbursal_id_of(found)
+    for fact in await _facts(desk, found.loan_id):
+        if _books(fact, name, found.payouts[-1]):
+            return date.fromisoformat(fact["effective_on"])
+    return None
+
+
+async def made_void(desk: Desk, request_id: str, loan_id: str) -> bool:
+    """
+    Make sure that a call to the ledger which may still be on its way has no effect.
+
+    Returns:
+        False where it came first: the ledger has booked it.
+    """
+    asked = ledger_pb.VoidRequestRequest(request_id=request_id, loan_id=loan_id, reason=VOID)
+    try:
+        await desk.ledger.VoidRequest(asked)
+    except Refused as refusal:
+        if refusal.reason != ID_REUSED:
+            raise
+        return False
+    return True
 
 
 async def check_books(desk: Desk, found: Application, outcome: Outcome, said: str) -> None:

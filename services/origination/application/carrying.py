@@ -8,6 +8,8 @@ from typing import Any
 
 import msgspec
 
+from services.origination.application import names
+from services.origination.application.booked import ID_REUSED, booked_on, made_void
 from services.origination.application.dating import dated
 from services.origination.application.desk import SERVICE, Desk
 from services.origination.application.orders import disbursal, opening, order, rest_order
@@ -62,7 +64,8 @@ class Carrying:
         if found.status is not Status.DISBURSING or found.payouts[-1].stopped or spoken_of:
             return found
         try:
-            return await self._carried(found)
+            taken_back = bool(found.payouts[-1].returned)
+            return await (self._taken_back(found) if taken_back else self._carried(found))
         except PayerRefuses:
             return await self.desk.load(found.application_id)
 
@@ -84,6 +87,22 @@ class Carrying:
         found = await self._refinanced(await self._disbursed(found))
         return await self._paid(found, found.payouts[-1])
 
+    async def _taken_back(self, found: Application) -> Application:
+        """End an order whose money people say was taken back, unless the ledger was first."""
+        payout, name = found.payouts[-1], names.disbursal_id_of(found)
+        if await made_void(self.desk, name, found.loan_id):
+            return await self._returned(found, payout.returned)
+        return await self._carried(await self._note(found, "booked", name, returned=""))
+
+    async def _by_hand(
+        self, found: Application, what: str, request_id: str, loan_id: str, **booked: Any
+    ) -> Application:
+        """Have the ledger not book as well what people dealt with; what it has booked counts."""
+        name = f"{what}_by_hand"
+        if not getattr(found.payouts[-1], name) or await made_void(self.desk, request_id, loan_id):
+            return found
+        return await self._note(found, "booked", request_id, **{name: ""}, **booked)
+
     async def _disbursed(self, found: Application) -> Application:
         """
         Tell the ledger of what was paid, unless people had it booked.
@@ -91,12 +110,19 @@ class Carrying:
         Raises:
             Refused, InvalidArgument: as the ledger did; asked again, and people see it.
         """
+        name = names.disbursal_id_of(found)
+        found = await self._by_hand(found, "disbursal", name, found.loan_id)
         payout = found.payouts[-1]
         if payout.disbursal_by_hand:
             return found
         try:
             await self.desk.ledger.DisburseLoan(disbursal(found))
         except (Refused, InvalidArgument) as refusal:
+            # Asked for another day it may be there already: a call that was on its way came first.
+            late = refusal.reason == ID_REUSED
+            on = await booked_on(self.desk, found) if late else None
+            if on is not None:
+                return await self._note(found, "booked", name, value_on=on, disbursal_refused="")
             await self._refused(found, "disbursal", refusal)
             raise
         if not payout.disbursal_refused:
@@ -135,6 +161,8 @@ class Carrying:
 
     async def _refinanced(self, found: Application) -> Application:
         """Pay off the loan that is refinanced; what it does not need by now goes out as well."""
+        name = names.payoff_id(found.application_id, found.payouts[-1].payoff_minor)
+        found = await self._by_hand(found, "payoff", name, found.refinances)
         payout = found.payouts[-1]
         while payout.payoff_minor and not payout.payoff_by_hand:
             try:
@@ -163,6 +191,8 @@ class Carrying:
         Raises:
             Refused, InvalidArgument: as the ledger did; the trail and the payout say so.
         """
+        name, back = names.rest_id(found.payouts[-1]), {"rest_repaid": True}
+        found = await self._by_hand(found, "rest", name, found.loan_id, **back)
         payout = found.payouts[-1]
         if not payout.rest_returned or payout.rest_repaid or payout.rest_by_hand:
             return found

@@ -76,7 +76,9 @@ class Resolving:
         if not is_seconded(found.proposal, Step.RESOLVE, word, by):
             waits = Proposal(what=Step.RESOLVE, value=word, by=by, at=stamp.at)
             return Prepared(noted(found, "propose-resolve", stamp, note, proposal=waits))
-        status = found.status_once_returned if after.returned else Status.DISBURSING
+        # What the ledger may still hear of is not back before the ledger would not book it.
+        is_back = bool(after.returned) and at is not Hangs.DISBURSAL
+        status = found.status_once_returned if is_back else Status.DISBURSING
         changes = {"payouts": (*found.payouts[:-1], after), "proposal": None}
         return Prepared(stepped(found, Step.RESOLVE, status, stamp, note, **changes))
 

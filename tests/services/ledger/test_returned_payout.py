@@ -14,6 +14,7 @@ from services.ledger.compose_export import export_book
 from services.ledger.domain import commands as cmd
 from tests.services.ledger.book import Book
 from tests.services.ledger.domain.desk import TERMS
+from tests.services.ledger.test_voided_requests import make_void
 from tests.tamper.vault import EARNING, Vault, approve, copied, live, rule, sealed
 
 BACK_ON = date(2026, 2, 20)
@@ -21,7 +22,7 @@ WHY = {"value_on": BACK_ON, "currency": "CNY", "approved_by": "Li"}
 
 
 async def lives(book: Book) -> None:
-    """One repaid, two sent back after a month end, one settled as returns once were."""
+    """One repaid, two sent back after a month end, one settled as returns once were; one void."""
     rule(book, "ReturnDisbursement")
     await book.go_to(date(2026, 1, 5))
     for loan_id in ("L-kept", "L-once", "L-back"):
@@ -35,6 +36,7 @@ async def lives(book: Book) -> None:
         await approve(book, "ReturnDisbursement", loan_id)
         back = {**WHY, "reason": "account closed", "amount_minor": 1_200_000}
         await book.ask(cmd.ReturnDisbursement, loan_id, **back)
+    await make_void(book, "L-kept", "never-came")
     await book.go_to(date(2026, 3, 31))
 
 

@@ -122,7 +122,7 @@ class FakeLedger:
         name, dry = getattr(request, "request_id", ""), getattr(request, "validate_only", False)
         if not name or dry:
             return False
-        if name in self.trouble:
+        if name in self.trouble and not isinstance(request, ledger_pb.VoidRequestRequest):
             raise self.trouble[name]
         body = request.SerializeToString(deterministic=True)
         if self.bodies.get(name, body) != body:
@@ -205,6 +205,12 @@ class FakeLedger:
             await self._keeps(request)
         return loan_pb2.Loan(loan_id=request.loan_id)
 
+    async def VoidRequest(self, request: Any) -> Any:
+        if not await self._arrives(request):
+            self._loan(request.loan_id)
+            await self._keeps(request)
+        return ledger_pb.VoidRequestResponse(request_id=request.request_id)
+
     async def ListLoanEvents(self, request: Any) -> Any:
         """What it recorded of a loan, as far as origination reads it."""
         await self._arrives(request)
@@ -214,10 +220,12 @@ class FakeLedger:
             events=[
                 loan_pb2.LoanEvent(
                     topic=f"lending.ledger.{what}",
-                    body_json=json.dumps({"request_id": name, "amount_minor": amount}),
+                    body_json=json.dumps(
+                        {"request_id": name, "amount_minor": amount, "effective_on": str(on)}
+                    ),
                 )
                 for what, side in sides
-                for name, (_, amount) in side.items()
+                for name, (on, amount) in side.items()
             ]
         )
 

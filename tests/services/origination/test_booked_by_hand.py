@@ -40,7 +40,7 @@ def test_an_officer_booked_it_while_the_bank_paid(place: Place) -> None:
     place.bank.meanwhile[f"payout-{name}-1"] = book
     place.refused("LOAN_ALREADY_DISBURSED", "DisburseApplication", name)
     waiting = place.get(name)
-    listed = queue(place)
+    listed, asked = queue(place), place.bank.asked[f"payout-{name}-1"]
     place.refused(
         "OUTCOME_NOT_POSSIBLE",
         "ResolvePayout",
@@ -65,7 +65,8 @@ def test_an_officer_booked_it_while_the_bank_paid(place: Place) -> None:
     assert ended["status"] == "APPLICATION_STATUS_DISBURSED"
     assert again["payouts"] == ended["payouts"] == place.get(name)["payouts"]
     assert ended["payouts"][-1]["disbursalByHand"] == "officer-9-books"
-    assert (out(place, name), place.bank.asked[f"payout-{name}-1"]) == (1, 1)
+    # A bank slow to answer is asked again; one that has answered is not.
+    assert (out(place, name), place.bank.asked[f"payout-{name}-1"]) == (1, asked)
 
 
 def test_the_second_part_of_a_loan_that_was_sold_is_taken_back(place: Place) -> None:
