@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import date
 
+import msgspec
+
 from services.origination.application.holding import hold
 from services.origination.domain.application import Application
 from services.origination.domain.guarantors import (
@@ -37,6 +39,8 @@ async def engage(
     limit = _limit(policies, given, on)
     if limit is not None or given.kind == GUARANTOR:
         await _answer(work, application, given, limit)
+    elif given.collateral is None:
+        await answer_if_known(work, application, given)
     if pledge_id(given):
         pledge = await hold(work, Pledge, pledge_id(given))
         name, currency = application.application_id, application.currency
@@ -60,6 +64,18 @@ async def _answer(
         )
     more = exposure_of(given, application.application_id, application.borrower_ref)
     await house.put(engaged(house.now, more, limit))
+
+
+async def answer_if_known(work: Work, now: Application, given: Guarantee) -> None:
+    """Have a registered insurer answer for what it insures; no limit is asked."""
+    house = await hold(work, Guarantor, given.provider_ref)
+    if house.now is None or house.now.currency != now.currency:
+        return
+    more = exposure_of(given, now.application_id, now.borrower_ref)
+    known = {(e.application_id, e.kind) for e in house.now.exposures}
+    if (more.application_id, more.kind) not in known:
+        exposures = (*house.now.exposures, more)
+        await house.put(msgspec.structs.replace(house.now, exposures=exposures))
 
 
 async def let_go(work: Work, given: list[Guarantee], application_id: str) -> None:

@@ -8,16 +8,19 @@ import msgspec
 import structlog
 
 from services.origination.application.desk import Desk
+from services.origination.application.engaging import answer_if_known
 from services.origination.application.holding import hold
 from services.origination.application.parking import each_readable
 from services.origination.domain.application import Application
-from services.origination.domain.guarantors import Guarantor, exposure_of
+from services.origination.domain.guarantors import Exposure, Guarantor, exposure_of
 from services.origination.domain.pledges import Pledge, pledge_id, with_more
 from services.origination.domain.securities import GUARANTOR, Guarantee
 from services.origination.domain.state_machine import ALLOWED
+from shared.runtime.readable import Unreadable, every_readable
 from shared.runtime.records import Work
 
-PLEDGES = "pledges/1"
+PLEDGES = "pledges/2"
+"""Done anew since insurers that are registered later answer for what they insured before."""
 
 
 class Filled(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +44,18 @@ async def fill_pledges(desk: Desk) -> None:
         await held.put(Filled(name=PLEDGES, at=desk.now()))
 
 
+async def answered_before(work: Work, house: Guarantor) -> tuple[Exposure, ...]:
+    """Return what who is registered only now answers for already, by application."""
+    found = list[Exposure]()
+    async for _, one in every_readable(work, Application):
+        if isinstance(one, Unreadable) or not ALLOWED[one.status]:
+            continue
+        for given in _standing(one) if one.currency == house.currency else ():
+            if given.collateral is None and given.provider_ref == house.guarantor_ref:
+                found.append(exposure_of(given, one.application_id, one.borrower_ref))
+    return tuple(found)
+
+
 def _standing(application: Application) -> list[Guarantee]:
     """Return the securities of an application that are not released."""
     return [given for given in application.guarantees if given.released_on is None]
@@ -53,22 +68,10 @@ async def _fill(work: Work, application_id: str) -> None:
         return
     for given in sorted(_standing(now), key=lambda g: g.provider_ref):
         if given.collateral is None and given.kind != GUARANTOR:
-            await _answer(work, now, given)
+            await answer_if_known(work, now, given)
     for given in sorted(_standing(now), key=pledge_id):
         if pledge_id(given):
             await _pledge(work, now, given)
-
-
-async def _answer(work: Work, now: Application, given: Guarantee) -> None:
-    """Have a registered insurer answer for what it insures; the law's limit is not asked again."""
-    house = await hold(work, Guarantor, given.provider_ref)
-    if house.now is None or house.now.currency != now.currency:
-        return
-    more = exposure_of(given, now.application_id, now.borrower_ref)
-    known = {(e.application_id, e.kind) for e in house.now.exposures}
-    if (more.application_id, more.kind) not in known:
-        exposures = (*house.now.exposures, more)
-        await house.put(msgspec.structs.replace(house.now, exposures=exposures))
 
 
 async def _pledge(work: Work, now: Application, given: Guarantee) -> None:

@@ -14,6 +14,7 @@ from lending.origination.v1 import security_service_pb2 as security_pb
 
 from services.origination.application.desk import Desk, Prepared
 from services.origination.application.engaging import engage, let_go
+from services.origination.application.filling import answered_before
 from services.origination.application.holding import hold
 from services.origination.application.offering import with_fees
 from services.origination.application.ports import SecurityMessages
@@ -109,12 +110,16 @@ class Securing:
     async def register(
         self, request: security_pb.RegisterGuarantorRequest
     ) -> security_pb.Guarantor:
-        """Take a guarantor's figures in; what it guarantees here is kept."""
+        """Take a guarantor's figures in; what it guarantees here is kept, or counted at first."""
         given = self.messages.guarantor(request)
 
         async def act(work: Work) -> security_pb.Guarantor:
             held = await hold(work, Guarantor, given.guarantor_ref)
-            after = restated(held.now, given)
+            known = held.now
+            if known is None:
+                before = await answered_before(work, given)
+                known = msgspec.structs.replace(given, exposures=before)
+            after = restated(known, given)
             await held.put(after)
             return self.messages.guarantor_message(after)
 
