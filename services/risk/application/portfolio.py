@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from dataclasses import dataclass
 from datetime import date
 from decimal import ROUND_CEILING
@@ -63,14 +64,16 @@ class BookKept(msgspec.Struct, frozen=True, kw_only=True):
     """
     That the book of one date is kept whole, and in how many parts.
 
-    `known_on` is the business date on which it was, and `known_at` the instant up to which the
-    ledger's facts count in all of it; earlier versions said neither.
+    `known_on` is the business date on which it was, `known_at` the instant up to which the
+    ledger's facts count in all of it, and `digest` the SHA-256 of its rows; earlier versions said
+    none of them.
     """
 
     as_of: date
     parts: int
     known_on: date | None = None
     known_at: str = ""
+    digest: str = ""
 
 
 @dataclass(slots=True)
@@ -95,7 +98,8 @@ class Portfolios:
         Raises:
             DateNotReached: the date lies after the business date; nothing is kept.
         """
-        rows = await book.on(as_of, currency)
+        rows, (known_on, known_at) = await book.on(as_of, currency), await book.known()
+        digest = hashlib.sha256()
         parts = [tuple(rows[start : start + ROWS]) for start in range(0, len(rows), ROWS)]
         async with self.exposures.work() as work:
             for number, part in enumerate(parts):
@@ -103,9 +107,15 @@ class Portfolios:
                 eased = await work.get_all(Eased, [row.loan_id for row in part])
                 known = [with_easing(r, eased.get(r.loan_id), as_of) for r in part]
                 rows_kept = await self._count(work, known, as_of)
+                digest.update(msgspec.json.encode(rows_kept))
                 await work.put(BookPart(as_of=as_of, rows=rows_kept), name, currency)
-            known_on, known_at = await book.known()
-            kept = BookKept(as_of=as_of, parts=len(parts), known_on=known_on, known_at=known_at)
+            kept = BookKept(
+                as_of=as_of,
+                parts=len(parts),
+                known_on=known_on,
+                known_at=known_at,
+                digest=digest.hexdigest(),
+            )
             await work.put(kept, f"{currency}.{as_of}", currency)
         return len(rows)
 
@@ -119,16 +129,20 @@ class Portfolios:
         by_loan = {one.loan_id: one.values for one in found}
         return tuple(placed(row, by_loan.get(row.loan_id, {})) for row in rows)
 
-    async def known_on(self, currency: str) -> dict[date, date]:
-        """Return the business date on which the book of each date was kept."""
+    async def kept(self, currency: str) -> list[BookKept]:
+        """Return which books were kept, oldest first."""
         async with self.records.work() as work:
-            kept = [one async for one in work.every(BookKept, state=currency)]
-        return {one.as_of: one.known_on or one.as_of for one in kept}
+            found = [one async for one in work.every(BookKept, state=currency)]
+        return sorted(found, key=lambda one: one.as_of)
 
     async def dates(self, currency: str) -> list[date]:
         """Return the dates whose book was kept, oldest first."""
+        return [one.as_of for one in await self.kept(currency)]
+
+    async def book(self, on: date, currency: str) -> list[BookRow]:
+        """Return the book kept of a date."""
         async with self.records.work() as work:
-            return sorted([one.as_of async for one in work.every(BookKept, state=currency)])
+            return await _book(work, on, currency)
 
     async def figures(self, as_of: date, currency: str) -> Portfolio:
         """
@@ -170,8 +184,7 @@ class Portfolios:
         """Return what was on the books in each bucket, minor units, on each date kept."""
         dates, found = [on for on in await self.dates(currency) if on <= as_of], {}
         for on in dates:
-            async with self.records.work() as work:
-                found[on] = balances(await _book(work, on, currency))
+            found[on] = balances(await self.book(on, currency))
         return found
 
     async def history(self, as_of: date, currency: str) -> tuple[list[date], list[list[BookRow]]]:
@@ -180,12 +193,8 @@ class Portfolios:
         if as_of not in dates:
             expected = f"a date whose book was kept; `keep-book {as_of}` keeps it"
             raise BookNotKept(f"no book of {as_of}", field="as_of", expected=expected)
-        found = []
-        for on in dates:
-            # One at a time: decisions that wait are made in between.
-            async with self.records.work() as work:
-                found.append(await _book(work, on, currency))
-        return dates, found
+        # One at a time: decisions that wait are made in between.
+        return dates, [await self.book(on, currency) for on in dates]
 
 
 async def _book(work: Work, on: date, currency: str) -> list[BookRow]:

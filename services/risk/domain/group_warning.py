@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
@@ -43,9 +43,15 @@ class Counted(msgspec.Struct, frozen=True):
     bads: tuple[str, ...]
 
 
+class MonthCounted(msgspec.Struct, frozen=True, kw_only=True):
+    """What fell behind by region at a month end, and what failed early by partner."""
+
+    on: date
+    groups: dict[Indicator, dict[str, Counted]]
+
+
 def group_alerts(
-    history: Sequence[Sequence[BookRow]],
-    dates: Sequence[date],
+    months: Iterable[MonthCounted],
     known_on: Mapping[date, date],
     rules: GroupRules,
     currency: str,
@@ -54,16 +60,16 @@ def group_alerts(
     Return the alerts that the books kept raise, by id: of them alone, whenever they were kept.
 
     Args:
-        history: The books kept, oldest first, in one currency.
-        dates: Their dates; only month ends are looked at.
-        known_on: The business date on which each was kept.
+        months: What was counted at each month end kept, oldest first, in one currency.
+        known_on: The business date on which the book of each was kept.
         rules: What raises and what clears.
         currency: Of all loans; alerts of several currencies are apart.
     """
     found: dict[str, Alert] = {}
     up: set[tuple[Indicator, str]] = set()
     warned: dict[tuple[Indicator, str], date] = {}
-    for on, indicator, groups in _counted(history, dates, rules):
+    every = ((month.on, *one) for month in months for one in month.groups.items())
+    for on, indicator, groups in every:
         for value in sorted(groups):
             name = indicator, value
             own, others = _shares(groups, value)
@@ -81,20 +87,27 @@ def group_alerts(
     return found
 
 
-def _counted(
-    history: Sequence[Sequence[BookRow]], dates: Sequence[date], rules: GroupRules
-) -> Iterator[tuple[date, Indicator, dict[str, Counted]]]:
-    """Yield per month end what fell behind by region, and what failed early by partner."""
-    late: set[str] = set()
-    for before, (on, book) in month_ends_of(history, dates):
-        late |= {row.loan_id for row in book if _is_late(row)}
-        if before is not None:
-            well = {row.loan_id for row in before if row.on_books and not _is_late(row)}
-            rows = [row for row in book if row.loan_id in well]
-            bads = {row.loan_id for row in rows if _is_late(row)}
-            yield on, Indicator.REGIONAL_SHOCK, _by(rows, bads, "region")
-        young = [row for row in book if _months(row.disbursed_on, on) <= rules.early_months]
-        yield on, Indicator.EARLY_DEFAULTS, _by(young, late, "partner_ref")
+def window(ends: Iterable[date], on: date, rules: GroupRules) -> list[date]:
+    """Return the month ends whose books the counts of one look at, oldest first."""
+    most = max(1, rules.early_months)
+    return sorted(one for one in ends if one <= on and _months(one, on) <= most)
+
+
+def counted(books: Sequence[tuple[date, Sequence[BookRow]]], rules: GroupRules) -> MonthCounted:
+    """Count at the last of a window's month ends; nothing fell behind if none is just before it."""
+    dates, rows = zip(*books, strict=True)
+    on, book = books[-1]
+    groups: dict[Indicator, dict[str, Counted]] = {}
+    before = [one for one, _ in month_ends_of(rows, dates)][-1]
+    if before is not None:
+        well = {row.loan_id for row in before if row.on_books and not _is_late(row)}
+        fell = {row.loan_id for row in book if row.loan_id in well and _is_late(row)}
+        here = [row for row in book if row.loan_id in well]
+        groups[Indicator.REGIONAL_SHOCK] = _by(here, fell, "region")
+    late = {row.loan_id for _, one in books for row in one if _is_late(row)}
+    young = [row for row in book if _months(row.disbursed_on, on) <= rules.early_months]
+    groups[Indicator.EARLY_DEFAULTS] = _by(young, late, "partner_ref")
+    return MonthCounted(on=on, groups=groups)
 
 
 def _by(rows: Sequence[BookRow], bads: set[str], field: str) -> dict[str, Counted]:

@@ -18,8 +18,15 @@ from services.risk.compose import APPLICATION_ID
 from services.risk.config import RiskSettings
 from services.risk.domain.book import BookRow
 from services.risk.domain.early_warning import Alert, AlertOutcome
-from services.risk.domain.group_warning import GroupRules, group_alerts
+from services.risk.domain.group_warning import (
+    GroupRules,
+    MonthCounted,
+    counted,
+    group_alerts,
+    window,
+)
 from services.risk.domain.reservation import Heard, heard
+from shared.kernel.dates import add_months, month_end
 from shared.runtime.database import open_database
 from shared.runtime.record_tables import OUTBOX
 from shared.runtime.records import Records
@@ -48,16 +55,22 @@ def book(
     ]
 
 
+def months(history: list[list[BookRow]], dates: list[date]) -> list[MonthCounted]:
+    books = dict(zip(dates, history, strict=True))
+    windows = [window(dates, on, GROUP_RULES) for on in dates]
+    return [counted([(on, books[on]) for on in one], GROUP_RULES) for one in windows]
+
+
 def raised(history: list[list[BookRow]], known_on: dict[date, date] | None = None) -> list[str]:
     dates = ENDS[: len(history)]
-    found = group_alerts(history, dates, known_on or {}, GROUP_RULES, "CNY")
+    found = group_alerts(months(history, dates), known_on or {}, GROUP_RULES, "CNY")
     return [f"{name} {one.outcome}".removesuffix(" UNSPECIFIED") for name, one in found.items()]
 
 
 def test_a_region_that_falls_behind_warns_once() -> None:
     """Eight of forty against two of eighty in one month; those late before are not new."""
     history = [book({}), book({"SH": 8, "GD": 2}), book({"SH": 8, "GD": 2})]
-    (alert,) = group_alerts(history, ENDS[:3], {}, GROUP_RULES, "CNY").values()
+    (alert,) = group_alerts(months(history, ENDS[:3]), {}, GROUP_RULES, "CNY").values()
 
     assert alert.alert_id == "2026-02-28.region SH.REGIONAL_SHOCK.CNY"
     assert (alert.group, alert.text_en) == (
@@ -73,7 +86,7 @@ def test_a_region_may_have_a_long_name() -> None:
     rows = [[msgspec.structs.replace(one, region=name) for one in book({})[:SIZE]], book({})]
     late = [msgspec.structs.replace(one, **LATE) for one in rows[0][:8]]
     history = [rows[0] + rows[1][SIZE:], late + rows[0][8:] + rows[1][SIZE:]]
-    (alert,) = group_alerts(history, ENDS[:2], {}, GROUP_RULES, "CNY").values()
+    (alert,) = group_alerts(months(history, ENDS[:2]), {}, GROUP_RULES, "CNY").values()
 
     assert alert.group == f"region {name}"
     assert len(alert.alert_id) <= 140
@@ -170,3 +183,34 @@ async def test_a_region_warns_from_the_books_kept(tmp_path: Path) -> None:
         (f"risk/{name}", "lending.v1.risk.alert_raised.group"),
         (f"risk/{name}/1/withdrawn", "lending.v1.risk.alert_withdrawn.group"),
     ]
+
+
+class Read(Portfolios):
+    """Books kept, and which of them were read."""
+
+    dates_read: list[date]
+
+    async def book(self, on: date, currency: str) -> list[BookRow]:
+        self.dates_read.append(on)
+        return await super().book(on, currency)
+
+
+async def test_only_what_changed_is_counted_again(tmp_path: Path) -> None:
+    """Of nine month ends the last is put right: its own window is read, and nothing once more."""
+    records = Records(open_database(f"sqlite+aiosqlite:///{tmp_path}/risk.db"))
+    await records.create(APPLICATION_ID)
+    exposures = Exposures(records)
+    await exposures.create(APPLICATION_ID)
+    portfolios, ledger = Read(exposures, LOSS_RULES, SHARING), Kept()
+    groups = Groups(portfolios, Watch(records, RULES, exposures, wire.alert_told), GROUP_RULES)
+    ends = [month_end(add_months(ENDS[0], k)) for k in range(9)]
+    read = []
+    for late, again in (({}, ends), ({}, ends), ({"SH": 8}, ends[8:])):
+        ledger.late, portfolios.dates_read = late, []
+        for on in again:
+            await portfolios.keep(ledger, on, "CNY")
+        await groups.settle("CNY")
+        read.append(portfolios.dates_read)
+    await records.engine.dispose()
+
+    assert read == [ends, [], ends[2:]]
