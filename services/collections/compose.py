@@ -26,6 +26,7 @@ from services.collections.adapters.policy_files import read_policies
 from services.collections.adapters.smtp import SmtpChannel
 from services.collections.adapters.webhook import WebhookChannel
 from services.collections.adapters.wording import Templates
+from services.collections.application.accelerating import Accelerating
 from services.collections.application.assessing import Assessing
 from services.collections.application.claiming import Claiming
 from services.collections.application.clock import Clock
@@ -83,6 +84,8 @@ HEARD = frozenset(
         "CHARGED_OFF",
         "RECOVERY_POSTED",
         "SETTLED",
+        "ACCELERATED",
+        "ACCELERATION_WITHDRAWN",
     )
 )
 """Everything but instalments that merely fall due."""
@@ -150,7 +153,9 @@ def build(settings: CollectionsSettings, records: Records, ledger: Ledger, risk:
     orders.settle["plan"], orders.settle["settlement"] = planning.settle, settling.settle
     claiming = Claiming(desk, orders, ledger)
     orders.settle["claim"] = claiming.settle
-    escalating = Escalating(desk, claiming, ledger, wire.case_evidence)
+    accelerating = Accelerating(desk, orders)
+    orders.settle["acceleration"] = accelerating.settle
+    escalating = Escalating(desk, claiming, ledger, accelerating, wire.case_evidence)
     placing, relief = Placing(desk, escalating), Relief(desk, Pausing(orders))
     orders.settle["relief"] = relief.settle
     debtors, watching = Debtors(desk, contacting), Watching(desk, orders, ledger, relief)

@@ -11,7 +11,7 @@ from lending.collections.v1 import collections_service_pb2 as pb
 from lending.collections.v1 import events_pb2 as told_pb
 from lending.ledger.v1 import events_pb2
 
-from services.collections.domain.case import Episode, Heard
+from services.collections.domain.case import Episode
 from services.collections.domain.debtor import Attempt
 from services.collections.domain.hardship import (
     Budget,
@@ -20,6 +20,7 @@ from services.collections.domain.hardship import (
     Measure,
     Plan,
 )
+from services.collections.domain.heard import Accelerated, Fact, Heard
 from services.collections.domain.message import Message, MessageState
 from services.collections.domain.promises import Part, Promise, a_promise
 from services.collections.domain.treatment import Strategy, score
@@ -59,7 +60,16 @@ def heard(event: events_pb2.DelinquencyEvent) -> Heard:
         kinds=tuple(kind.upper() for kind in kinds if getattr(late, kind)),
         log_version=event.log_version,
         superseded=tuple(event.restated.superseded_log_versions),
+        accelerated=_accelerated(event),
     )
+
+
+def _accelerated(event: events_pb2.DelinquencyEvent) -> Accelerated | None:
+    if event.type != events_pb2.DELINQUENCY_EVENT_TYPE_ACCELERATED:
+        return None
+    told, due = event.acceleration.notified_on, event.acceleration.fell_due
+    on = date.fromisoformat(told) if told else None
+    return Accelerated(on, due.principal_minor, due.interest_minor)
 
 
 def promise(request: pb.RecordPromiseRequest, strategy: Strategy) -> Promise:
@@ -169,7 +179,20 @@ def case_message(view: View) -> pb.Case:
         )
     if case.plan is not None:
         message.plan.CopyFrom(_plan_message(case.plan))
+    if case.acceleration is not None:
+        message.acceleration.CopyFrom(_acceleration(case.acceleration))
     return message
+
+
+def _acceleration(fact: Fact) -> pb.Acceleration:
+    assert fact.accelerated is not None
+    told_on = fact.accelerated.notified_on
+    return pb.Acceleration(
+        accelerated_on=fact.effective_on.isoformat(),
+        notified_on=told_on.isoformat() if told_on else "",
+        principal_minor=fact.accelerated.principal_minor,
+        interest_minor=fact.accelerated.interest_minor,
+    )
 
 
 def case_changed(view: View, happened: str) -> told_pb.CaseChanged:

@@ -6,7 +6,9 @@ import re
 
 from lending.collections.v1 import recovery_service_pb2 as pb
 
+from services.collections.domain.acceleration import Notice, notice_of
 from services.collections.domain.agency import Placement
+from services.collections.domain.case import Case
 from services.collections.domain.claims import Claim, Document, Standin
 from services.collections.domain.matter import LegalPolicy, Matter, Step, Taken
 from services.collections.wire_contact import WordUnknown
@@ -79,7 +81,7 @@ def taken(request: pb.ProposeLegalStepRequest) -> Taken:
     )
 
 
-def matter_message(matter: Matter, policy: LegalPolicy) -> pb.LegalMatter:
+def matter_message(matter: Matter, policy: LegalPolicy, case: Case) -> pb.LegalMatter:
     """Return a legal matter as its message."""
     until = matter.enforcement_until(policy)
     return pb.LegalMatter(
@@ -91,6 +93,9 @@ def matter_message(matter: Matter, policy: LegalPolicy) -> pb.LegalMatter:
                 on=one.on.isoformat(),
                 proposed_by=one.proposed_by,
                 approved_by=one.approved_by,
+                ledger_request_id=one.order_id,
+                ledger_outcome=one.outcome,
+                refusal=one.refusal,
             )
             for one in matter.steps
         ],
@@ -98,6 +103,18 @@ def matter_message(matter: Matter, policy: LegalPolicy) -> pb.LegalMatter:
         enforcement_until=until.isoformat() if until else "",
         person_checked_on=matter.checked_on.isoformat() if matter.checked_on else "",
         final_due_on=matter.final_due_on.isoformat() if matter.final_due_on else "",
+        acceleration_notice=_notice(notice_of(matter, policy, case)),
+    )
+
+
+def _notice(notice: Notice | None) -> pb.AccelerationNotice | None:
+    if notice is None:
+        return None
+    return pb.AccelerationNotice(
+        told_on=notice.told_on.isoformat(),
+        pay_by=notice.pay_by.isoformat(),
+        until_on=notice.until_on.isoformat(),
+        paid_on=notice.paid_on.isoformat() if notice.paid_on else "",
     )
 
 

@@ -52,8 +52,7 @@ class Deciding:
         if why_not:
             # What only waited too long may leave yet: the desk plans it anew while it is due.
             again = not self._outdated(message, known)
-            gone = {"state": MessageState.CANCELLED, "why": why_not, "repairable": again}
-            await moved(work, message, **gone)
+            await self._give_up(work, message, why_not, repairable=again)
             return False
         try:
             return await self._ask(work, message, case)
@@ -62,10 +61,7 @@ class Deciding:
         except LendingError as failure:
             # Of this message alone: the others go out, and a person looks at it.
             said = f"{failure.reason}: {failure.message}"[:200]
-            stopped = await moved(
-                work, message, state=MessageState.CANCELLED, why=said, repairable=True
-            )
-            await look_at(work, stopped, self.clock)
+            await self._give_up(work, message, said, somebody_looks=True)
             return False
 
     async def still_right(self, work: Work, message: Message, *, as_of_now: bool) -> str:
@@ -102,7 +98,9 @@ class Deciding:
         if not case.open:
             return "the case is closed"
         stage = case.episodes[-1].stage
-        return f"the case is in {stage}" if stage != message.stage else ""
+        # What people decided on is meant whatever month it is.
+        moved_on = stage != message.stage and not message.approved_by
+        return f"the case is in {stage}" if moved_on else ""
 
     def _waits(self, message: Message, case: Case) -> str:
         """Say why a message is not for now, though its reason still holds; empty when it is."""
@@ -172,7 +170,8 @@ class Deciding:
 
     def _letter(self, message: Message, channel: Channel, case: Case, debtor: Debtor) -> Letter:
         today = self._moment(message).date()
-        days = timedelta(days=self.contacting.policies.strategy(today).pay_within_days)
+        usual = self.contacting.policies.strategy(today).pay_within_days
+        days = timedelta(days=message.pay_within_days or usual)
         words = {
             "loan_id": case.loan_id,
             "borrower_ref": case.borrower_ref,
@@ -202,9 +201,24 @@ class Deciding:
                 opens = free
         why = refusal.rule if refusal else NO_ADDRESS
         if opens is None:
-            await moved(work, message, state=MessageState.CANCELLED, why=why, repairable=True)
+            await self._give_up(work, message, why)
         else:
             await moved(work, message, planned_at=opens, why=why)
+
+    async def _give_up(
+        self,
+        work: Work,
+        message: Message,
+        why: str,
+        *,
+        repairable: bool = True,
+        somebody_looks: bool = False,
+    ) -> None:
+        """Cancel a message; where people decided on it, they hear that it does not leave."""
+        gone = {"state": MessageState.CANCELLED, "why": why, "repairable": repairable}
+        stopped = await moved(work, message, **gone)
+        if somebody_looks or message.approved_by:
+            await look_at(work, stopped, self.clock)
 
     async def not_sent(self, work: Work, message: Message, why: str, after: timedelta) -> None:
         """Plan a message again that was let pass and did not leave."""

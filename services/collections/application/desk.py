@@ -18,9 +18,10 @@ from services.collections.application.pausing import let_follow
 from services.collections.application.placements import is_out, recall
 from services.collections.application.sending import Sending
 from services.collections.application.tasks import cancel_tasks, open_task
-from services.collections.domain.case import Case, Heard, follow, require_open, see_date
+from services.collections.domain.case import Case, follow, require_open, see_date
 from services.collections.domain.contact_rules import ProtectionKind, RulesNotFound
 from services.collections.domain.debtor import Attempt, Debtor
+from services.collections.domain.heard import Heard
 from services.collections.domain.message import Message, MessageState
 from services.collections.domain.outcome import Watch, is_watched, watched, without_word
 from services.collections.domain.treatment import Doing, Due, arm_of, steps_due
@@ -114,6 +115,15 @@ class Desk:
                 await self._plan(work, self._message(case, debtor, due, on), muted=muted)
             elif same.state is MessageState.CANCELLED and same.repairable and not muted:
                 await self._plan_again(work, same, debtor, on)
+
+    async def announce(
+        self, work: Work, case: Case, due: Due, by: str, pay_within_days: int
+    ) -> None:
+        """Plan a letter that people decided on; it asks the gate like any other."""
+        debtor = await self.contacting.debtor_of(work, case)
+        message = self._message(case, debtor, due, due.since_on)
+        decided = {"approved_by": by, "pay_within_days": pay_within_days}
+        await self._plan(work, msgspec.structs.replace(message, **decided), muted=False)
 
     async def _plan(self, work: Work, message: Message, *, muted: bool) -> None:
         """Plan a message; of history it is only remembered, since it may have been sent then."""

@@ -14,10 +14,12 @@ import msgspec
 from lending.ledger.v1 import ledger_service_pb2 as ledger_pb
 
 from services.collections.application import trail
+from services.collections.application.accelerating import Accelerating
 from services.collections.application.claiming import Claiming
 from services.collections.application.desk import Desk, View, messages_of
 from services.collections.application.ports import Ledger
 from services.collections.domain import legal as domain
+from services.collections.domain.acceleration import Owing
 from services.collections.domain.case import Case, require_open
 from services.collections.domain.contact_rules import Outcome, Purpose
 from services.collections.domain.debtor import Debtor
@@ -46,19 +48,26 @@ class Escalating:
     desk: Desk
     claiming: Claiming
     ledger: Ledger
+    accelerating: Accelerating
     shown: Callable[[View], dict[str, Any]]
 
-    async def final_due_on(self, loan_id: str) -> date | None:
-        """Return when the last instalment falls due, as the ledger says; None without a plan."""
+    async def owing(self, loan_id: str) -> Owing:
+        """Return what the ledger says of a loan; no last due date without a plan."""
         loan = await self.ledger.GetLoan(ledger_pb.GetLoanRequest(loan_id=loan_id))
         days = [date.fromisoformat(one.due_on) for one in loan.instalments]
-        return max(days, default=None)
+        late = loan.delinquency
+        return Owing(
+            max(days, default=None),
+            lent_minor=loan.terms.principal_minor,
+            days_past_due=late.days_past_due,
+            overdue_minor=late.principal_overdue_minor + late.interest_overdue_minor,
+        )
 
-    async def matter(self, work: Work, case: Case, final_due_on: date | None = None) -> Matter:
+    async def matter(self, work: Work, case: Case, owing: Owing | None = None) -> Matter:
         """Return the matter of a case's last time of being late, new where there is none."""
-        return await self._matter(work, await self.desk.view(work, case), final_due_on)
+        return await self._matter(work, await self.desk.view(work, case), owing)
 
-    async def _matter(self, work: Work, view: View, final_due_on: date | None = None) -> Matter:
+    async def _matter(self, work: Work, view: View, owing: Owing | None = None) -> Matter:
         case = view.case
         opened_on = case.episodes[-1].opened_on
         known = matter_of(case, await _matters(work, case.loan_id))
@@ -73,8 +82,9 @@ class Escalating:
             due_on=opened_on - timedelta(days=1),
             notices=tuple(sorted({day for day, _ in demands})),
             report_notices=tuple(sorted({day for day, told in demands if told})),
-            final_due_on=final_due_on or known.final_due_on,
+            final_due_on=(owing and owing.final_due_on) or known.final_due_on,
             acknowledged=acknowledged(case),
+            acceleration_notices=self._acceleration_notices(view),
         )
 
     async def check(
@@ -86,12 +96,12 @@ class Escalating:
         note: str,
         *,
         may_go_on: bool,
-        final_due_on: date | None = None,
+        owing: Owing | None = None,
     ) -> Matter:
         """Record that somebody looked at hardship, vulnerability and disaster; not in advance."""
         self.desk.sending.clock.has_been(on, "on")
         case = require_open(await self.desk.case(work, loan_id), loan_id)
-        before = await self.matter(work, case, final_due_on)
+        before = await self.matter(work, case, owing)
         matter = msgspec.structs.replace(before, checked_on=on, may_go_on=may_go_on)
         said = f"{'may go on' if may_go_on else 'must wait'}: {note}"
         await trail.decided(work, (case.borrower_ref, loan_id), on, "PERSON_CHECKED", by, said)
@@ -99,20 +109,21 @@ class Escalating:
         return matter
 
     async def propose(
-        self, work: Work, loan_id: str, taken: Taken, final_due_on: date | None = None
+        self, work: Work, loan_id: str, taken: Taken, owing: Owing | None = None
     ) -> Matter:
         """Propose a step through every gate."""
-        matter, grounds = await self._before(work, loan_id, final_due_on)
+        matter, grounds = await self._before(work, loan_id, owing)
         matter = domain.proposed(matter, taken, grounds)
         await self._write(work, matter, taken, ("LEGAL_PROPOSED", taken.proposed_by), grounds)
         return matter
 
     async def approve(
-        self, work: Work, loan_id: str, by: str, final_due_on: date | None = None
+        self, work: Work, loan_id: str, by: str, owing: Owing | None = None
     ) -> Matter:
         """Approve the step that waits, through every gate as they are today."""
-        matter, grounds = await self._before(work, loan_id, final_due_on)
+        matter, grounds = await self._before(work, loan_id, owing)
         matter = domain.approved(matter, by, grounds)
+        matter = await self.accelerating.follow(work, matter, grounds)
         taken = matter.steps[-1]
         await self._write(work, matter, taken, ("LEGAL_APPROVED", by), grounds)
         about = f"legal.{len(matter.steps)}.{taken.step}.{taken.on}"
@@ -127,6 +138,12 @@ class Escalating:
         await self._write(work, matter, taken, ("LEGAL_WITHDRAWN", by), grounds)
         return matter
 
+    async def carry_out(self, loan_id: str) -> None:
+        """Carry out what the ledger is to be told of a loan's matter, if something waits."""
+        async with self.desk.records.work() as work:
+            matter = await self.matter(work, await self.claiming.case(work, loan_id))
+        await self.accelerating.carry_out(matter)
+
     async def _write(
         self, work: Work, matter: Matter, taken: Taken, what: tuple[str, str], grounds: Grounds
     ) -> None:
@@ -136,7 +153,7 @@ class Escalating:
         await work.put(matter, matter.matter_id)
 
     async def _before(
-        self, work: Work, loan_id: str, final_due_on: date | None = None
+        self, work: Work, loan_id: str, owing: Owing | None = None
     ) -> tuple[Matter, Grounds]:
         case = require_open(await self.desk.case(work, loan_id), loan_id)
         view = await self.desk.view(work, case)
@@ -145,8 +162,9 @@ class Escalating:
         policy = policies.legal_on(view.debtor, today)
         shields = policies.rules_for(view.debtor, today).every_shield
         debtor = await self.desk.contacting.shielded(work, view.debtor)
-        grounds = Grounds(policy, case, debtor, _tried(view, policy), today, shields)
-        return await self._matter(work, view, final_due_on), grounds
+        tried, said = _tried(view, policy), owing or Owing(None)
+        grounds = Grounds(policy, case, debtor, tried, today, shields, said)
+        return await self._matter(work, view, owing), grounds
 
     def _demands(self, view: View) -> list[tuple[date, bool]]:
         """
@@ -171,6 +189,24 @@ class Escalating:
             if one.purpose is Purpose.LEGAL_NOTICE and one.outcome in ARRIVED
         ]
         return [row for row in (*sent, *given) if row[0] >= opened_on]
+
+    def _acceleration_notices(self, view: View) -> tuple[date, ...]:
+        """Return the days on which a letter left that said that everything would be due."""
+        rules, opened_on = None, view.case.episodes[-1].opened_on
+        if view.debtor is not None:
+            with suppress(LegalPolicyNotFound):
+                rules = self.policy(view.debtor, opened_on).acceleration
+        if rules is None:
+            return ()
+        sent = [
+            one.sent_at.date()
+            for one in view.messages
+            if one.state in ARRIVES
+            and one.sent_at
+            and one.template == rules.template
+            and one.says(rules.words.get(one.language, ""))
+        ]
+        return tuple(sorted({day for day in sent if day >= opened_on}))
 
     def policy(self, debtor: Debtor, on: date) -> LegalPolicy:
         """Return the legal policy of a debtor; raise LegalPolicyNotFound."""

@@ -18,6 +18,8 @@ REQUESTS: Mapping[str, type[Any]] = {
     "RestructureLoan": ledger_pb.RestructureLoanRequest,
     "SettleLoan": ledger_pb.SettleLoanRequest,
     "PostGuaranteePayment": ledger_pb.PostGuaranteePaymentRequest,
+    "AccelerateLoan": ledger_pb.AccelerateLoanRequest,
+    "WithdrawAcceleration": ledger_pb.WithdrawAccelerationRequest,
     "PauseDelinquency": ledger_pb.PauseDelinquencyRequest,
     "ResumeDelinquency": ledger_pb.ResumeDelinquencyRequest,
 }

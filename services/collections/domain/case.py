@@ -10,6 +10,7 @@ import msgspec
 
 from services.collections.domain.currency import same_currency
 from services.collections.domain.hardship import Plan
+from services.collections.domain.heard import Fact, Heard
 from services.collections.domain.promises import Money, Promise, PromiseStatus, Standing, standings
 from shared.kernel.errors import NotFound, Refused
 
@@ -29,45 +30,6 @@ class Ending(StrEnum):
     RESTRUCTURED = "RESTRUCTURED"
     SETTLED = "SETTLED"
     RESTATED = "RESTATED"
-
-
-class Heard(msgspec.Struct, frozen=True, kw_only=True):
-    """One delinquency event as collections hears it; amounts in minor units."""
-
-    loan_id: str
-    borrower_ref: str
-    sequence: int
-    type: str
-    effective_on: date
-    days_past_due: int
-    minor: bool
-    bucket: str
-    arrears_minor: int
-    amount_minor: int = 0
-    currency: str = "CNY"
-    kinds: tuple[str, ...] = ()
-    log_version: int = 0
-    superseded: tuple[int, ...] = ()
-
-
-class Fact(msgspec.Struct, frozen=True, array_like=True):
-    """
-    What a case keeps of an event it heard.
-
-    `log_version` names the ledger's fact behind it; `superseded` are those that a restated
-    timeline says no longer hold.
-    """
-
-    sequence: int
-    type: str
-    effective_on: date
-    days_past_due: int
-    stage: str
-    arrears_minor: int
-    amount_minor: int
-    kinds: tuple[str, ...] = ()
-    log_version: int = 0
-    superseded: tuple[int, ...] = ()
 
 
 class Episode(msgspec.Struct, frozen=True):
@@ -118,6 +80,12 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
         """The newest fact."""
         return self.facts[-1]
 
+    @property
+    def acceleration(self) -> Fact | None:
+        """By what everything is due; None: nothing declared so, or taken back, or a new plan."""
+        last = next((one for one in reversed(self.facts) if one.type in _DUE_OR_NOT), None)
+        return last if last is not None and last.accelerated is not None else None
+
     def promise_standings(self) -> tuple[Standing, ...]:
         """How each promise stands, in the order in which they were made."""
         money = [
@@ -132,6 +100,8 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
 _STAGES = ("GRACE", "M1", "M2", "M3", "M4", "M5", "M6", "M7")
 _ECHOES = ("TIMELINE_RESTATED", "REPAYMENT_POSTED", "REPAYMENT_REVERSED", "RECOVERY_POSTED")
 """They repeat how late the loan was before; what they changed follows in another event."""
+
+_DUE_OR_NOT = ("ACCELERATED", "ACCELERATION_WITHDRAWN", "RESTRUCTURED", "SETTLED")
 
 _PAID = {"REPAYMENT_POSTED": 1, "RECOVERY_POSTED": 1, "REPAYMENT_REVERSED": -1}
 
@@ -181,6 +151,7 @@ def follow(case: Case | None, heard: Heard) -> tuple[Case | None, list[str]]:
         heard.kinds,
         heard.log_version,
         heard.superseded,
+        heard.accelerated,
     )
     facts = tuple(sorted((*before.facts, fact), key=lambda one: one.sequence))
     after = msgspec.structs.replace(before, facts=facts)

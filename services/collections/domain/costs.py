@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
-from services.collections.domain.case import Case, Fact, money_of
+from services.collections.domain.case import Case, money_of
 from services.collections.domain.contact_rules import Outcome
 from services.collections.domain.figures import Book, Span
+from services.collections.domain.heard import Fact
 from services.collections.domain.matter import Matter
 from services.collections.domain.treatment import Strategy
 

@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 import msgspec
 
+from services.collections.domain import acceleration
+from services.collections.domain.acceleration import OF_THE_LEDGER, Owing
 from services.collections.domain.case import Case
 from services.collections.domain.contact_rules import ProtectionKind, Shield
 from services.collections.domain.debtor import Debtor
@@ -65,7 +67,11 @@ class Tried(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Grounds(NamedTuple):
-    """By what a step is judged; `shields` are the contact rules' of the debtor's jurisdiction."""
+    """
+    By what a step is judged.
+
+    `shields` are the contact rules' of the debtor's jurisdiction, `owing` is what the ledger says.
+    """
 
     policy: LegalPolicy
     case: Case
@@ -73,17 +79,22 @@ class Grounds(NamedTuple):
     tried: Tried
     today: date
     shields: tuple[Shield, ...] = ()
+    owing: Owing = Owing(None)
 
 
 def proposed(matter: Matter, taken: Taken, grounds: Grounds) -> Matter:
     """Propose a step for a day about today through every gate; raise what stands in the way."""
     if matter.waiting is not None:
         raise LegalStepAlreadyOpen(f"{matter.waiting.step} waits", field="step")
+    if matter.ordered is not None:
+        said = f"the ledger is being told of {matter.ordered.step}"
+        raise LegalStepAlreadyOpen(said, field="step")
     policy, today = grounds.policy, grounds.today
     # A judgment is a court's deed, of the court's day, however late its news.
     court = taken.step is Step.JUDGMENT
     first = date.min if court else today - timedelta(days=policy.days_back_most)
-    last = today if court else today + timedelta(days=policy.days_ahead_most)
+    ahead = 0 if court or taken.step in OF_THE_LEDGER else policy.days_ahead_most
+    last = today + timedelta(days=ahead)
     if not first <= taken.on <= last:
         raise LegalDateTooFar(f"{taken.on}", field="on", expected=f"{first} to {last}")
     check_gates(matter, taken, grounds)
@@ -117,15 +128,18 @@ def check_gates(matter: Matter, taken: Taken, grounds: Grounds) -> None:
     """
     Let a step pass, or say what stands in the way, on its day or today, whichever is later.
 
-    A judgment is not our step: it only follows its filing.
+    A judgment is not our step: it only follows its filing. What is taken back harms nobody.
 
     Raises:
         LegalPersonProtected, LegalSettlementAgreed, LegalPersonNotChecked, LegalNotTried,
-        LegalStepOutOfOrder, LegalTooLate, LegalTooSmall: in this order.
+        LegalStepOutOfOrder, LegalTooLate, LegalTooSmall: in this order; then what
+        `acceleration.check` raises.
     """
-    policy, case, debtor, tried, today, shields = grounds
+    policy, case, debtor, tried, today, shields, owing = grounds
     if taken.step is Step.JUDGMENT:
         return _check_order(matter, taken, policy)
+    if taken.step is Step.ACCELERATION_WITHDRAWAL:
+        return acceleration.require_accelerated(case)
     on = max(taken.on, today)
     require_free(debtor, policy.protections, on, shields)
     require_no_settlement(case, on)
@@ -147,6 +161,8 @@ def check_gates(matter: Matter, taken: Taken, grounds: Grounds) -> None:
             field="cost",
             expected=f"at most {policy.cost_share_most} of what is overdue",
         )
+    if taken.step in acceleration.STEPS:
+        acceleration.check(matter, taken, policy, case, owing, on)
 
 
 def require_free(

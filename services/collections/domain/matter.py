@@ -22,7 +22,7 @@ class LegalPolicyNotFound(Refused):
 
 
 class Step(StrEnum):
-    """The rungs in order; reporting and placement stand beside them."""
+    """The rungs in order; reporting, placement and acceleration stand beside them."""
 
     DEMAND = "DEMAND"
     MEDIATION = "MEDIATION"
@@ -31,6 +31,25 @@ class Step(StrEnum):
     ENFORCEMENT = "ENFORCEMENT"
     CREDIT_REPORT = "CREDIT_REPORT"
     AGENCY = "AGENCY"
+    ACCELERATION_NOTICE = "ACCELERATION_NOTICE"
+    ACCELERATION = "ACCELERATION"
+    ACCELERATION_WITHDRAWAL = "ACCELERATION_WITHDRAWAL"
+
+
+class AccelerationRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """
+    When everything may be declared due: how late, for how much, after which letter.
+
+    `arrears_share_least` is of what was lent, a plain decimal; the letter of `template` must say
+    `words`, by language, gives `notice_days` to pay, and serves for `notice_holds_days` after them.
+    """
+
+    days_late_least: int
+    arrears_share_least: str
+    template: str
+    words: dict[str, str]
+    notice_days: int
+    notice_holds_days: int
 
 
 class LegalPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -59,6 +78,7 @@ class LegalPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     notice_templates: tuple[str, ...]
     report_words: dict[str, str]
     protections: tuple[ProtectionKind, ...]
+    acceleration: AccelerationRules | None = None
 
 
 def legal_in_force(rows: Sequence[LegalPolicy], jurisdiction: str, on: date) -> LegalPolicy:
@@ -79,13 +99,21 @@ def legal_in_force(rows: Sequence[LegalPolicy], jurisdiction: str, on: date) -> 
 
 
 class Taken(msgspec.Struct, frozen=True, kw_only=True):
-    """One step, proposed or approved."""
+    """
+    One step, proposed or approved.
+
+    `order_id` is the request that the ledger is told it by, `outcome` how that ended: "DONE" or
+    "REFUSED"; empty while it is on its way.
+    """
 
     step: Step
     on: date
     proposed_by: str
     cost_minor: int = 0
     approved_by: str = ""
+    order_id: str = ""
+    outcome: str = ""
+    refusal: str = ""
 
 
 class Matter(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,7 +121,8 @@ class Matter(msgspec.Struct, frozen=True, kw_only=True):
     How far a loan is on the ladder in one time of being late.
 
     `notices` are the days on which a demand left the house, in writing, `report_notices` those that
-    also spoke of the credit registry. `final_due_on` is when the last instalment falls due;
+    also spoke of the credit registry, `acceleration_notices` those of letters that said that
+    everything would be declared due. `final_due_on` is when the last instalment falls due;
     `acknowledged` are the days on which the debtor promised, paid, or agreed to a plan.
     """
 
@@ -107,6 +136,7 @@ class Matter(msgspec.Struct, frozen=True, kw_only=True):
     report_notices: tuple[date, ...] = ()
     final_due_on: date | None = None
     acknowledged: tuple[date, ...] = ()
+    acceleration_notices: tuple[date, ...] = ()
 
     def taken(self, step: Step) -> Taken | None:
         """Return the last approved step of a kind."""
@@ -119,6 +149,11 @@ class Matter(msgspec.Struct, frozen=True, kw_only=True):
             return taken.on if taken else None
         notices = self.report_notices if wanted_by is Step.CREDIT_REPORT else self.notices
         return min((day for day in notices if day >= taken.on), default=None)
+
+    @property
+    def ordered(self) -> Taken | None:
+        """The step that the ledger is being told."""
+        return next((t for t in self.steps if t.order_id and not t.outcome), None)
 
     @property
     def waiting(self) -> Taken | None:
@@ -183,13 +218,18 @@ def matter_of(case: Case, matters: Iterable[Matter]) -> Matter | None:
 
 def acknowledged(case: Case) -> tuple[date, ...]:
     """Return the days on which a debtor owned up to the debt: promised, paid, agreed to a plan."""
-    paid: Counter[date] = Counter()
-    for fact in case.facts:
-        if fact.type in ("REPAYMENT_POSTED", "REPAYMENT_REVERSED"):
-            paid[fact.effective_on] += money_of(fact)
-    days = {day for day, minor in paid.items() if minor > 0}
+    days = set(paid_days(case))
     days |= {promise.made_on for promise in case.promises}
     plan = case.plan
     if plan is not None and plan.effective_on and plan.status in AGREED:
         days.add(plan.effective_on)
     return tuple(sorted(days))
+
+
+def paid_days(case: Case) -> list[date]:
+    """Return the days of which money came that was not taken back, oldest first."""
+    paid: Counter[date] = Counter()
+    for fact in case.facts:
+        if fact.type in ("REPAYMENT_POSTED", "REPAYMENT_REVERSED"):
+            paid[fact.effective_on] += money_of(fact)
+    return sorted(day for day, minor in paid.items() if minor > 0)

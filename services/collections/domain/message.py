@@ -29,6 +29,8 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     One message; `name` is unique for ever and decides what is the same message.
 
     `repairable`: cancelled for a reason that may end, such as no address or a shield.
+    `approved_by`: somebody decided on it; nobody did on what a strategy plans. `pay_within_days` is
+    what such a letter gives; 0: what the strategy says.
     """
 
     name: str
@@ -54,6 +56,8 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     wording: str = ""
     subject: str = ""
     text: str = ""
+    approved_by: str = ""
+    pay_within_days: int = 0
 
     def says(self, words: str) -> bool:
         """Say whether its text has these words in it; none are in none."""

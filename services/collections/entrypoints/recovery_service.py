@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from datetime import date
 from typing import Any
 
 from lending.collections.v1 import recovery_service_pb2 as pb
@@ -15,6 +14,7 @@ from services.collections.application.escalating import Escalating
 from services.collections.application.paging import asked, page_of
 from services.collections.application.placing import Placing
 from services.collections.domain import claims
+from services.collections.domain.acceleration import Owing
 from services.collections.domain.claims import Claim
 from services.collections.domain.matter import Matter
 from services.collections.entrypoints.answers import answer_after, first_answer
@@ -113,18 +113,18 @@ class RecoveryService(RecoveryServiceServicer):
         return pb.ListClaimsResponse(claims=claims, next_page_token=token)
 
     async def _matter(
-        self, request: Any, step: Callable[[Work, date | None], Awaitable[Matter]]
+        self, request: Any, step: Callable[[Work, Owing], Awaitable[Matter]]
     ) -> pb.LegalMatter:
-        """Change a matter, by the day on which the ledger says that the last instalment is due."""
+        """Change a matter, by what the ledger says of the loan."""
         an_id(request.request_id, "request_id")
         loan_id = an_id(request.loan_id, "loan_id")
         first = await first_answer(self.records, request, pb.LegalMatter)
         if first is not None:
             return first
-        final_due_on = await self.escalating.final_due_on(loan_id)
+        owing = await self.escalating.owing(loan_id)
 
         async def act(work: Work) -> pb.LegalMatter:
-            return await self._shown(work, await step(work, final_due_on))
+            return await self._shown(work, await step(work, owing))
 
         return await self.records.answer_once(request, pb.LegalMatter, act)
 
@@ -132,20 +132,35 @@ class RecoveryService(RecoveryServiceServicer):
         case = await self.claiming.case(work, matter.loan_id)
         debtor = await self.claiming.desk.contacting.debtor_of(work, case)
         last = matter.steps[-1].on if matter.steps else matter.due_on
-        return wire.matter_message(matter, self.escalating.policy(debtor, last))
+        return wire.matter_message(matter, self.escalating.policy(debtor, last), case)
 
     async def ProposeLegalStep(self, request: Any, context: Any) -> pb.LegalMatter:
         """Propose the next legal step."""
         taken = wire.taken(request)
         return await self._matter(
-            request, lambda work, due: self.escalating.propose(work, request.loan_id, taken, due)
+            request,
+            lambda work, owing: self.escalating.propose(work, request.loan_id, taken, owing),
         )
 
     async def ApproveLegalStep(self, request: Any, context: Any) -> pb.LegalMatter:
         """Approve it, by another person."""
+        an_id(request.request_id, "request_id")
+        loan_id = an_id(request.loan_id, "loan_id")
         by = a_text(request.approved_by, "approved_by").strip()
-        return await self._matter(
-            request, lambda work, due: self.escalating.approve(work, request.loan_id, by, due)
+        known = await first_answer(self.records, request, pb.LegalMatter)
+        owing = await self.escalating.owing(loan_id) if known is None else None
+
+        async def act(work: Work) -> pb.LegalMatter:
+            return await self._shown(work, await self.escalating.approve(work, loan_id, by, owing))
+
+        async def shown(work: Work) -> pb.LegalMatter:
+            case = await self.claiming.case(work, loan_id)
+            return await self._shown(work, await self.escalating.matter(work, case, owing))
+
+        return await answer_after(
+            *(self.records, request, pb.LegalMatter, act),
+            carry_out=lambda: self.escalating.carry_out(loan_id),
+            shown=shown,
         )
 
     async def WithdrawLegalStep(self, request: Any, context: Any) -> pb.LegalMatter:
@@ -161,26 +176,26 @@ class RecoveryService(RecoveryServiceServicer):
         by, note = a_text(request.checked_by, "checked_by"), a_text(request.note, "note")
         return await self._matter(
             request,
-            lambda work, due: self.escalating.check(
+            lambda work, owing: self.escalating.check(
                 *(work, request.loan_id, on, by, note),
                 may_go_on=request.may_go_on,
-                final_due_on=due,
+                owing=owing,
             ),
         )
 
     async def GetLegalMatter(self, request: Any, context: Any) -> pb.LegalMatter:
         """Return the legal matter of a loan; while the ledger is away, as it was last known."""
-        loan_id, due = an_id(request.loan_id, "loan_id"), None
+        loan_id, owing = an_id(request.loan_id, "loan_id"), None
         async with self.records.work() as work:
             await self.claiming.case(work, loan_id)
         try:
-            due = await self.escalating.final_due_on(loan_id)
+            owing = await self.escalating.owing(loan_id)
         except LendingError as away:
             if not away.retry:
                 raise
         async with self.records.work() as work:
             case = await self.claiming.case(work, loan_id)
-            return await self._shown(work, await self.escalating.matter(work, case, due))
+            return await self._shown(work, await self.escalating.matter(work, case, owing))
 
     async def PlaceWithAgency(self, request: Any, context: Any) -> pb.PlaceWithAgencyResponse:
         """Give a loan to an agency."""

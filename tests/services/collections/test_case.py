@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.collections.domain.case import Case, Ending, Heard, follow, see_date
+from services.collections.domain.case import Case, Ending, follow, see_date
+from services.collections.domain.heard import Heard
 from services.collections.domain.promises import Part, Promise
 
 
