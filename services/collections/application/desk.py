@@ -29,6 +29,11 @@ from shared.runtime.records import Records, Work
 
 PAGE = 100
 HISTORY = "heard as history"
+COMES_BACK = {
+    "case_closed": "the case closed",
+    "loan_accelerated": "everything was declared due",
+}
+"""Upon which events, and why, an agency has a loan no longer."""
 FAILED_PROMISES = ("promise_broken", "promise_part_kept")
 
 
@@ -90,9 +95,10 @@ class Desk:
                 await trail.decided(work, loan, on, "PLAN_WITHDRAWN", "collections", said)
             case = lapsed
             await cancel_tasks(work, case.loan_id)
-            if await is_out(work, case.loan_id):
-                await recall(work, case, on, "collections", "the case closed")
-                happened.append("agency_recalled")
+        why = next((why for event, why in COMES_BACK.items() if event in happened), "")
+        if why and await is_out(work, case.loan_id):
+            await recall(work, case, on, "collections", why)
+            happened.append("agency_recalled")
         await self.keep(work, case, happened)
         await self.plan_steps(work, case, debtor, on)
 

@@ -18,6 +18,7 @@ from services.collections.application.accelerating import Accelerating
 from services.collections.application.claiming import Claiming
 from services.collections.application.desk import Desk, View, messages_of
 from services.collections.application.ports import Ledger
+from services.collections.application.shielding import take_back
 from services.collections.domain import legal as domain
 from services.collections.domain.acceleration import Owing
 from services.collections.domain.case import Case, require_open
@@ -28,6 +29,7 @@ from services.collections.domain.matter import (
     LegalPolicy,
     LegalPolicyNotFound,
     Matter,
+    Step,
     Taken,
     acknowledged,
     matter_of,
@@ -39,6 +41,8 @@ ARRIVED = (Outcome.SENT, Outcome.REACHED)
 ARRIVES = (MessageState.SENT, MessageState.DELIVERED)
 """What came back unread is neither a demand nor an offer."""
 NUMBERED_MOST = 33
+COURT = (Step.FILING, Step.JUDGMENT, Step.ENFORCEMENT)
+"""From here on the court has it, and no agency."""
 
 
 @dataclass(slots=True)
@@ -126,6 +130,8 @@ class Escalating:
         matter = await self.accelerating.follow(work, matter, grounds)
         taken = matter.steps[-1]
         await self._write(work, matter, taken, ("LEGAL_APPROVED", by), grounds)
+        if taken.step in COURT:
+            await take_back(self.desk, work, loan_id, taken.on, "it goes to court")
         about = f"legal.{len(matter.steps)}.{taken.step}.{taken.on}"
         await self.desk.keep(work, grounds.case, ["legal_step_approved"], about)
         return matter

@@ -18,6 +18,7 @@ from services.collections.application.desk import Desk
 from services.collections.application.orders import Orders
 from services.collections.application.ports import Ledger
 from services.collections.application.settling import NOT_JUDGED, Settling
+from services.collections.application.shielding import take_back
 from services.collections.application.tasks import open_task
 from services.collections.domain.case import Case, CaseNotFound, require_open
 from services.collections.domain.currency import same_currency
@@ -174,6 +175,7 @@ class Planning:
         case = await self.desk.change(work, loan_id, step)
         assert case.plan is not None
         await self._note(work, case, "PLAN_APPROVED", approved_by)
+        await take_back(self.desk, work, loan_id, effective_on, "a plan was approved")
         if looked:
             loan = (case.borrower_ref, loan_id)
             await trail.decided(work, loan, effective_on, "PLAN_ASSESSED", approved_by, looked)

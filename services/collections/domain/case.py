@@ -164,7 +164,8 @@ def changes_between(before: Case, after: Case) -> list[str]:
 
     Returns:
         In this order: case_opened, promise_kept, promise_part_kept, promise_broken, promise_void,
-        stage_entered, history_restated, case_charged_off, case_closed.
+        stage_entered, history_restated, case_charged_off, loan_accelerated, acceleration_withdrawn,
+        case_closed.
     """
     old, new = before.episodes, after.episodes
     happened = []
@@ -181,6 +182,10 @@ def changes_between(before: Case, after: Case) -> list[str]:
         happened.append("history_restated")
     if now is not None and now.charged_off and not (was is not None and was.charged_off):
         happened.append("case_charged_off")
+    if after.acceleration is not None and before.acceleration is None:
+        happened.append("loan_accelerated")
+    if before.acceleration is not None and after.acceleration is None and after.open:
+        happened.append("acceleration_withdrawn")
     if before.open and not after.open:
         happened.append("case_closed")
     return happened

@@ -154,10 +154,11 @@ def test_a_case_knows_whether_everything_is_due() -> None:
         date(2026, 6, 7),
         due,
     )
-    assert (happened, case.episodes[-1].stage) == (["stage_entered"], "M5")
+    assert (happened, case.episodes[-1].stage) == (["stage_entered", "loan_accelerated"], "M5")
     for type_ in ("ACCELERATION_WITHDRAWN", "RESTRUCTURED"):
-        after, _ = follow(case, heard(3, type_, "2026-06-20", 135, "M5"))
+        after, happened = follow(case, heard(3, type_, "2026-06-20", 135, "M5"))
         assert after is not None and after.acceleration is None
+        assert happened == ["acceleration_withdrawn"]
 
 
 def test_who_is_declared_due_gets_no_second_letter() -> None:
