@@ -50,7 +50,7 @@ def application(request: pb.SubmitApplicationRequest, policies: Policies) -> App
     amount = an_amount(request.amount, "amount")
     income_minor, debts_minor = wire_means.per_month(request)
     instalments = a_number(request.instalments, "instalments", 1, 480)
-    check_fit(product, amount, instalments)
+    check_fit(product, request.amount.currency, amount, instalments)
     return Application(
         application_id=an_application_id(request.application_id),
         borrower_ref=an_id(request.borrower_ref, "borrower_ref"),

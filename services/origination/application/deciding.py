@@ -42,7 +42,7 @@ from services.origination.domain.application import (
 from services.origination.domain.products import GradeNotPriced, Product
 from services.origination.domain.review import reviewed
 from services.origination.domain.state_machine import Status, Step, require
-from shared.kernel.errors import Refused, Unavailable
+from shared.kernel.errors import InvalidArgument, LendingError, Refused, Unavailable
 from shared.runtime.records import Work
 from shared.runtime.requests import an_id
 
@@ -126,7 +126,8 @@ class Deciding:
         except GradeNotPriced:
             checks = (*await self.check(found, self.desk.product(found, today)), NOT_PRICED)
             return await self._store(found, Status.DECLINED, today, checks=checks)
-        except Refused as refusal:
+        except (Refused, InvalidArgument) as refusal:
+            # Such as risk's PRODUCT_UNKNOWN: asked again by itself it would be refused again.
             await self._queue_no_more(found, refusal)
             raise
 
@@ -198,7 +199,7 @@ class Deciding:
         with suppress(ApplicationChangedMeanwhile):
             await self.desk.swap(found, after)
 
-    async def _queue_no_more(self, found: Application, refusal: Refused) -> None:
+    async def _queue_no_more(self, found: Application, refusal: LendingError) -> None:
         """Ask nobody again by itself about what was refused; the trail says why, once."""
         self._waits_no_more(found.application_id)
         last = found.trail[-1] if found.trail else None

@@ -31,6 +31,10 @@ class InstalmentsOutOfRange(InvalidArgument):
     """The product does not lend for so many instalments, or so few."""
 
 
+class CurrencyNotLent(InvalidArgument):
+    """The product is lent in another currency."""
+
+
 class GradeNotPriced(Refused):
     """The product has no rate for so probable a default."""
 
@@ -44,10 +48,15 @@ class Grade(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Product(msgspec.Struct, frozen=True, kw_only=True):
-    """One dated row of a product; amounts in minor units of the application's currency."""
+    """
+    One dated row of a product; amounts in minor units of the application's currency.
+
+    `currency`: the only one that it is lent in; empty where the application chooses.
+    """
 
     code: str
     effective_from: date
+    currency: str = ""
     rate_annual: Decimal
     day_count: str
     grace_days: int
@@ -197,13 +206,20 @@ def latest(rows: Iterable[R], on: date) -> R | None:
     return max(started, key=lambda row: row.effective_from) if started else None
 
 
-def check_fit(product: Product, amount_minor: int, instalments: int) -> None:
+def check_fit(product: Product, currency: str, amount_minor: int, instalments: int) -> None:
     """
     Let an application in only if the product lends that much for that long.
 
     Raises:
+        CurrencyNotLent: with the one that is.
         AmountOutOfRange, InstalmentsOutOfRange: with the range.
     """
+    if product.currency not in ("", currency):
+        raise CurrencyNotLent(
+            f"{product.version} is lent in {product.currency}",
+            field="amount.currency",
+            expected=product.currency,
+        )
     if not product.amount_minor_min <= amount_minor <= product.amount_minor_max:
         raise AmountOutOfRange(
             f"{product.version} does not lend {amount_minor}",

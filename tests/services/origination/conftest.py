@@ -39,38 +39,16 @@ grace_days = 3
 penalty_rate_annual = "0.30"
 cost_ceiling = "cn-all-in-24/1"
 """
-ABROAD = """
+NOBODY_DECIDES = """
 [[product]]
-# A US lender's loan: the annual percentage rate of Regulation Z, Appendix J, is disclosed.
-code = "instalment-us"
+code = "not-underwritten"
 effective_from = 2026-01-01
-rate_annual = "0.149"
-amount_minor_min = 50000
-amount_minor_max = 5000000
-instalments_max = 84
-instalments_offered = [12, 24, 36]
-day_count = "DAY_COUNT_ACT_365_FIXED"
-grace_days = 10
-penalty_rate_annual = "0.149"
-apr_method = "us"
-
-[[product]]
-# A loan in the EU: its own annual percentage rate is disclosed, and it may be withdrawn from for
-# 14 days, interest for them owed (Directives 2008/48/EC, art. 14, and (EU) 2023/2225, art. 26).
-code = "instalment-eu"
-effective_from = 2026-01-01
-rate_annual = "0.079"
-amount_minor_min = 20000
-amount_minor_max = 10000000
-instalments_max = 120
-instalments_offered = [12, 24, 48]
-day_count = "DAY_COUNT_THIRTY_E_360"
-grace_days = 0
-penalty_rate_annual = "0.0512"
-apr_method = "eu"
-cooling_off_days = 14
+rate_annual = "0.1"
+day_count = "DAY_COUNT_THIRTY_360"
+grace_days = 3
+penalty_rate_annual = "0.1"
 """
-KNOWN_ABROAD = 'products = ["instalment-us", "instalment-eu", '
+KNOWN_ABROAD = 'products = ["example-instalment-us", "example-instalment-eu", '
 
 
 def underwrite_abroad(suite: Suite) -> None:
@@ -93,7 +71,10 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     origination.environment["ORIGINATION_PAYOUT_URL"] = f"http://127.0.0.1:{bank.port}/payouts"
     policies = suite.folder / "policies.toml"
     policies.write_text(
-        OriginationSettings().policies_file.read_text("utf-8") + COUNTERED + DEARER + ABROAD,
+        OriginationSettings().policies_file.read_text("utf-8")
+        + COUNTERED
+        + DEARER
+        + NOBODY_DECIDES,
         "utf-8",
     )
     origination.environment["ORIGINATION_POLICIES_FILE"] = str(policies)

@@ -33,7 +33,7 @@ def monthly_rate(net: int, payments: list[int]) -> float:
 LAWS: list[tuple[str, str, str, Callable[[float], float], str, str]] = [
     # product | currency | method | rate a year of a rate a month | what it is called, en and zh
     (
-        "instalment-us",
+        "example-instalment-us",
         "USD",
         "us",
         lambda i: 12 * i,
@@ -41,7 +41,7 @@ LAWS: list[tuple[str, str, str, Callable[[float], float], str, str]] = [
         "年百分率（美国 Z 条例附录 J）",
     ),
     (
-        "instalment-eu",
+        "example-instalment-eu",
         "EUR",
         "eu",
         lambda i: (1 + i) ** 12 - 1,
