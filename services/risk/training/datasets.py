@@ -109,9 +109,12 @@ BLOAN = (
     Column("late_times", "Times late in all", "逾期总次数", numeric=True, rises=1),
     Column("late_weight", "Times late, the later the more", "逾期严重程度", numeric=True, rises=1),
     Column("payments", "Debt payments", "债务还款额", numeric=True),
+    Column("income_left", "Income after debt payments", "偿债后剩余收入", numeric=True, rises=-1),
     Column("loan_num", "Open loans", "未结清贷款笔数", numeric=True),
     Column("city", "City", "城市"),
 )
+USE_MAX = 10
+"""Times the limit; of 20,000 loans 31 say more, most of them hundreds or thousands."""
 BLOAN_LEFT_OUT = (
     Column("age", "Age", "年龄", numeric=True),
     Column("marital", "Marital status", "婚姻状况", numeric=True),
@@ -145,18 +148,24 @@ def bloan() -> Dataset:
 
 def put_together(row: dict[str, str]) -> dict[str, str]:
     """
-    Return what several columns say together.
+    Return what the columns of a loan say once they are read for what they hold.
 
-    How often somebody was late in all; the same with 30, 60 and 90 days as 1, 2 and 3; and the
-    payments that the ratio of debt to income stands for.
+    How often somebody was late in all; the same with 30, 60 and 90 days as 1, 2 and 3; debt
+    payments, and the income that they leave. Without an income, unknown or none, the ratio's
+    column holds the payments themselves: whole numbers around 1,000, elsewhere 0.35. Use beyond
+    `USE_MAX` is an amount where a ratio belongs, so the ratio is unknown.
     """
     times = [_number(row[name]) for name in ("due30", "due60", "due90")]
     weight = sum(place * time for place, time in enumerate(times, start=1))
-    payments = _number(row["income"]) * _number(row["debrate"])
+    income, ratio = _number(row["income"]), _number(row["debrate"])
+    payments = ratio * (income + 1) if income > 0 else ratio
     return {
+        "rev": row["rev"] if _number(row["rev"]) <= USE_MAX else "",
         "late_times": _text(sum(times)),
         "late_weight": _text(weight),
+        "debrate": row["debrate"] if income > 0 else "",
         "payments": _text(payments),
+        "income_left": _text(income - payments),
     }
 
 
