@@ -23,6 +23,7 @@ from services.risk.domain.behaviour import Fact, days_past_due, known
 from services.risk.domain.indicators import WarningRules
 from services.risk.training.datasets import german
 from services.risk.training.protocol import champion, try_model
+from services.risk.training.rule_trial import try_rules
 from services.risk.training.warning_trial import (
     HORIZON_DAYS,
     Origination,
@@ -33,7 +34,6 @@ from services.risk.training.warning_trial import (
     snapshots,
     train_behaviour,
     try_ranking,
-    try_rules,
 )
 
 TRAIN_FROM, TRAIN_TO = date(2024, 4, 1), date(2024, 12, 31)
@@ -125,17 +125,25 @@ def rules_in_use(tape: Sequence[Fact]) -> Table:
     found = try_rules(tape, rules, first, last)
     head = ("rule in use", "alerts", "a month", "too late", "precision", "found")
     table = Table(*head, "median lead, days")
+    months = (last - first).days / 30.4
     for one in found:
+        if not one.facts:
+            table.add_row(one.name, "no fact of it in this book's months")
+            continue
         table.add_row(
             one.name,
             str(one.alerts),
-            f"{one.alerts / ((last - first).days / 30.4):.1f}",
+            f"{one.alerts / months:.1f}",
             str(one.too_late),
-            f"{one.precision:.1%}",
-            f"{one.recall:.1%}",
-            f"{one.lead_days_median:.0f}",
+            _share(one.precision),
+            _share(one.recall),
+            "–" if one.lead_days_median is None else f"{one.lead_days_median:.0f}",
         )
     return table
+
+
+def _share(figure: float | None) -> str:
+    return "–" if figure is None else f"{figure:.1%}"
 
 
 def main(

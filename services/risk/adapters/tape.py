@@ -55,6 +55,7 @@ def facts(events: Iterable[DelinquencyEvent]) -> list[Fact]:
                 days_past_due=event.delinquency.days_past_due,
                 bucket_to=event.bucket_to if event.scheme == "m" else "",
                 amount_minor=event.amount_minor,
+                reason=event.reason,
             )
         )
     return found

@@ -31,6 +31,7 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True):
     days_past_due: int = 0
     bucket_to: str = ""
     amount_minor: int = 0
+    reason: str = ""
 
 
 def known(facts: Iterable[Fact], as_of: date) -> list[Fact]:

@@ -18,10 +18,7 @@ from services.risk.domain.behaviour import (
     known,
 )
 from services.risk.domain.discrimination import quality
-from services.risk.domain.early_warning import Alert, changed
-from services.risk.domain.indicators import Heard, WarningRules
 from services.risk.domain.scorecard import Scorecard, score
-from services.risk.domain.signs import Behaviour, observe
 from services.risk.training.champion import train_scorecard
 from services.risk.training.datasets import Column, Dataset
 
@@ -192,102 +189,3 @@ def _interval(rows: Sequence[Snapshot], said: Sequence[float]) -> tuple[float, f
             found.append(quality([said[p] for p in drawn], bad).auc)
     low, high = np.quantile(found, [0.025, 0.975])
     return float(low), float(high)
-
-
-@dataclass(frozen=True, slots=True)
-class RuleResult:
-    """
-    What the alerts of one indicator were worth; lead times are days.
-
-    `too_late` are alerts that came when the loan already was more than 30 days late: no warnings.
-    """
-
-    name: str
-    alerts: int
-    too_late: int
-    precision: float
-    recall: float
-    lead_days_median: float
-
-
-@dataclass(frozen=True, slots=True)
-class Learned:
-    """An alert, and the business date on which what completed it was learned."""
-
-    alert: Alert
-    on: date
-
-
-def try_rules(
-    tape: Sequence[Fact], rules: WarningRules, first: date, last: date
-) -> list[RuleResult]:
-    """
-    Raise the alerts that the rules would have raised, in the order of learning, and count them.
-
-    An alert is right if its loan, never more than 30 days late before, is so within the horizon;
-    days count from when the alert could be raised, not from when its event counts. Alerts are
-    those raised after `first`, up to `last`; found are loans that turned bad in those days, by an
-    alert of then or before.
-    """
-    loans: dict[str, list[Fact]] = defaultdict(list)
-    borrowers: dict[str, Behaviour] = {}
-    told: dict[str, Learned] = {}
-    for fact in tape:
-        loans[fact.loan_id].append(fact)
-        before = borrowers.get(fact.loan_id) or Behaviour(borrower_ref=fact.loan_id)
-        after = borrowers[fact.loan_id] = observe(before, _heard(fact), rules)
-        for name, one in changed(before, after, rules).items() if after != before else ():
-            if one is not None and one.is_open:
-                told.setdefault(name, Learned(one, fact.known_on))
-    raised = list(told.values())
-    bad_on = {loan_id: first_over_thirty(facts) for loan_id, facts in loans.items()}
-    bads = {n for n, on in bad_on.items() if on is not None and first < on <= last}
-    names = sorted({str(one.alert.indicator) for one in raised if first < one.on <= last})
-    by_name = [(n, [one for one in raised if one.alert.indicator == n]) for n in names]
-    return [
-        _rule_result(name, of_name, bad_on, bads, (first, last))
-        for name, of_name in (*by_name, ("all together", raised))
-    ]
-
-
-def _rule_result(
-    name: str,
-    raised: Sequence[Learned],
-    bad_on: Mapping[str, date | None],
-    bads: set[str],
-    window: tuple[date, date],
-) -> RuleResult:
-    leads: dict[str, int] = {}
-    found: set[str] = set()
-    hits = alerts = too_late = 0
-    for one in raised:
-        on, inside = bad_on[one.alert.loan_id], window[0] < one.on <= window[1]
-        if on is not None and on <= one.on:
-            too_late += inside
-            continue
-        alerts += inside
-        if on is not None and (on - one.on).days <= HORIZON_DAYS:
-            found.add(one.alert.loan_id)
-            hits += inside
-            if inside:
-                leads.setdefault(one.alert.loan_id, (on - one.on).days)
-    return RuleResult(
-        name=name,
-        alerts=alerts,
-        too_late=too_late,
-        precision=hits / max(1, alerts),
-        recall=len(bads & found) / max(1, len(bads)),
-        lead_days_median=float(np.median(list(leads.values()))) if leads else 0.0,
-    )
-
-
-def _heard(fact: Fact) -> Heard:
-    return Heard(
-        loan_id=fact.loan_id,
-        borrower_ref=fact.loan_id,
-        sequence=fact.sequence,
-        type=fact.type,
-        effective_on=fact.effective_on,
-        known_on=fact.known_on,
-        amount_minor=fact.amount_minor,
-    )

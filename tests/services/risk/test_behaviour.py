@@ -21,7 +21,8 @@ from services.risk.domain.behaviour import (
     first_over_thirty,
     known,
 )
-from services.risk.domain.indicators import WarningRules
+from services.risk.domain.indicators import Indicator, WarningRules
+from services.risk.training.rule_trial import RuleResult, try_rules
 from services.risk.training.warning_trial import (
     COLUMNS,
     Origination,
@@ -29,7 +30,6 @@ from services.risk.training.warning_trial import (
     month_ends,
     snapshots,
     try_ranking,
-    try_rules,
 )
 
 TYPES = (
@@ -139,17 +139,23 @@ def test_a_snapshot_takes_only_its_outcome_from_later(
 
 def message(on: str, type_: str) -> DelinquencyEvent:
     kind = DelinquencyEventType.Value(f"DELINQUENCY_EVENT_TYPE_{type_}")
-    return DelinquencyEvent(loan_id="L-1", type=kind, effective_on=f"2026-{on}")
+    reason = "returned debit" if type_ == "REPAYMENT_REVERSED" else ""
+    return DelinquencyEvent(loan_id="L-1", type=kind, effective_on=f"2026-{on}", reason=reason)
 
 
 def test_a_backdated_event_is_known_only_when_it_was_heard(tmp_path: Path) -> None:
     """The stream is in the order of learning: nothing in it was known before what came ahead."""
-    events = [("01-05", "INSTALMENT_DUE"), ("03-05", "INSTALMENT_DUE"), ("02-01", "CURED")]
+    events = [
+        ("01-05", "INSTALMENT_DUE"),
+        ("03-05", "INSTALMENT_DUE"),
+        ("02-01", "REPAYMENT_REVERSED"),
+    ]
     tape = facts(message(*one) for one in events)
     write_tape(tmp_path / "tape.jsonl", tape)
 
     assert [one.known_on for one in tape] == [day("01-05"), day("03-05"), day("03-05")]
     assert [one.effective_on for one in known(tape, day("03-04"))] == [day("01-05")]
+    assert [one.reason for one in tape] == ["", "", "returned debit"]
     assert read_tape(tmp_path / "tape.jsonl") == tape
 
 
@@ -171,44 +177,64 @@ def test_a_ranking_is_counted_at_the_officers_capacity() -> None:
     assert (reverse.auc, reverse.precision, reverse.recall) == (0, 0, 0)
 
 
+RULES = WarningRules(
+    version="test/1",
+    window_days=90,
+    cool_down_days=1,
+    graces_min=9,
+    part_payments_min=9,
+    fall_share_max=0,
+    falls_min=9,
+    returned_min=1,
+    returned_words=("returned",),
+)
+
+
+def tried(tape: list[Fact], first: date, last: date) -> dict[str, RuleResult]:
+    return {one.name: one for one in try_rules(tape, RULES, first, last)}
+
+
 def test_rules_are_tried_on_first_lateness_only() -> None:
     """An alert 25 days before the loan is over thirty days late is right; one after it is none."""
-    rules = WarningRules(
-        version="test/1",
-        window_days=90,
-        cool_down_days=1,
-        graces_min=9,
-        part_payments_min=9,
-        fall_share_max=0,
-        falls_min=9,
-    )
     tape = [
         fact("02-10", "GRACE_EXPIRED"),
         fact("03-07", "BUCKET_CHANGED", bucket="M2"),
         fact("03-10", "GRACE_EXPIRED"),
         fact("02-10", "GRACE_EXPIRED", loan="L-2"),
     ]
-    found = try_rules(sorted(tape, key=lambda f: f.known_on), rules, day("01-01"), day("06-01"))
+    found = tried(sorted(tape, key=lambda f: f.known_on), day("01-01"), day("06-01"))
 
     assert first_over_thirty(tape) == day("03-07")
-    assert [(one.name, one.alerts, one.precision) for one in found] == [
+    assert [(name, one.alerts, one.precision) for name, one in found.items() if one.facts] == [
         ("GRACE_EXPIRED", 2, 0.5),
         ("all together", 2, 0.5),
     ]
-    assert (found[0].recall, found[0].lead_days_median, found[0].too_late) == (1, 25, 1)
+    grace = found["GRACE_EXPIRED"]
+    assert (grace.recall, grace.lead_days_median, grace.too_late) == (1, 25, 1)
+
+
+def test_what_no_fact_tells_of_has_no_figure() -> None:
+    """A returned debit is tried, money posted in error is none; no report came, so no figure."""
+    paid = fact("02-05", "REPAYMENT_REVERSED")
+    tape = [
+        msgspec.structs.replace(paid, reason="returned debit"),
+        msgspec.structs.replace(paid, loan_id="L-2", reason="posted twice"),
+        fact("03-07", "BUCKET_CHANGED", bucket="M2"),
+    ]
+    found = tried(tape, day("01-01"), day("06-01"))
+    returned, reports, regions = (
+        found[name] for name in ("DEBIT_RETURNED", "ENQUIRIES_MANY", "REGIONAL_SHOCK")
+    )
+
+    assert set(found) == {*map(str, Indicator), "all together"}
+    assert (returned.facts, returned.alerts, returned.precision, returned.recall) == (1, 1, 1, 1)
+    assert returned.lead_days_median == 30
+    for one in (reports, regions):
+        assert (one.facts, one.alerts, one.precision, one.recall) == (0, 0, None, None)
 
 
 def test_a_warning_counts_from_when_it_could_be_raised() -> None:
     """An end of grace of 10 February learned on 2 March is 5 days ahead; on 8 March, too late."""
-    rules = WarningRules(
-        version="test/1",
-        window_days=90,
-        cool_down_days=1,
-        graces_min=9,
-        part_payments_min=9,
-        fall_share_max=0,
-        falls_min=9,
-    )
     bad = [
         fact("03-07", "BUCKET_CHANGED", bucket="M2"),
         fact("03-07", "BUCKET_CHANGED", bucket="M2", loan="L-2"),
@@ -219,7 +245,7 @@ def test_a_warning_counts_from_when_it_could_be_raised() -> None:
         *bad,
         msgspec.structs.replace(grace, loan_id="L-2", known_on=day("03-08")),
     ]
-    (found, _) = try_rules(tape, rules, day("01-01"), day("06-01"))
+    found = tried(tape, day("01-01"), day("06-01"))["GRACE_EXPIRED"]
 
     assert (found.alerts, found.too_late, found.precision) == (1, 1, 1.0)
     assert (found.recall, found.lead_days_median) == (0.5, 5)
@@ -227,15 +253,6 @@ def test_a_warning_counts_from_when_it_could_be_raised() -> None:
 
 def test_loans_found_are_those_that_turned_bad_in_the_days_tried() -> None:
     """Warned before the first day counts as found; turning bad after the last one is not missed."""
-    rules = WarningRules(
-        version="test/1",
-        window_days=90,
-        cool_down_days=1,
-        graces_min=9,
-        part_payments_min=9,
-        fall_share_max=0,
-        falls_min=9,
-    )
     tape = [
         fact("02-10", "GRACE_EXPIRED"),
         fact("03-07", "BUCKET_CHANGED", bucket="M2"),
@@ -243,7 +260,7 @@ def test_loans_found_are_those_that_turned_bad_in_the_days_tried() -> None:
         fact("06-10", "GRACE_EXPIRED", loan="L-2"),
         fact("07-05", "BUCKET_CHANGED", bucket="M2", loan="L-2"),
     ]
-    (found, _) = try_rules(tape, rules, day("03-01"), day("06-01"))
+    found = tried(tape, day("03-01"), day("06-01"))["GRACE_EXPIRED"]
 
     assert (found.alerts, found.precision, found.recall) == (1, 0.0, 1.0)
 
