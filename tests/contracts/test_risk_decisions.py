@@ -14,6 +14,7 @@ from services.risk.config import RiskSettings
 from services.risk.domain.decision import decide
 from services.risk.domain.early_warning import changed
 from services.risk.domain.indicators import Heard, WarningRules
+from services.risk.domain.reports import Confirmed
 from services.risk.domain.signs import Behaviour, observe
 
 FOLDER = Path(__file__).parent
@@ -47,6 +48,19 @@ def test_a_stored_decision_stays_what_it_was(sample: Path) -> None:
     if not stored.decision.rules_digest:
         again = msgspec.structs.replace(again, rules_digest="")
     assert again == stored.decision
+
+
+def test_what_was_confirmed_stays_known() -> None:
+    """An income kept of a borrower is read, and a newer one is put beside it."""
+    stored = (FOLDER / "risk_confirmed.json").read_bytes()
+    confirmed = msgspec.json.decode(stored, type=Confirmed)
+    (first,) = confirmed.incomes
+    newer = msgspec.structs.replace(first, verified_on=date(2026, 5, 2))
+    lower = msgspec.structs.replace(first, monthly_minor=1)
+
+    assert (first.confirmation_id, first.monthly_minor) == ("c-7", 1_000_000)
+    assert confirmed.with_more(newer).incomes == (newer,)
+    assert confirmed.with_more(lower).incomes == (lower, first)
 
 
 def test_a_borrower_whom_an_earlier_version_watched_is_watched_on() -> None:

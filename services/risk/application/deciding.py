@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 import msgspec
 
 from services.risk.application.book import Decided, Latest, gathered, latest
 from services.risk.application.exposures import Exposures
+from services.risk.domain.affordability import earlier_income
 from services.risk.domain.application import Application
 from services.risk.domain.decision import Decision, Models, decide
 from services.risk.domain.policy import Policies, Policy
-from services.risk.domain.reports import earlier_income
+from services.risk.domain.reports import Confirmed
 from shared.kernel.errors import NotFound
 from shared.runtime.records import Records, Work
+
+NOTHING = Confirmed()
 
 
 class DecisionNotFound(NotFound):
@@ -34,16 +37,8 @@ class Deciding:
         """The database of decisions and exposures."""
         return self.book.records
 
-    async def seen(self, work: Work, application_ids: Collection[str]) -> dict[str, Application]:
-        """Return what the latest decisions on applications looked at, by application."""
-        newest = await work.get_all(Latest, application_ids)
-        if not newest:
-            return {}
-        decided = await work.get_all(Decided, {one.decision_id for one in newest.values()})
-        return {one.application.application_id: one.application for one in decided.values()}
-
     def decide(
-        self, application: Application, decision_id: str, before: Application | None = None
+        self, application: Application, decision_id: str, confirmed: Confirmed = NOTHING
     ) -> Decided:
         """
         Decide on an application, as our own book now stands, under the policy of its date.
@@ -51,13 +46,12 @@ class Deciding:
         Args:
             application: With all that others said of the borrower.
             decision_id: The request that asked.
-            before: What the latest decision on the same application looked at.
+            confirmed: What was confirmed of the borrower's income before.
         """
         known = gathered(application, self.book)
         policy = self.policies.in_force(application.decided_on)
-        if before is not None:
-            earlier = earlier_income(before, application, policy)
-            known = msgspec.structs.replace(known, income_earlier=earlier)
+        earlier = earlier_income(confirmed, application, policy)
+        known = msgspec.structs.replace(known, income_earlier=earlier)
         decision = decide(known, policy, self.models)
         return Decided(decision_id=decision_id, application=known, decision=decision)
 

@@ -11,12 +11,13 @@ import structlog
 from lending.risk.v1 import risk_service_pb2 as pb
 
 from services.risk.application.book import Decided
+from services.risk.application.confirmed import confirmed_of, keep_confirmed, name_of
 from services.risk.application.deciding import Deciding
 from services.risk.application.informing import Informing
 from services.risk.application.ports import DecisionMessages
 from services.risk.application.watch import Income, Watch
 from services.risk.domain.application import Application
-from services.risk.domain.reports import usable_report
+from services.risk.domain.reports import Confirmed, usable_report
 from services.risk.domain.reservation import Reservation
 from shared.kernel.errors import LendingError
 from shared.runtime.outbox import Owed
@@ -43,10 +44,11 @@ class Asked:
 
 @dataclass(slots=True)
 class Made:
-    """What one transaction decides; of its applications what was reserved and seen before."""
+    """What one transaction decides; what was reserved and confirmed before, and is by then."""
 
     before: dict[str, Reservation] = field(default_factory=dict)
-    seen: dict[str, Application] = field(default_factory=dict)
+    confirmed: dict[str, Confirmed] = field(default_factory=dict)
+    more: set[str] = field(default_factory=set)
     decisions: list[Decided] = field(default_factory=list)
     answers: list[tuple[Any, pb.Decision]] = field(default_factory=list)
     owed: list[Owed] = field(default_factory=list)
@@ -138,7 +140,7 @@ class DecisionDesk:
             first = await work.answered_all(kept, pb.Decision)
             names = {one.application.application_id for one in together}
             made.before = await self.deciding.book.get_all(work, names)
-            made.seen = await self.deciding.seen(work, names)
+            made.confirmed = await confirmed_of(work, (one.application for one in together))
             said = [
                 first.get(one.request.request_id) or self._decide(one, made) for one in together
             ]
@@ -156,9 +158,10 @@ class DecisionDesk:
         """Decide, and count an approval at once: the next decision sees it."""
         request = asked.request
         name = "" if request.validate_only else request.request_id
+        who = name_of(asked.application.borrower_ref, asked.application.currency)
+        confirmed = made.confirmed.get(who, Confirmed())
         try:
-            seen = made.seen.get(asked.application.application_id)
-            decision = self.deciding.decide(asked.application, name, seen)
+            decision = self.deciding.decide(asked.application, name, confirmed)
         except LendingError as refusal:
             return refusal
         answer = self.messages.decision_message(decision.decision, name)
@@ -173,11 +176,15 @@ class DecisionDesk:
         after = self.deciding.book.decided(before, given, approved=decision.approved)
         if after is not None:
             made.reserved.append(after)
+        if given.income is not None:
+            made.confirmed[who] = confirmed.with_more(given.income)
+            made.more.add(who)
         return answer
 
     async def _keep(self, work: Work, made: Made) -> None:
         await self.deciding.keep(work, made.decisions)
         await self.deciding.book.store(work, made.reserved)
+        await keep_confirmed(work, {who: made.confirmed[who] for who in made.more})
         await self._warn(work, made.decisions)
         await work.owe_all(made.owed)
         await work.remember_all(made.answers)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from services.risk.application.confirmed import confirm
 from services.risk.application.informing import AskedOnce, used_as
 from services.risk.application.ports import NoSource
 from services.risk.application.watch import Income, Watch
@@ -58,6 +59,8 @@ class Plans:
         """Keep an assessment; the income that it rests on is a sign of the borrower."""
         await work.put(made, made.assessment_id, str(made.assessment.outcome))
         means = made.means
+        if means.income:
+            await confirm(work, means.borrower_ref, means.currency, means.income)
         if self.watch and means.income:
             known = Income(means.income, means.assessed_on)
             await self.watch.earned(work, means.borrower_ref, means.currency, means.loan_id, known)

@@ -8,7 +8,7 @@ import msgspec
 
 from services.risk.domain.application import Application, VerifiedIncome
 from services.risk.domain.policy import Policy
-from services.risk.domain.reports import usable_report
+from services.risk.domain.reports import Confirmed, fresh_income, usable_report
 
 NO_INCOME = Decimal(9)
 """The ratio of somebody without income."""
@@ -83,6 +83,30 @@ def contradiction(application: Application) -> Decimal:
         return Decimal(0)
     gap = income_gap(stated, confirmed)
     return max(gap, income_gap(earlier.monthly_minor, confirmed)) if earlier else gap
+
+
+def earlier_income(confirmed: Confirmed, now: Application, policy: Policy) -> VerifiedIncome | None:
+    """
+    Return the lowest income that was confirmed of a borrower otherwise than now, while fresh.
+
+    Those that contradict what is said now come before those that do not. What is dated after this
+    decision, or as high as the one that is used now, is none.
+    """
+    fresh = (fresh_income(one, now.decided_on, policy) for one in confirmed.incomes)
+    known = [one for one in fresh if one and one.verified_on <= now.decided_on]
+    used = now.income.monthly_minor if now.income else None
+    others = [one for one in known if one.monthly_minor != used]
+    far = [one for one in others if _far(one, now, policy.income_contradiction_max)]
+    return min(far or others, key=lambda one: one.monthly_minor, default=None)
+
+
+def _far(earlier: VerifiedIncome, now: Application, most: Decimal | None) -> bool:
+    """Say whether what was confirmed earlier contradicts the income that is used now."""
+    if most is None:
+        return False
+    if now.income is None:
+        return income_gap(now.monthly_income_minor, earlier) > most
+    return income_gap(earlier.monthly_minor, now.income) > most
 
 
 def income_gap(stated_minor: int, confirmed: VerifiedIncome) -> Decimal:

@@ -96,7 +96,7 @@ class Application(msgspec.Struct, frozen=True, kw_only=True):
 
     Of a loan that its partner funds too, `joint_partner_minor` is what was approved before of such
     loans with that partner, `joint_minor` with all, and `lent_minor` what was approved in all.
-    `income_earlier` is a confirmation that an earlier decision on it saw, other than `income`.
+    `income_earlier` is the lowest other income that was confirmed of the borrower, while fresh.
     """
 
     application_id: str

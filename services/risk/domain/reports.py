@@ -4,8 +4,23 @@ from __future__ import annotations
 
 from datetime import date
 
+import msgspec
+
 from services.risk.domain.application import Application, BureauReport, VerifiedIncome
 from services.risk.domain.policy import Policy
+
+KEPT_MAX = 20
+
+
+class Confirmed(msgspec.Struct, frozen=True, kw_only=True):
+    """What was confirmed of a borrower's income in one currency: each amount once, oldest first."""
+
+    incomes: tuple[VerifiedIncome, ...] = ()
+
+    def with_more(self, income: VerifiedIncome) -> Confirmed:
+        """Return this with another confirmation; of those of one amount the newest stays."""
+        newest = {one.monthly_minor: one for one in sorted((*self.incomes, income), key=_age)}
+        return Confirmed(incomes=tuple(sorted(newest.values(), key=_age)[-KEPT_MAX:]))
 
 
 def usable_report(application: Application, policy: Policy) -> BureauReport | None:
@@ -29,20 +44,5 @@ def fresh_income(income: VerifiedIncome | None, on: date, policy: Policy) -> Ver
     return income if (on - income.verified_on).days <= policy.income_days_max else None
 
 
-def earlier_income(before: Application, now: Application, policy: Policy) -> VerifiedIncome | None:
-    """
-    Return the lowest income that earlier decisions on an application saw confirmed, while fresh.
-
-    It goes from decision to decision: asking twice, or without it, does not make it forgotten.
-    What is of another borrower or currency, dated after this decision, or as high as the one that
-    is used now, is none.
-    """
-    if (before.borrower_ref, before.currency) != (now.borrower_ref, now.currency):
-        return None
-    fresh = (
-        fresh_income(one, now.decided_on, policy) for one in (before.income, before.income_earlier)
-    )
-    known = [one for one in fresh if one and one.verified_on <= now.decided_on]
-    used = now.income.monthly_minor if now.income else None
-    others = [one for one in known if one.monthly_minor != used]
-    return min(others, key=lambda one: one.monthly_minor, default=None)
+def _age(income: VerifiedIncome) -> tuple[date, int]:
+    return income.verified_on, income.monthly_minor

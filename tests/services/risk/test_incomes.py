@@ -16,6 +16,8 @@ from services.risk.application.ports import Source, Unusable
 from services.risk.domain.application import VerifiedIncome
 from tests.services.risk.asking import API, asked, cny, refused, reported, risk_running
 from tests.services.risk.desks import SLOW_SECONDS, Desk, desk_open
+from tests.services.risk.test_plan_affordability import API as PLANS
+from tests.services.risk.test_plan_affordability import asked as plan_asked
 from tests.system.processes import Service
 
 CONSENT = "2026-04-01"
@@ -231,25 +233,54 @@ def test_what_was_confirmed_before_is_not_forgotten(risk: Service) -> None:
 
 EARLIER = [
     # stated | confirmed before | brought now | ratio of payments | outcome and reasons
-    (100_000, 100_000, 119_000, "0.1700", ["APPROVED"]),
-    (100_000, 100_000, 121_000, "0.1700", ["REFERRED", "INCOME_CONTRADICTORY"]),
-    (100_000, 79_000, 100_000, "0.2152", ["REFERRED", "INCOME_CONTRADICTORY"]),
-    (100_000, 200_000, 100_000, "0.1700", ["REFERRED", "INCOME_CONTRADICTORY"]),
-    (100_000, 30_000, None, "0.5667", ["DECLINED", "INCOME_CONTRADICTORY"]),
-    (100_000, 85_000, None, "0.2000", ["APPROVED"]),
+    (100_000, [100_000], 119_000, "0.1700", ["APPROVED"]),
+    (100_000, [100_000], 121_000, "0.1700", ["REFERRED", "INCOME_CONTRADICTORY"]),
+    (100_000, [79_000], 100_000, "0.2152", ["REFERRED", "INCOME_CONTRADICTORY"]),
+    (100_000, [200_000], 100_000, "0.1700", ["REFERRED", "INCOME_CONTRADICTORY"]),
+    (100_000, [95_000, 200_000], 100_000, "0.1700", ["REFERRED", "INCOME_CONTRADICTORY"]),
+    (100_000, [95_000, 90_000], 100_000, "0.1889", ["APPROVED"]),
+    (100_000, [30_000], None, "0.5667", ["DECLINED", "INCOME_CONTRADICTORY"]),
+    (100_000, [85_000], None, "0.2000", ["APPROVED"]),
+    (100_000, [85_000, 130_000], None, "0.1700", ["REFERRED", "INCOME_CONTRADICTORY"]),
 ]
 
 
-def test_the_lowest_of_three_incomes_counts(tmp_path: Path, nats_url: str) -> None:
-    """What is stated, brought now and was confirmed before, though there is no source to ask."""
+def test_the_lowest_of_all_incomes_counts(tmp_path: Path, nats_url: str) -> None:
+    """What is stated, brought now and was confirmed with a borrower's other applications."""
     found = []
     with risk_running(tmp_path, nats_url) as risk:
         for number, (stated, before, now, _, _) in enumerate(EARLIER):
-            same = {"applicationId": f"A-{number}", "monthlyIncome": cny(stated)}
-            score(risk, f"{number}-before", **same, verifiedIncome=payroll(before, "2026-04-01"))
+            who = {"borrowerRef": f"B-{number}", "monthlyIncome": cny(stated)}
+            for place, minor in enumerate(before):
+                name, income = f"A-{number}-{place}", payroll(minor, "2026-04-01")
+                score(risk, name, **who, applicationId=name, verifiedIncome=income)
             brought = {"verifiedIncome": payroll(now)} if now else {}
-            decision = score(risk, f"{number}-now", **same, **brought)
+            decision = score(risk, f"{number}", **who, applicationId=f"A-{number}", **brought)
             why = risk.call(f"{API}/ExplainDecision", applicationId=f"A-{number}")
             found.append((stated, before, now, why["debtServiceRatio"], codes(decision)))
 
     assert found == EARLIER
+
+
+async def test_incomes_brought_together_see_each_other(risk: Service) -> None:
+    """Of applications of one borrower at the same moment, those of two incomes are looked at."""
+
+    def brought(number: int) -> dict[str, Any]:
+        income = {"verifiedIncome": payroll(100_000 if number % 2 else 130_000)}
+        stated = {"monthlyIncome": cny(115_000), "borrowerRef": "借" * 200}
+        return score(risk, f"{number}", applicationId=f"A-{number}", **stated, **income)
+
+    found = await asyncio.gather(*(asyncio.to_thread(brought, number) for number in range(8)))
+
+    kinds = {tuple(codes(one)) for one in found}
+    assert kinds == {("APPROVED",), ("REFERRED", "INCOME_CONTRADICTORY")}
+
+
+def test_what_a_plan_confirmed_is_known_to_a_decision(risk: Service, desk: Desk) -> None:
+    """An income that the source confirms for a hardship plan contradicts a higher one later."""
+    plan = {**plan_asked(1), "borrowerRef": "B-1", "assessedOn": "2026-04-04"}
+    risk.call(f"{PLANS}/AssessAffordability", **{**plan, "incomeConsentedOn": CONSENT})
+    later = {"monthlyIncome": cny(150_000), "verifiedIncome": payroll(150_000)}
+
+    assert len(desk.asked) == 1
+    assert codes(score(risk, "later", **later)) == ["REFERRED", "INCOME_CONTRADICTORY"]

@@ -127,8 +127,8 @@ ODD: dict[str, list[Case]] = {
         approves(borrowerRef="B-less"),
         refers("INCOME_NOT_CONFIRMED", borrowerRef="B-less", **large(), **report()),
     ],
-    "confirmed income off by more than a fifth of what is stated, or of what an earlier decision on"
-    " the application saw confirmed; confirmation older than 90 days": [
+    "confirmed income off by more than a fifth of what is stated, or of what was confirmed of the"
+    " borrower before; confirmation older than 90 days": [
         approves(ratio="0.2125", **payroll(80_000)),
         refers("INCOME_CONTRADICTORY", ratio="0.2125", **payroll(79_999)),
         refers("INCOME_CONTRADICTORY", **payroll(120_001)),
