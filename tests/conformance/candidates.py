@@ -242,6 +242,9 @@ class OurService(Handler):
         return {loan_id: list(range(1, number + 1)) for loan_id, number in rows}
 
     def in_doubt(self) -> set[str]:
-        """A message is sent once or never: killed while sending, it is left to a person."""
-        query = "SELECT id FROM records WHERE kind = 'Message' AND state = 'UNCERTAIN'"
+        """A message is sent once or never: killed while sending, a task leaves it to a person."""
+        query = (
+            "SELECT m.id FROM records m JOIN records t ON t.id = m.id || '.check'"
+            " WHERE m.kind = 'Message' AND m.state = 'UNCERTAIN' AND t.kind = 'Task'"
+        )
         return {name for (name,) in self._rows(query)}

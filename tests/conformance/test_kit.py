@@ -36,19 +36,30 @@ async def test_a_naive_handler_fails_by_name(tmp_path: Path) -> None:
 
 
 async def test_a_message_in_doubt_is_not_compared_and_all_else_is(tmp_path: Path) -> None:
-    """A kill in the middle of sending leaves a message to a person; only of that one it is so."""
+    """
+    A kill in the middle of sending leaves a message to a person; only of that one it is so.
+
+    One in doubt of which no task tells anybody is a difference like any other.
+    """
     records = Records(open_database(f"sqlite+aiosqlite:///{tmp_path}/subscriber.db"))
     await records.create(1)
     async with records.work() as work:
-        rows = [("Message", "N-1.M1", "UNCERTAIN"), ("Message", "N-2.M1", "SENT")]
+        rows = [
+            *(("Message", "N-1.M1", "UNCERTAIN"), ("Task", "N-1.M1.check", "OPEN")),
+            *(("Message", "N-2.M1", "SENT"), ("Message", "N-3.M1", "UNCERTAIN")),
+        ]
         for kind, name, state in rows:
             row = {"kind": kind, "id": name, "state": state, "body": b"{}"}
             await work.connection.execute(insert(RECORDS), row)
     await records.engine.dispose()
     in_doubt = OurService.named("collections", "", tmp_path, "").in_doubt()
     quiet = {"outbox/N-1.M1.json": ["{"], "outbox/N-2.M1.json": ["{"], "Task": []}
+    quiet["outbox/N-3.M1.json"] = ["{"]
     rough = {"Task": ["('N-1.M1.check', 'OPEN')"]}
 
     assert in_doubt == {"N-1.M1"}
     found = kit.differences([], quiet, rough, in_doubt)
-    assert [one.wrong for one in found if one.wrong] == ["outbox/N-2.M1.json differs: {"]
+    assert [one.wrong for one in found if one.wrong] == [
+        "outbox/N-2.M1.json differs: {",
+        "outbox/N-3.M1.json differs: {",
+    ]

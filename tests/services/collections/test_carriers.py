@@ -11,7 +11,10 @@ from typing import Any
 
 import pytest
 from lending.collections.v1 import contact_service_pb2 as pb
+from lending.collections.v1 import work_service_pb2 as work_pb
 from lending.collections.v1.contact_service_pb2_grpc import ContactServiceStub
+from lending.collections.v1.work_service_pb2_grpc import WorkServiceStub
+from lending.common.v1.page_pb2 import Page
 
 from services.collections.application.desk import messages_of
 from shared.runtime.bus import Bus
@@ -165,6 +168,14 @@ async def register_all(service: Service) -> None:
     await channel.close()
 
 
+async def tasks_to_check(service: Service) -> list[Any]:
+    channel = open_channel(f"127.0.0.1:{service.port}", 10.0)
+    asked = work_pb.ListTasksRequest(kind="CHECK_MESSAGE", page=Page(size=200))
+    answer = await WorkServiceStub(channel).ListTasks(asked)
+    await channel.close()
+    return list(answer.tasks)
+
+
 def done(messages: list[Any]) -> bool:
     """Every loan has its M1 message, and nothing waits."""
     waiting = (pb.MESSAGE_STATE_PLANNED, pb.MESSAGE_STATE_READY, pb.MESSAGE_STATE_SENDING)
@@ -196,11 +207,15 @@ async def test_killed_while_sending_nothing_goes_out_twice_and_nothing_is_lost(
                 break
             await asyncio.sleep(0.2)
 
+        looked_at = {task.task_id for task in await tasks_to_check(collections)}
+
     states = {one.name: one.state for one in found}
     assert done(found), states
     by_state = {state: {n for n, s in states.items() if s == state} for state in states.values()}
     sent = by_state[pb.MESSAGE_STATE_SENT]
     uncertain = by_state.get(pb.MESSAGE_STATE_UNCERTAIN, set())
+    # Of which nobody knows whether it arrived, a person has a task; of no other.
+    assert looked_at == {f"{name}.check" for name in uncertain}
     taken = mailbox.taken + carrier.taken
     assert len({(one.loan_id, one.stage) for one in found}) == len(found)
     assert max(taken.values()) == 1
