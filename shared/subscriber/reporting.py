@@ -63,6 +63,12 @@ def report_days(name: str, days: Sequence[DayHeard]) -> None:
             structlog.get_logger().error("events of a day missing", subscriber=name, day=str(day))
 
 
+def report_no_days(name: str) -> None:
+    """Begin to count days at 0: an alert sees only what grows."""
+    for outcome in ("DAY_COMPLETE", "DAY_INCOMPLETE"):
+        EVENTS.labels(name, outcome).inc(0)
+
+
 def report_waiting(name: str, failure: Exception) -> None:
     """Say that work failed and is tried again."""
     EVENTS.labels(name, "retried").inc()

@@ -31,6 +31,7 @@ from shared.subscriber.reporting import (
     report,
     report_days,
     report_lag,
+    report_no_days,
     report_waiting,
 )
 from shared.subscriber.snapshot import OnSnapshot, join, lacking, states
@@ -159,6 +160,7 @@ class Subscriber(Generic[Unit]):
             async with self.work() as unit:
                 await forget_stream(unit.connection, self.name)
         self.read, self.days = read, DayCount()
+        report_no_days(self.name)
 
     async def _first_time(self, inbox: Inbox) -> Read:
         last = await self.bus.last_sequence(self.stream)

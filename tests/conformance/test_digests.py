@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from time import monotonic
 
 import structlog
+from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 from typer.testing import CliRunner
 
@@ -16,6 +18,7 @@ from services.ledger.adapters.event_mapper import decode
 from services.ledger.adapters.event_store import open_event_store
 from services.ledger.application.following import Follower
 from services.ledger.wire_digest import DayTold
+from shared.runtime.reading import Message
 from shared.runtime.streams import DELINQUENCY, DIGEST, STATE, STATE_STREAM
 from shared.subscriber.__main__ import app
 from shared.subscriber.digests import DayCount, days_of
@@ -32,6 +35,11 @@ from tests.conformance.test_following import follower
 from tests.conformance.test_relay import LOANS, Post, post, stop
 
 __all__ = ["post"]
+
+INCOMPLETE = (
+    "duebook_subscriber_events_total",
+    {"subscriber": "desk", "outcome": "DAY_INCOMPLETE"},
+)
 
 
 async def test_each_day_says_what_was_told_since_the_one_before(post: Post) -> None:
@@ -73,6 +81,15 @@ async def test_the_loss_of_a_loans_last_event_is_noticed(post: Post) -> None:
     assert dict(missing) == {loan[-1].headers["ce-type"].rpartition(".")[2]: 1}
 
 
+async def begun_again(post: Post, messages: Sequence[Message]) -> None:
+    """Wipe the streams and publish these alone."""
+    post.restart_nats(wiped=True)
+    await post.bus.ensure_streams()
+    for one in messages:
+        headers = {k: v for k, v in one.headers.items() if not k.startswith("Nats-")}
+        await post.bus.publish(one.subject, one.body, "", headers)
+
+
 async def test_a_subscriber_names_the_day_and_the_loan(post: Post) -> None:
     """Its loan's last event never came: the day's digest tells, the states say of which loan."""
     _, relaying = await post.relay("one")
@@ -82,14 +99,11 @@ async def test_a_subscriber_names_the_day_and_the_loan(post: Post) -> None:
     lost = [one for one in messages if one.subject.endswith(".L-3")][-1]
     kept = [one for one in messages if one is not lost]
     kept += await read_all(post.bus, f"{STATE}.*", stream=STATE_STREAM)
-    post.restart_nats(wiped=True)
-    await post.bus.ensure_streams()
-    for one in kept:
-        headers = {k: v for k, v in one.headers.items() if not k.startswith("Nats-")}
-        await post.bus.publish(one.subject, one.body, "", headers)
+    await begun_again(post, kept)
     desk = await follower(post.folder, "desk")
     end = asyncio.Event()
 
+    before = REGISTRY.get_sample_value(*INCOMPLETE) or 0
     # Whatever another test had logged, or not.
     structlog.reset_defaults()
     with capture_logs() as logs:
@@ -100,6 +114,8 @@ async def test_a_subscriber_names_the_day_and_the_loan(post: Post) -> None:
         end.set()
         await running
 
+    # What the shipped alert DayIncomplete looks at.
+    assert REGISTRY.get_sample_value(*INCOMPLETE) == before + 1
     name = lost.headers["ce-type"].rpartition(".")[2]
     said = [(one["event"], one.get("day", one.get("loan_id"))) for one in logs]
     assert said == [
@@ -123,11 +139,7 @@ async def test_a_digest_that_was_lost_is_told_again(post: Post) -> None:
     await stop(relaying)
     *rest, last = await read_all(post.bus, f"{DELINQUENCY}.>", f"{DIGEST}.>")
     rest += await read_all(post.bus, f"{STATE}.*", stream=STATE_STREAM)
-    post.restart_nats(wiped=True)
-    await post.bus.ensure_streams()
-    for one in rest:
-        headers = {k: v for k, v in one.headers.items() if not k.startswith("Nats-")}
-        await post.bus.publish(one.subject, one.body, "", headers)
+    await begun_again(post, rest)
 
     _, relaying = await post.relay("one")
 

@@ -175,7 +175,7 @@ def test_the_alerts_name_metrics_that_there_are(vault: Vault) -> None:
     """Each expression of the shipped rules asks for something that a run sets."""
     recompute_once(vault.settings)
     rules = YAML(typ="safe").load((ROOT / "deploy" / "prometheus" / "alerts.yaml").read_text())
-    alerts = [rule for group in rules["groups"] for rule in group["rules"]]
+    alerts = [r for g in rules["groups"] if g["name"] == "duebook-recompute" for r in g["rules"]]
 
     told = {sample.name for one in REGISTRY.collect() for sample in one.samples}
     for rule in alerts:
