@@ -54,8 +54,8 @@ training: .venv/training ## Add what training and trying risk's models needs.
 train: training ## Train risk's champion and challenger: make train DATA=german.
 	$(BIN)/python -m services.risk train $(or $(DATA),german)
 
-evaluate: training build/protos.ready ## Try risk's models on held-out folds of every set, against the bars.
-	$(BIN)/python -m services.risk evaluate
+evaluate: training build/protos.ready ## Try risk's models on held-out folds of every set, against the bars; HTML=page.
+	$(BIN)/python -m services.risk evaluate $(if $(HTML),--html $(HTML))
 
 bench-risk: setup ## Measure decisions against an empty echo, and a million loans' allowances; QUICK=1.
 	$(BIN)/python -m tests.bench.risk $(if $(QUICK),--quick)

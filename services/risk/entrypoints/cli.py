@@ -138,6 +138,9 @@ def population(
 @app.command()
 def evaluate(
     data: Annotated[list[Data] | None, typer.Argument(help="Which sets; all if none.")] = None,
+    html: Annotated[
+        Path | None, typer.Option(help="Write the same as an HTML page, with plots.")
+    ] = None,
 ) -> None:
     """Try both models on held-out folds of each set, and hold the figures against the bars."""
-    raise typer.Exit(training_desk.evaluate(data or list(Data)))
+    raise typer.Exit(training_desk.evaluate(data or list(Data), html))

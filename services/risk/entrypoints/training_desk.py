@@ -9,11 +9,13 @@ import msgspec
 import typer
 
 from services.risk.adapters.artefacts import POPULATIONS, read_models
+from services.risk.adapters.report_page import page
 from services.risk.domain.population import population_of
+from services.risk.entrypoints.evaluation_page import evaluation_parts
 from services.risk.training.challenger import train_trees
 from services.risk.training.champion import train_scorecard
 from services.risk.training.datasets import DATASETS, DataMissing, Dataset
-from services.risk.training.model_card import figures_table, model_card
+from services.risk.training.model_card import FIGURES_HEAD, figures_rows, markdown, model_card
 from services.risk.training.protocol import MODELS, Trial, paired, repeats_of, try_model
 
 VERSIONS = {"german": ("german-woe/2", "german-trees/1"), "bloan": ("bloan-woe/2", "bloan-trees/2")}
@@ -28,7 +30,12 @@ BARS = {
         **{"calibration_error": (0.015, False), "in_the_large": (0.0025, False)},
     },
 }
-APART_MAX = 0.01
+APART_MAX, NOBODY = 0.01, "reached by none"
+NOTES = (
+    "Repeated stratified folds, the same for every model; classes are made on the other folds. "
+    "Figures are means over folds, with spread and 95 % interval.",
+    "Plots and groups are of each application's mean held-out probability over the repeats.",
+)
 
 
 def train(name: str, folder: Path) -> None:
@@ -57,9 +64,9 @@ def count_population(version: str, name: str, folder: Path) -> None:
     typer.echo(f"wrote {path}")
 
 
-def evaluate(names: Sequence[str]) -> int:
-    """Print figures and bars; returns 1 when a bar is missed by every model."""
-    missed = 0
+def evaluate(names: Sequence[str], html: Path | None = None) -> int:
+    """Print figures and bars, and write a page if asked; 1 when every model misses a bar."""
+    missed, parts = 0, []
     for name in names:
         data = _load(name)
         typer.echo(f"\n{name}: {repeats_of(data)} x 5 stratified folds, {len(data.bad):,} rows")
@@ -69,17 +76,25 @@ def evaluate(names: Sequence[str]) -> int:
             try_model(everything, f"{model}, protected attributes too (not served)", how)
             for model, how in MODELS.items()
         ]
-        for line in (*figures_table(served), *list(figures_table(compared))[2:4]):
+        rows = [*figures_rows(served), *list(figures_rows(compared))[:2]]
+        for line in markdown(FIGURES_HEAD, rows):
             typer.echo(line)
         apart = paired(served[0], served[1], "auc").mean
         within = "within" if abs(apart) <= APART_MAX else "NOT within"
         typer.echo(f"champion {within} {APART_MAX} of the challenger's AUC: {apart:+.4f}")
-        missed += sum(_bar(bar, served) for bar in BARS[name].items())
+        bars = [_bar(bar, served) for bar in BARS[name].items()]
+        for bar, reached in bars:
+            typer.echo(f"bar {bar}: {reached or NOBODY}")
+        missed += sum(not reached for _, reached in bars)
+        said = [(bar, reached or NOBODY) for bar, reached in bars]
+        parts += evaluation_parts(data, served, said, APPROVED_BELOW[name])
+    if html is not None:
+        html.write_text(page("Models on held-out applications", NOTES, parts), encoding="utf-8")
     return 1 if missed else 0
 
 
-def _bar(bar: tuple[str, tuple[float, bool]], served: Sequence[Trial]) -> int:
-    """Print one bar and which served model reaches it; returns 1 if none does."""
+def _bar(bar: tuple[str, tuple[float, bool]], served: Sequence[Trial]) -> tuple[str, str]:
+    """Return one bar, and which served models reach it."""
     figure, (wanted, at_least) = bar
     reached = []
     for trial in served:
@@ -87,9 +102,7 @@ def _bar(bar: tuple[str, tuple[float, bool]], served: Sequence[Trial]) -> int:
         found = abs(trial.interval(figure).mean)
         if (found >= wanted) if at_least else (found <= wanted):
             reached.append(trial.name)
-    sign = "≥" if at_least else "≤"
-    typer.echo(f"bar {figure} {sign} {wanted}: {'; '.join(reached) or 'reached by none'}")
-    return 0 if reached else 1
+    return f"{figure} {'≥' if at_least else '≤'} {wanted}", "; ".join(reached)
 
 
 def _load(name: str) -> Dataset:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from services.risk.domain.fairness import Group, groups
 from services.risk.training.datasets import Dataset, numbers
 from services.risk.training.protocol import FIGURES, FOLDS, Trial, paired, repeats_of
 
 AGE_EDGES = (25, 35, 50)
+FIGURES_HEAD = ("model", "AUC", "KS", "Brier", "calibration error", "said less seen")
+OF_GROUPS = ("n", "bad", "said", "approved", "of the best group", "goods approved", "AUC")
+FAIRNESS_HEAD = ("group", *OF_GROUPS)
 
 
 def fairness(data: Dataset, trial: Trial, approved_below: float) -> dict[str, list[Group]]:
@@ -33,31 +36,37 @@ def _age(years: float) -> str:
     return f"{low} to {above[0] - 1}" if above else f"{low} and over"
 
 
-def figures_table(trials: Sequence[Trial]) -> Iterator[str]:
-    """Return the held-out figures of each model, and the second less the first, as Markdown."""
-    yield "| model | AUC | KS | Brier | calibration error | said less seen |"
-    yield "|---|---|---|---|---|---|"
+def figures_rows(trials: Sequence[Trial]) -> Iterator[tuple[str, ...]]:
+    """Yield the held-out figures of each model, and of each the difference from the first."""
     for trial in trials:
-        cells = " | ".join(str(trial.interval(figure)) for figure in FIGURES)
-        yield f"| {trial.name} | {cells} |"
+        yield trial.name, *(str(trial.interval(figure)) for figure in FIGURES)
     for other in trials[1:]:
-        cells = " | ".join(str(paired(trials[0], other, figure)) for figure in FIGURES)
-        yield f"| {other.name} less {trials[0].name}, paired | {cells} |"
+        cells = (str(paired(trials[0], other, figure)) for figure in FIGURES)
+        yield f"{other.name} less {trials[0].name}, paired", *cells
 
 
-def fairness_table(found: dict[str, list[Group]]) -> Iterator[str]:
-    """Return the groups as Markdown; a group under four fifths is marked."""
-    yield "| group | n | bad | said | approved | of the best group | goods approved | AUC |"
-    yield "|---|---|---|---|---|---|---|---|"
+def fairness_rows(found: dict[str, list[Group]]) -> Iterator[tuple[str, ...]]:
+    """Yield each group; one under four fifths is marked."""
     for attribute, rows in found.items():
         for row in rows:
-            mark = " (!)" if row.looked_at else ""
-            area = "–" if row.auc is None else f"{row.auc:.3f}"
             yield (
-                f"| {attribute}: {row.name} | {row.count} | {row.bad_rate:.1%} | "
-                f"{row.said_rate:.1%} | {row.approval_rate:.1%} | {row.impact_ratio:.2f}{mark} | "
-                f"{row.good_approval_rate:.1%} | {area} |"
+                f"{attribute}: {row.name}",
+                str(row.count),
+                f"{row.bad_rate:.1%}",
+                f"{row.said_rate:.1%}",
+                f"{row.approval_rate:.1%}",
+                f"{row.impact_ratio:.2f}{' (!)' if row.looked_at else ''}",
+                f"{row.good_approval_rate:.1%}",
+                "–" if row.auc is None else f"{row.auc:.3f}",
             )
+
+
+def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    """Return a table as lines of Markdown."""
+    yield f"| {' | '.join(head)} |"
+    yield "|" + "---|" * len(head)
+    for row in rows:
+        yield f"| {' | '.join(row)} |"
 
 
 def model_card(
@@ -79,12 +88,12 @@ def model_card(
         f"**Held-out figures**, {repeats_of(data)} x {FOLDS} stratified folds, the same for every "
         "model, scored as served: mean ± spread over folds [95 %, corrected for shared rows].",
         "",
-        *figures_table(trials),
+        *markdown(FIGURES_HEAD, figures_rows(trials)),
         "",
         f"**Fairness** of the {trials[0].name}, held out; approved below a probability of "
         f"{approved_below}; (!) marks less than four fifths of the best group's approvals.",
         "",
-        *fairness_table(groups_of),
+        *markdown(FAIRNESS_HEAD, fairness_rows(groups_of)),
         "",
         "**Limits.** No outcome of declined applicants is known. Fit for demonstration and "
         "comparison; not for lending to anybody before it is validated on the lender's own book.",

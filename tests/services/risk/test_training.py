@@ -14,10 +14,11 @@ from services.risk.config import RiskSettings
 from services.risk.domain.boosted_trees import probability_bad
 from services.risk.domain.discrimination import OneOutcomeOnly, quality
 from services.risk.domain.fairness import groups
+from services.risk.entrypoints.training_desk import APPROVED_BELOW, VERSIONS
 from services.risk.training.bins import MISSING, classes_of
 from services.risk.training.champion import fit, train_scorecard
 from services.risk.training.datasets import BLOAN, GERMAN, bloan, german, put_together
-from services.risk.training.model_card import fairness
+from services.risk.training.model_card import fairness, model_card
 from services.risk.training.protocol import (
     FOLDS,
     MODELS,
@@ -221,9 +222,11 @@ def test_an_interval_knows_that_folds_overlap() -> None:
 
 @with_training
 def test_champion_and_challenger_are_close() -> None:
-    """The same folds for both: the scorecard gives away at most .01 of AUC, on the average."""
+    """The scorecard gives away at most .01 of AUC on the same folds; the card on file says so."""
     trials = [try_model(DATA, name, train) for name, train in MODELS.items()]
+    card = model_card(DATA, VERSIONS["german"], trials, APPROVED_BELOW["german"])
 
+    assert card == (RiskSettings().model_folder / "german.md").read_text("utf-8")
     assert trials[1].interval("auc").mean >= 0.785
     assert trials[1].interval("brier").mean <= 0.168
     assert abs(paired(trials[0], trials[1], "auc").mean) <= 0.01
