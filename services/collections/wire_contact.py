@@ -213,6 +213,7 @@ def trail_message(entries: Sequence[Entry], token: str) -> contact_pb.ListTrailR
                 made_by=entry.by,
                 policy=entry.policy,
                 said=entry.said,
+                on=entry.on.isoformat() if entry.on else "",
             )
             for entry in entries
         ],

@@ -72,7 +72,7 @@ class Accelerating:
         step, on = matter.ordered.step, matter.ordered.on
         await work.put(domain.told(matter, refusal), matter_id)
         loan, said = (case.borrower_ref, case.loan_id), f"{step}: {refusal or 'done'}"
-        await trail.decided(work, loan, on, "LEDGER_TOLD", "collections", said)
+        await trail.decided(work, loan, self.desk.stamp(on), "LEDGER_TOLD", "collections", said)
         if refusal:
             await open_task(work, case, f"{step}_REFUSED", on, LOOK_DAYS, note=refusal)
 

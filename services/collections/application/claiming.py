@@ -73,7 +73,8 @@ class Claiming:
         if claim.status != before.status:
             said = f"{claim.standin} {claim.standin_ref}: {claim.status} {claim.refusal}".strip()
             loan, on = (case.borrower_ref, case.loan_id), case.last.effective_on
-            await trail.decided(work, loan, on, "CLAIM", claim.filed_by, f"{claim_id} {said}")
+            said, when = f"{claim_id} {said}", self.desk.stamp(on)
+            await trail.decided(work, loan, when, "CLAIM", claim.filed_by, said)
             told = {"FILED": "claim_filed", "PAID": "claim_paid", "REFUSED": "claim_refused"}
             if claim.status in told:
                 await self.desk.keep(work, case, [told[claim.status]], claim_id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
+from typing import NamedTuple
 
 from shared.kernel.errors import InvalidArgument
 
@@ -21,6 +22,13 @@ class DateInTheFuture(InvalidArgument):
 
 class DateTooOld(InvalidArgument):
     """It happened too long ago to be recorded now."""
+
+
+class Stamp(NamedTuple):
+    """When something was decided, and the date for which."""
+
+    at: datetime
+    on: date
 
 
 @dataclass(slots=True)
@@ -77,6 +85,11 @@ class Clock:
     def is_now(self, at: datetime) -> bool:
         """Let the last quarter of an hour pass, and two minutes of clock error."""
         return -CLOCKS_DIFFER <= self.moment(at) - at <= RECORDED_WITHIN
+
+    def stamp(self, on: date) -> Stamp:
+        """Return when what is decided now for a date is: by the wall now, of a book at noon."""
+        at = self.now() if self.now is not None else datetime.combine(on, time(12), tzinfo=UTC)
+        return Stamp(at, on)
 
     def today(self) -> date:
         """Return the date of now."""

@@ -11,6 +11,7 @@ import msgspec
 from lending.common.v1.page_pb2 import Page
 
 from services.collections.application import trail
+from services.collections.application.clock import Stamp
 from services.collections.application.contacting import Contacting
 from services.collections.application.deciding import moved
 from services.collections.application.desk import Desk, View
@@ -145,7 +146,7 @@ class Debtors:
             jurisdiction=where,
         )
         await work.put(changed, changed.borrower_ref)
-        await self._note(work, changed, trail.noon(today), "PREFERENCES", said)
+        await self._decided(work, changed, today, "PREFERENCES", said)
         if changed.region != debtor.region:
             await self._moved(work, changed, today)
         return changed
@@ -174,7 +175,7 @@ class Debtors:
         debtor = with_protection(await self.contacting.debtor(work, borrower_ref), one)
         await work.put(debtor, borrower_ref)
         said = f"{one.kind} {one.note}".strip()
-        await self._note(work, debtor, trail.noon(one.from_on), "PROTECTED", said)
+        await self._decided(work, debtor, one.from_on, "PROTECTED", said)
         if one.kind is not ProtectionKind.OPT_OUT:
             await self._recall(work, debtor, one)
         if one.kind in WANTS_ANSWER:
@@ -198,7 +199,7 @@ class Debtors:
         before = await self.contacting.debtor(work, borrower_ref)
         debtor = without_protection(before, protection_id, last_on)
         await work.put(debtor, borrower_ref)
-        await self._note(work, debtor, trail.noon(last_on), "PROTECTION_ENDED", protection_id)
+        await self._decided(work, debtor, last_on, "PROTECTION_ENDED", protection_id)
         return debtor
 
     async def receipt(
@@ -220,7 +221,7 @@ class Debtors:
         await self.desk.sending.left(work, done)
         case = await work.get(Case, message.loan_id)
         debtor = await self.contacting.debtor(work, message.borrower_ref)
-        await self._note(work, debtor, at, state, f"{name} {note}"[:200])
+        await self._note(work, debtor, Stamp(at, at.date()), state, f"{name} {note}"[:200])
         if not delivered and case is not None and case.open:
             await open_task(work, case, "FIND_ADDRESS", at.date(), 5)
         return done
@@ -235,9 +236,16 @@ class Debtors:
             raise MessageNotFound(f"no message {name[:80]!r}", field="message_name")
         return found
 
-    async def _note(self, work: Work, debtor: Debtor, at: datetime, what: str, said: str) -> None:
-        loan_id = debtor.loans[0] if debtor.loans else ""
+    async def _decided(self, work: Work, debtor: Debtor, on: date, what: str, said: str) -> None:
+        await self._note(work, debtor, self.desk.stamp(on), what, said)
+
+    async def _note(self, work: Work, debtor: Debtor, when: Stamp, what: str, said: str) -> None:
         entry = trail.Entry(
-            at=at, borrower_ref=debtor.borrower_ref, loan_id=loan_id, what=what, said=said
+            at=when.at,
+            on=when.on,
+            borrower_ref=debtor.borrower_ref,
+            loan_id=debtor.loans[0] if debtor.loans else "",
+            what=what,
+            said=said,
         )
         await trail.write(work, entry)

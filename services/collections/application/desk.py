@@ -12,6 +12,7 @@ import msgspec
 from google.protobuf.message import Message as Proto
 
 from services.collections.application import trail
+from services.collections.application.clock import Stamp
 from services.collections.application.contacting import Contacting
 from services.collections.application.deciding import MessageOvertaken, moved, plan
 from services.collections.application.pausing import let_follow
@@ -91,13 +92,14 @@ class Desk:
         if "case_closed" in happened:
             lapsed = without_word(case)
             if lapsed is not case:
-                loan, said = (case.borrower_ref, case.loan_id), "the case closed"
-                await trail.decided(work, loan, on, "PLAN_WITHDRAWN", "collections", said)
+                loan, when = (case.borrower_ref, case.loan_id), self.stamp(on)
+                said = ("PLAN_WITHDRAWN", "collections", "the case closed")
+                await trail.decided(work, loan, when, *said)
             case = lapsed
             await cancel_tasks(work, case.loan_id)
         why = next((why for event, why in COMES_BACK.items() if event in happened), "")
         if why and await is_out(work, case.loan_id):
-            await recall(work, case, on, "collections", why)
+            await recall(work, case, self.stamp(on), "collections", why)
             happened.append("agency_recalled")
         await self.keep(work, case, happened)
         await self.plan_steps(work, case, debtor, on)
@@ -228,6 +230,10 @@ class Desk:
             return None
         await work.hold(found.borrower_ref)
         return await work.get(Case, loan_id)
+
+    def stamp(self, on: date) -> Stamp:
+        """Return when what is decided now for a date is."""
+        return self.sending.clock.stamp(on)
 
     async def change(self, work: Work, loan_id: str, step: Callable[[Case], Case]) -> Case:
         """Change an open case within the caller's transaction."""

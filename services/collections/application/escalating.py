@@ -108,7 +108,8 @@ class Escalating:
         before = await self.matter(work, case, owing)
         matter = msgspec.structs.replace(before, checked_on=on, may_go_on=may_go_on)
         said = f"{'may go on' if may_go_on else 'must wait'}: {note}"
-        await trail.decided(work, (case.borrower_ref, loan_id), on, "PERSON_CHECKED", by, said)
+        loan, when = (case.borrower_ref, loan_id), self.desk.stamp(on)
+        await trail.decided(work, loan, when, "PERSON_CHECKED", by, said)
         await work.put(matter, matter.matter_id)
         return matter
 
@@ -154,8 +155,8 @@ class Escalating:
         self, work: Work, matter: Matter, taken: Taken, what: tuple[str, str], grounds: Grounds
     ) -> None:
         loan, said = (grounds.case.borrower_ref, matter.loan_id), f"{taken.step} on {taken.on}"
-        version = grounds.policy.version
-        await trail.decided(work, loan, taken.on, what[0], what[1], said, version)
+        version, when = grounds.policy.version, self.desk.stamp(taken.on)
+        await trail.decided(work, loan, when, what[0], what[1], said, version)
         await work.put(matter, matter.matter_id)
 
     async def _before(

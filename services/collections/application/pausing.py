@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from typing import NamedTuple
 
 import msgspec
@@ -12,6 +11,7 @@ from google.protobuf.message import Message as Proto
 from lending.ledger.v1 import ledger_service_pb2 as ledger_pb
 
 from services.collections.application import trail
+from services.collections.application.clock import Stamp
 from services.collections.application.orders import Orders
 from services.collections.domain.case import Case
 from services.collections.domain.debtor import Debtor
@@ -96,7 +96,7 @@ class Pausing:
             known = await work.get(LoanPauses, loan_id) or LoanPauses(loan_id=loan_id)
             await self.follow(work, [Loan(case, debtor, known)], await disasters_on(work))
 
-    async def settle(self, work: Work, subject_id: str, refusal: str, today: date) -> None:
+    async def settle(self, work: Work, subject_id: str, refusal: str, when: Stamp) -> None:
         """Write down what the ledger did with a pause or its end; then what waited is ordered."""
         kind, loan_id, number = subject_id.split("/")
         await work.hold(PAUSES)
@@ -104,7 +104,7 @@ class Pausing:
         assert case is not None and known is not None, "only loans with a case are paused"
         said = f"{kind} refused by the ledger: {refusal}" if refusal else f"{kind} in the ledger"
         loan = (case.borrower_ref, loan_id)
-        await trail.decided(work, loan, today, "RELIEF", "collections", said)
+        await trail.decided(work, loan, when, "RELIEF", "collections", said)
         if kind == "pause" and refusal:
             pauses = [
                 msgspec.structs.replace(one, refused=True) if str(one.number) == number else one

@@ -57,7 +57,8 @@ class Placing:
         placement = domain.placed(await work.get(Placement, loan_id), matter, new)
         await work.put(placement, loan_id, "OUT")
         said = f"{agency_ref} was given {placement.package_sha256}"
-        await trail.decided(work, (case.borrower_ref, loan_id), on, "AGENCY_PLACED", by, said)
+        loan, when = (case.borrower_ref, loan_id), self.desk.stamp(on)
+        await trail.decided(work, loan, when, "AGENCY_PLACED", by, said)
         await self.desk.keep(work, case, ["agency_placed"], f"agency.{placement.number}")
         return placement, text.decode()
 
@@ -76,6 +77,6 @@ class Placing:
         case = await self.desk.case(work, loan_id)
         if case is None:
             raise PlacementNotFound("the loan was never with an agency", field="loan_id")
-        placement = await recall(work, case, on, by, why)
+        placement = await recall(work, case, self.desk.stamp(on), by, why)
         await self.desk.keep(work, case, ["agency_recalled"], f"recall.{placement.number}")
         return placement

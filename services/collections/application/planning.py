@@ -178,7 +178,8 @@ class Planning:
         await take_back(self.desk, work, loan_id, effective_on, "a plan was approved")
         if looked:
             loan = (case.borrower_ref, loan_id)
-            await trail.decided(work, loan, effective_on, "PLAN_ASSESSED", approved_by, looked)
+            when = self.desk.stamp(effective_on)
+            await trail.decided(work, loan, when, "PLAN_ASSESSED", approved_by, looked)
         if case.plan.is_agreed:
             await self.desk.keep(work, case, ["plan_approved"], f"plan.{case.plan.number}")
             return case
@@ -210,8 +211,10 @@ class Planning:
     async def _note(self, work: Work, case: Case, what: str, by: str) -> None:
         plan = case.plan
         assert plan is not None
+        when = self.desk.stamp(case.last.effective_on)
         entry = trail.Entry(
-            at=trail.noon(case.last.effective_on),
+            at=when.at,
+            on=when.on,
             borrower_ref=case.borrower_ref,
             loan_id=case.loan_id,
             what=what,

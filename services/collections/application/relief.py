@@ -247,7 +247,7 @@ class Relief:
     ) -> None:
         what, said = "PROTECTION_ENDED" if run.ends else "PROTECTED", f"DISASTER {disaster.said()}"
         about = [(one.debtor.borrower_ref, next(iter(one.debtor.loans), "")) for one in touched]
-        await trail.decided_all(work, about, run.on, what, run.by, said)
+        await trail.decided_all(work, about, self.desk.stamp(run.on), what, run.by, said)
 
     async def _pause(
         self, work: Work, run: Run, disaster: Disaster, touched: Sequence[Touched]
@@ -259,8 +259,8 @@ class Relief:
 
     async def settle(self, work: Work, subject_id: str, refusal: str) -> None:
         """Write down what the ledger did with a pause or its end."""
-        today = self.desk.sending.clock.today()
-        await self.pausing.settle(work, subject_id, refusal, today)
+        when = self.desk.stamp(self.desk.sending.clock.today())
+        await self.pausing.settle(work, subject_id, refusal, when)
 
 
 async def _waiting(work: Work, case: Case) -> list[Message]:

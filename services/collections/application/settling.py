@@ -97,7 +97,9 @@ class Settling:
         request = _order(case, plan, value_on, amount.amount_minor)
         await self.orders.place(work, "settlement", f"{loan_id}/{plan.number}", request)
         loan, said = (case.borrower_ref, loan_id), f"{amount.amount_minor} of {value_on}"
-        await trail.decided(work, loan, value_on, "SETTLEMENT_TAKEN", plan.approved_by, said)
+        await trail.decided(
+            work, loan, self.desk.stamp(value_on), "SETTLEMENT_TAKEN", plan.approved_by, said
+        )
         return case
 
     async def carry_out(self, loan_id: str) -> None:

@@ -15,5 +15,5 @@ async def take_back(desk: Desk, work: Work, loan_id: str, on: date, why: str = "
         return
     case = await desk.case(work, loan_id)
     assert case is not None
-    back = await recall(work, case, on, "collections", why)
+    back = await recall(work, case, desk.stamp(on), "collections", why)
     await desk.keep(work, case, ["agency_recalled"], f"recall.{back.number}")

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta
 
 import msgspec
 
+from services.collections.application.clock import Stamp
 from services.collections.application.paging import Asked
 from services.collections.domain.contact_rules import Outcome
 from services.collections.domain.debtor import Attempt, AttemptHasEnded
@@ -23,7 +24,11 @@ class AttemptNotFound(NotFound):
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of the trail; `policy` is the version of the rules by which it was decided."""
+    """
+    One line of the trail; `policy` is the version of the rules by which it was decided.
+
+    `at` is when it took place; `on` is the date for which something was decided.
+    """
 
     at: datetime
     borrower_ref: str
@@ -33,6 +38,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     policy: str = ""
     said: str = ""
     name: str = ""
+    on: date | None = None
 
 
 def key_of(text: str, at: datetime | None = None, name: str = "") -> str:
@@ -131,23 +137,26 @@ def noon(day: date) -> datetime:
 
 
 async def decided(
-    work: Work, loan: tuple[str, str], on: date, what: str, by: str, said: str, policy: str = ""
+    work: Work, loan: tuple[str, str], when: Stamp, what: str, by: str, said: str, policy: str = ""
 ) -> None:
     """Write a decision about a loan, given as borrower and loan, into the trail."""
-    await write(work, _decision(loan, on, what, by, said, policy))
+    await write(work, _decision(loan, when, what, by, said, policy))
 
 
 async def decided_all(
-    work: Work, loans: Iterable[tuple[str, str]], on: date, what: str, by: str, said: str
+    work: Work, loans: Iterable[tuple[str, str]], when: Stamp, what: str, by: str, said: str
 ) -> None:
     """Write the same decision about many loans into the trail."""
-    entries = [_decision(loan, on, what, by, said, "") for loan in loans]
+    entries = [_decision(loan, when, what, by, said, "") for loan in loans]
     await work.put_all(Entry, {_key(one): (one, "") for one in entries})
 
 
-def _decision(loan: tuple[str, str], on: date, what: str, by: str, said: str, policy: str) -> Entry:
+def _decision(
+    loan: tuple[str, str], when: Stamp, what: str, by: str, said: str, policy: str
+) -> Entry:
     return Entry(
-        at=noon(on),
+        at=when.at,
+        on=when.on,
         borrower_ref=loan[0],
         loan_id=loan[1],
         what=what,

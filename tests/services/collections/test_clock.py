@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from services.collections.application import trail
 from services.collections.application.clock import Clock, DateInTheFuture
 from tests.services.collections.house import a_house, event, hear
 from tests.services.collections.test_sending import Way, by, only
@@ -85,3 +86,29 @@ async def test_the_speed_of_a_carrier_does_not_decide_what_a_book_sends(
         await sending.send_due()
 
         assert (await only(house)).state == state
+
+
+async def test_a_decision_has_its_own_instant(tmp_path: Path) -> None:
+    """Two of one day stand in their order, each with the date for which it was made."""
+    moments = iter([NOW, NOW + timedelta(hours=5)])
+    async with a_house(tmp_path) as house:
+        await hear(house, event(1, "BUCKET_CHANGED", "2026-02-06", 75))
+        clock = house.desk.sending.clock
+        for note, may_go_on in (("in hospital", False), ("at work again", True)):
+            moment = next(moments)
+            clock.now = lambda at=moment: at
+            async with house.desk.records.work() as work:
+                said = (work, "L-1", date(2026, 2, 9), "carer", note)
+                await house.escalating.check(*said, may_go_on=may_go_on)
+        async with house.desk.records.work() as work:
+            lines = await trail.read(work, "B-1", "L-1")
+
+    assert [(one.at, one.on, one.said) for one in lines if one.what == "PERSON_CHECKED"] == [
+        (NOW, date(2026, 2, 9), "must wait: in hospital"),
+        (NOW + timedelta(hours=5), date(2026, 2, 9), "may go on: at work again"),
+    ]
+
+
+def test_a_books_day_has_no_hours() -> None:
+    """By the book a decision stands at noon of its date."""
+    assert Clock().stamp(DAY) == (datetime(2026, 2, 10, 12, tzinfo=UTC), DAY)
