@@ -8,7 +8,8 @@ from grpc_status import rpc_status
 
 from shared.kernel import errors
 
-DOMAIN = "duebook"
+DOMAIN, MESSAGE_CHARACTERS_MAX = "duebook", 300
+"""What is said of a wrong value quotes it; with too much metadata a call ends as another error."""
 
 _CODES: list[tuple[type[errors.LendingError], int]] = [
     (errors.NotFound, code_pb2.NOT_FOUND),
@@ -29,7 +30,8 @@ class ServiceUnavailable(errors.Unavailable):
 def status_of(refusal: errors.LendingError) -> status_pb2.Status:
     """Return the rich status of a refusal: ErrorInfo, and BadRequest when a field is named."""
     code = next((c for kind, c in _CODES if isinstance(refusal, kind)), code_pb2.INTERNAL)
-    status = status_pb2.Status(code=code, message=refusal.message)
+    said = refusal.message[:MESSAGE_CHARACTERS_MAX]
+    status = status_pb2.Status(code=code, message=said)
     facts = {**refusal.facts, "retry": "yes" if refusal.retry else "no"}
     if refusal.expected:
         facts["expected"] = refusal.expected
@@ -37,7 +39,7 @@ def status_of(refusal: errors.LendingError) -> status_pb2.Status:
     status.details.add().Pack(info)
     if refusal.field:
         bad = error_details_pb2.BadRequest()
-        text = f"{refusal.message}; expected {refusal.expected or 'another value'}"
+        text = f"{said}; expected {refusal.expected or 'another value'}"
         bad.field_violations.add(field=refusal.field, description=text, reason=refusal.reason)
         status.details.add().Pack(bad)
     return status

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
+from urllib.parse import quote
+
 import pytest
 
+from shared.kernel.money import CurrencyUnknown, minor_digits
+from shared.runtime.grpc_errors import status_of
 from shared.runtime.requests import IdNotValid, a_loan, an_id
 
 TABLE = [
@@ -33,3 +38,12 @@ def test_what_an_id_is(text: str, valid: bool) -> None:
     else:
         with pytest.raises(IdNotValid):
             an_id(text, "loan_id")
+
+
+def test_a_refusal_fits_into_metadata() -> None:
+    """However long a wrong value is: a call with more than 8 KiB ends as RESOURCE_EXHAUSTED."""
+    with pytest.raises(CurrencyUnknown) as refusal:
+        minor_digits("元" * 5_000)
+    status = status_of(refusal.value)
+
+    assert len(quote(status.message)) + len(b64encode(status.SerializeToString())) < 8 * 1024
