@@ -128,7 +128,7 @@ def rules_in_use(tape: Sequence[Fact]) -> Table:
     months = (last - first).days / 30.4
     for one in found:
         if not one.facts:
-            table.add_row(one.name, "no fact of it in this book's months")
+            table.add_row(one.name, "no facts")
             continue
         table.add_row(
             one.name,
