@@ -26,6 +26,7 @@ from shared.subscriber.snapshot import StatesMissing, join, states
 from shared.subscriber.subscriber import Subscriber
 from tests.conformance.messages import chained, event, publish
 from tests.system.processes import free_port
+from tests.waiting import until
 
 
 @dataclass
@@ -59,11 +60,11 @@ class Desk:
 
     async def until(self, *names: str) -> None:
         """Wait until these events were heard, in this order."""
-        for _ in range(150):
-            if [name for name, _ in self.heard] == list(names):
-                return
-            await asyncio.sleep(0.1)
-        assert [name for name, _ in self.heard] == list(names)
+
+        async def all_heard() -> bool:
+            return [name for name, _ in self.heard] == list(names)
+
+        assert await until(all_heard), self.heard
 
     async def wipe(self) -> None:
         """The broker comes back empty."""

@@ -133,9 +133,9 @@ async def test_a_subscriber_names_the_day_and_the_loan(post: Post) -> None:
 
 async def test_a_digest_that_was_lost_is_told_again(post: Post) -> None:
     """It was the last message, and the stream was rolled back by it: the relay looks."""
-    _, relaying = await post.relay("one")
+    relay, relaying = await post.relay("one")
     assert await complete(post.bus, post.database) == []
-    await asyncio.sleep(0.5)
+    await post.saved(relay.tables)
     await stop(relaying)
     *rest, last = await read_all(post.bus, f"{DELINQUENCY}.>", f"{DIGEST}.>")
     rest += await read_all(post.bus, f"{STATE}.*", stream=STATE_STREAM)

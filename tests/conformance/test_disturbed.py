@@ -18,6 +18,7 @@ from shared.subscriber.subscriber import Subscriber
 from tests.conformance.messages import chained, event, publish
 from tests.conformance.test_beginning import Desk, desk
 from tests.conformance.test_past import replayed
+from tests.waiting import timed
 
 __all__ = ["desk"]
 
@@ -50,12 +51,12 @@ async def test_told_to_stop_while_nats_is_away_it_stops(desk: Desk) -> None:
     await asyncio.sleep(3)
     stop.set()
 
-    began = monotonic()
-    await asyncio.wait({following}, timeout=20)
-    took = monotonic() - began
+    async with timed() as took:
+        await asyncio.wait({following}, timeout=60)
+        seconds = took.seconds
     await desk.wipe()
 
-    assert took < 2
+    assert following.done() and seconds < 2
 
 
 TABLES = (
@@ -79,7 +80,7 @@ async def test_what_fails_only_at_the_commit_is_put_aside(desk: Desk) -> None:
     await publish(desk.bus, chained(event(f"L-{n}", "CURED") for n in (0, 1, 2)))
     made = Subscriber(desk.bus, "desk", desk.records.work, hear)
     following = asyncio.create_task(made.run(asyncio.Event()))
-    until = monotonic() + 15
+    until = monotonic() + 60
     while not (found := await desk.parked()) and monotonic() < until:
         await asyncio.sleep(0.1)
     while made.read.sequence < 3 and monotonic() < until:
@@ -110,7 +111,7 @@ async def test_what_waited_and_fails_at_the_commit_puts_itself_aside(desk: Desk)
     await publish(desk.bus, [first, third, fourth, second])
     made = Subscriber(desk.bus, "desk", desk.records.work, hear)
     following = asyncio.create_task(made.run(asyncio.Event()))
-    until = monotonic() + 20
+    until = monotonic() + 60
     while "POISON" not in str(found := await desk.parked()) and monotonic() < until:
         await asyncio.sleep(0.1)
     following.cancel()
@@ -128,7 +129,9 @@ async def test_a_slow_handler_makes_no_new_consumers(desk: Desk) -> None:
     await publish(desk.bus, chained(event("L-1", "CURED") for _ in range(6)))
     reader, numbers = Reader(desk.bus.client, STREAM, ["lending.v1.delinquency.>"]), []
     for _ in range(3):
-        numbers += [one.sequence for one in await reader.batch(2, 2.0)]
+        wanted = len(numbers) + 2
+        while len(numbers) < wanted:
+            numbers += [o.sequence for o in await reader.batch(wanted - len(numbers), 60.0)]
         await asyncio.sleep(SILENT_SECONDS_MAX + 0.5)
 
     assert numbers == [1, 2, 3, 4, 5, 6]

@@ -32,6 +32,7 @@ from shared.subscriber.subscriber import Subscriber
 from tests.conformance.books import make_book, more_loans, told_by_the_log
 from tests.conformance.relay_kills import complete
 from tests.conformance.test_relay import Post, post, stop
+from tests.waiting import until
 
 __all__ = ["post"]
 JOINERS = 20
@@ -74,11 +75,12 @@ async def follower(folder: Path, name: str) -> Follower:
 
 
 async def until_equal(one: Follower, database: Path) -> None:
-    for _ in range(100):
-        if one.book == replayed(database):
-            return
-        await asyncio.sleep(0.1)
-    assert one.book == replayed(database)
+    wanted = replayed(database)
+
+    async def is_equal() -> bool:
+        return one.book == wanted
+
+    assert await until(is_equal), (one.book, wanted)
 
 
 async def test_a_late_joiner_takes_states_and_goes_on(post: Post) -> None:

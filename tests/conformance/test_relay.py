@@ -12,17 +12,15 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from nats.js.api import StorageType, StreamConfig
 
 from services.ledger.adapters.event_mapper import decode
 from services.ledger.adapters.event_store import open_event_store
 from services.ledger.adapters.read_models import ReadModels, Told
-from services.ledger.adapters.relay import Relay, StreamSafety
+from services.ledger.adapters.relay import Relay
 from services.ledger.application.following import Follower
 from shared.runtime.bus import Bus, Fence, SequenceMoved
 from shared.runtime.database import open_database
 from shared.runtime.nats_server import start_nats
-from shared.runtime.streams import STREAM, StreamUnsafe, configs, faults_of, require_safe
 from shared.subscriber.chain import Verdict, judge
 from tests.conformance.books import ENDS_ON, by_loan, differences, make_book, more_loans, read_all
 from tests.conformance.messages import chained, event, publish
@@ -31,6 +29,7 @@ from tests.conformance.relay_process import POINTS
 from tests.services.ledger.book import open_book
 from tests.services.ledger.domain.desk import TERMS
 from tests.system.processes import free_port
+from tests.waiting import until
 
 LOANS = 5
 
@@ -57,6 +56,17 @@ class Post:
         await models.create()
         relay = Relay(Follower(store, decode), models, f"nats://127.0.0.1:{self.port}", **more)
         return relay, asyncio.create_task(relay.run(asyncio.Event()))
+
+    async def saved(self, tables: ReadModels) -> None:
+        """Wait until a relay has stored that it told all of the log."""
+        store = open_event_store(f"sqlite+aiosqlite:///{self.database}")
+        last = store.last_position()
+        store.close()
+
+        async def is_saved() -> bool:
+            return await tables.position("relay") >= last
+
+        assert await until(is_saved)
 
     def restart_nats(self, wiped: bool = False, from_copy: Path | None = None) -> None:
         """kill -9 the server; start it again as it was, empty, or as it was in a copy."""
@@ -116,7 +126,7 @@ async def test_a_loan_of_which_nothing_was_told_lacks_nothing(post: Post) -> Non
         await book.lend("L-new", replace(TERMS, first_due_on=ENDS_ON + timedelta(days=30)))
     relay, task = await post.relay("one")
     await complete(post.bus, post.database)
-    await asyncio.sleep(0.5)
+    await post.saved(relay.tables)
     loans, _, _ = await relay.tables.told_last()
     told = await relay.tables.told(["L-1", "L-new"])
     await stop(task)
@@ -145,7 +155,7 @@ async def test_who_begins_again_forgets_what_was_told(post: Post) -> None:
     """Position and numbers go together: cut short, the next relay does not count on old numbers."""
     relay, task = await post.relay("one")
     assert await complete(post.bus, post.database) == []
-    await asyncio.sleep(0.5)
+    await post.saved(relay.tables)
     await stop(task)
     post.restart_nats(wiped=True)
     bus = await Bus.connect(f"nats://127.0.0.1:{post.port}", "again")
@@ -168,10 +178,10 @@ class CutShort(ReadModels):
 
 async def test_a_rebuild_cut_short_after_its_first_page_is_completed(post: Post) -> None:
     """The wiped stream is half rebuilt when the relay dies: the next one doubles nothing."""
-    _, task = await post.relay("one", page=40)
+    relay, task = await post.relay("one", page=40)
     assert await complete(post.bus, post.database) == []
     before = len(await read_all(post.bus))
-    await asyncio.sleep(0.5)
+    await post.saved(relay.tables)
     await stop(task)
     post.restart_nats(wiped=True)
     await post.bus.ensure_streams()
@@ -236,64 +246,3 @@ async def test_only_the_next_number_is_stored(post: Post) -> None:
 
     second = await post.bus.publish(subject, b"2", "", {}, Fence(fence, first.sequence))
     assert second.sequence > first.sequence
-
-
-EVENTS = configs()[0]
-UNSAFE = [
-    # what is set                              | what is said
-    ({"max_age": 3600.0}, "max_age is 3600.0"),
-    ({"max_msgs": 1000}, "max_msgs is 1000"),
-    ({"max_bytes": 10_000}, "max_bytes is 10000"),
-    ({"max_msgs_per_subject": 1}, "max_msgs_per_subject is 1"),
-    ({"storage": StorageType.MEMORY}, "storage is memory"),
-    ({"retention": "interest"}, "retention is not by limits"),
-    ({"no_ack": True}, "no_ack is set"),
-    ({"subjects": ["lending.v1.risk.>"]}, "subject lending.v1.delinquency.> is not in it"),
-]
-
-
-@pytest.mark.parametrize(("setting", "said"), UNSAFE, ids=[said for _, said in UNSAFE])
-def test_settings_that_lose_messages_are_named(setting: dict[str, Any], said: str) -> None:
-    """Whatever the profile, limits, memory and other retention are refused."""
-    assert any(said in fault for fault in faults_of(EVENTS.evolve(**setting)))
-    assert faults_of(EVENTS) == []
-
-
-async def test_an_unsafe_stream_gets_nothing(tmp_path: Path) -> None:
-    """In production one server that syncs every two minutes is refused; syncing always will do."""
-    port, monitor = free_port(), free_port()
-    await make_book(tmp_path, 1)
-    for always, published in ((False, False), (True, True)):
-        nats = start_nats(tmp_path / f"nats-{always}", port, monitor, sync_always=always)
-        bus = await Bus.connect(f"nats://127.0.0.1:{port}", "test")
-        safety = StreamSafety(production=True, monitor_url=f"http://127.0.0.1:{monitor}")
-        _, task = await Post(tmp_path, port, nats, bus).relay(f"t-{always}", safety=safety)
-        await bus.ensure_streams()
-        await asyncio.sleep(1.0)
-        assert bool(await read_all(bus)) == published
-        await stop(task)
-        await bus.close()
-        nats.kill()
-        nats.wait()
-
-
-def test_without_a_monitor_one_server_is_not_trusted() -> None:
-    """Three replicas are safe; one, of which nobody knows how it syncs, is not."""
-    require_safe(EVENTS.evolve(num_replicas=3), "", production=True)
-
-    with pytest.raises(StreamUnsafe, match="no monitor address"):
-        require_safe(EVENTS, "", production=True)
-    require_safe(EVENTS, "", production=False)
-
-
-async def test_a_stream_limited_by_somebody_gets_nothing(post: Post) -> None:
-    """Somebody made the stream first, with a limit of age: nothing is published into it."""
-    await post.bus.client.jsm().delete_stream(STREAM)
-    made = StreamConfig(name=STREAM, subjects=EVENTS.subjects, max_age=3600)
-    await post.bus.client.jsm().add_stream(made)
-
-    _, task = await post.relay("one")
-    await asyncio.sleep(1.0)
-
-    assert await read_all(post.bus) == []
-    await stop(task)

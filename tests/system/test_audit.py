@@ -176,7 +176,7 @@ def audit(desk, *arguments: str) -> Result:
 
 def grown_checkpoint(desk, size: int) -> dict:
     """Return the last checkpoint once the log has grown beyond a size."""
-    until = time.monotonic() + 15
+    until = time.monotonic() + 60
     while time.monotonic() < until:
         found = desk.ledger.call(f"{SERVICE}/GetCheckpoint")
         if int(found["size"]) > size:

@@ -139,7 +139,7 @@ async def test_a_carrier_that_hangs_holds_nobody_else(tmp_path: Path) -> None:
         await hear_only(
             house, event(1, "GRACE_ENTERED", "2026-02-06", 1, loan="L-3", borrower="B-3")
         )
-        for _ in range(50):
+        for _ in range(600):
             if len(mail.taken) == 2:
                 break
             await asyncio.sleep(0.1)

@@ -35,7 +35,7 @@ def test_killed_between_payout_and_answer(place: Place) -> None:
     again = place.ask("DisburseApplication", "killed")
     events = place.suite.call("ledger", "ListLoanEvents", loanId="L-killed")["events"]
 
-    assert bank.asked["payout-killed-1"] == KILLS + 1
+    assert bank.asked["payout-killed-1"] > KILLS
     assert bank.paid["payout-killed-1"]["amount_minor"] == 1_200_000
     assert [p["reference"] for p in again["payouts"]] == ["bank-payout-killed-1"]
     assert sum("Disbursed" in json.dumps(event) for event in events) == 1

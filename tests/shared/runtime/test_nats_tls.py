@@ -15,6 +15,7 @@ from shared.runtime.streams import STREAM
 from shared.runtime.tls import TlsMissing
 from tests.shared.runtime.secured import Secured
 from tests.system.processes import free_port
+from tests.waiting import until
 
 LOAN = "lending.v1.delinquency.bucket_changed.L-1"
 
@@ -95,12 +96,18 @@ async def test_a_server_that_comes_back_without_tls_stays_away(tmp_path: Path) -
     bus = await Bus.connect(secured.nats_url(port, "service/ledger"), "ledger")
     await bus.ensure_streams()
 
+    async def is_connected() -> bool:
+        return bool(bus.client.is_connected and bus.reconnects)
+
     found = []
     for more in ("", told):
         server.terminate()
         server.wait()
         server = start_nats(tmp_path / "nats", port, more=more)
-        await asyncio.sleep(2)
+        if more:
+            assert await until(is_connected), log.read_text()
+        else:
+            await asyncio.sleep(2)
         found.append((bus.client.is_connected, bus.reconnects))
     last = await bus.last_sequence()
     await bus.close()

@@ -29,11 +29,13 @@ async def test_who_was_ended_in_a_deadlock_tries_again() -> None:
     server = start_postgres(folder / "cluster", free_port())
     one, other = (Records(open_database(server.url())) for _ in range(2))
 
-    async def hold(records: Records, *names: str) -> None:
+    both = asyncio.Barrier(2)
+
+    async def hold(records: Records, first: str, second: str) -> None:
         async with records.work() as work:
-            for name in names:
-                await work.hold(name)
-                await asyncio.sleep(0.3)
+            await work.hold(first)
+            await both.wait()
+            await work.hold(second)
 
     async def ask(records: Records) -> None:
         async with records.work() as work:
