@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import NamedTuple
@@ -11,7 +12,8 @@ from typing import NamedTuple
 from services.collections.domain.case import Case, Ending, Episode
 from services.collections.domain.contact_rules import Channel, Outcome, Party, ProtectionKind
 from services.collections.domain.debtor import Attempt, Debtor
-from services.collections.domain.intervals import Share, share_of
+from services.collections.domain.intervals import Count, Share
+from services.collections.domain.matter import Matter
 from services.collections.domain.message import Message, MessageState
 from services.collections.domain.promises import PromiseStatus
 from services.collections.domain.task import Task
@@ -35,13 +37,14 @@ _JUDGED = (PromiseStatus.KEPT, PromiseStatus.PART_KEPT, PromiseStatus.BROKEN)
 
 
 class Book(NamedTuple):
-    """Everything that is counted."""
+    """Everything that is counted of some borrowers."""
 
     cases: Sequence[Case]
     attempts: Sequence[Attempt]
     messages: Sequence[Message]
     debtors: Sequence[Debtor]
     tasks: Sequence[Task] = ()
+    matters: Sequence[Matter] = ()
 
 
 class Span(NamedTuple):
@@ -69,32 +72,70 @@ Row = tuple[str, str, str, bool | None]
 """Figure, arm, borrower, and whether it came about; None: too young to say."""
 
 
-def shares(book: Book, span: Span) -> list[Share]:
-    """
-    Return the shares, by figure and then by arm; the arm "" is all of them.
+class Month(NamedTuple):
+    """What happened in a month, such as "2025-03"."""
 
-    right_party: calls and visits that reached the debtor, of those by people.
-    promise_kept: promises kept, of those whose last day went by (part kept counts as not kept;
-        void ones, where nothing was owed any more, do not count).
-    cure: episodes that ended by money or a plan within the days for which each is watched, of
-        those that began so long ago; as all of episodes, without those that a backdated fact
-        ended: they were not late by then.
-    self_cure: episodes so cured in grace before anybody was reached for, of those that began.
-    roll_<stage>: episodes that went beyond a stage within a month, of those that entered it.
-    delivered: messages known to have arrived, of those with a receipt.
-    complaint: debtors who complained, of all who were late in the span.
-    task_in_time: tasks done by the day they were due on, of those whose day went by.
-    """
-    counted: dict[str, list[tuple[str, str, bool | None]]] = {}
-    arms = {case.borrower_ref: case.arm for case in book.cases}
-    for figure, arm, who, did in _events(book, span, arms):
-        counted.setdefault(figure, []).append((arm, who, did))
-    found = []
-    for figure in sorted(counted):
-        for arm in ["", *sorted({arm for arm, _, _ in counted[figure] if arm})]:
-            rows = [(who, did) for one, who, did in counted[figure] if arm in ("", one)]
-            found.append(share_of(figure, arm, rows))
-    return found
+    month: str
+    opened: int
+    closed: int
+    messages: int
+    contacts: int
+    promises: int
+    charged_off: int
+
+
+@dataclass(slots=True)
+class Tally:
+    """What is counted of a span, borrower by borrower; it grows with figures, not with the book."""
+
+    span: Span
+    counts: dict[tuple[str, str], Count] = field(default_factory=dict)
+    by_month: tuple[Counter[str], ...] = field(
+        default_factory=lambda: tuple(Counter() for _ in range(6))
+    )
+    cured: int = 0
+
+    def add(self, book: Book) -> None:
+        """Count all there is of some borrowers, each of whom is added once."""
+        rows: dict[tuple[str, str, str], list[bool | None]] = {}
+        arms = {case.borrower_ref: case.arm for case in book.cases}
+        for figure, arm, who, did in _events(book, self.span, arms):
+            for one in {"", arm}:
+                rows.setdefault((figure, one, who), []).append(did)
+        for (figure, arm, _), came in rows.items():
+            self.counts.setdefault((figure, arm), Count()).add(came)
+        for counter, days in zip(self.by_month, _days_of(book), strict=True):
+            counter.update(f"{day:%Y-%m}" for day in days if day and self.span.holds(day))
+        ended = [e for case in book.cases for e in case.episodes if self.span.holds(e.closed_on)]
+        self.cured += sum(_is_cured(one) for one in ended)
+
+    def shares(self) -> list[Share]:
+        """
+        Return the shares, by figure and then by arm; the arm "" is all of them.
+
+        right_party: calls and visits that reached the debtor, of those by people.
+        promise_kept: promises kept, of those whose last day went by (part kept counts as not kept;
+            void ones, where nothing was owed any more, do not count).
+        cure: episodes that ended by money or a plan within the days for which each is watched, of
+            those that began so long ago; as all of episodes, without those that a backdated fact
+            ended: they were not late by then.
+        self_cure: episodes so cured in grace before anybody was reached for, of those that began.
+        roll_<stage>: episodes that went beyond a stage within a month, of those that entered it.
+        delivered: messages known to have arrived, of those with a receipt.
+        complaint: debtors who complained, of all who were late in the span.
+        task_in_time: tasks done by the day they were due on, of those whose day went by.
+        """
+        return [self.counts[key].share(*key) for key in sorted(self.counts)]
+
+    def months(self) -> list[Month]:
+        """Return every month in which something happened, oldest first."""
+        names = sorted(set().union(*self.by_month))
+        return [Month(name, *(count[name] for count in self.by_month)) for name in names]
+
+    def contacts_per_cure(self) -> Decimal | None:
+        """Return messages and attempts of the span per episode cured in it; None without one."""
+        made = sum(month.messages + month.contacts for month in self.months())
+        return (Decimal(made) / self.cured).quantize(Decimal("0.01")) if self.cured else None
 
 
 def _events(book: Book, span: Span, arms: dict[str, str]) -> Iterator[Row]:
@@ -188,25 +229,13 @@ def _days(episode: Episode) -> int:
     return ((episode.closed_on or date.max) - episode.opened_on).days
 
 
-class Month(NamedTuple):
-    """What happened in a month, such as "2025-03"."""
-
-    month: str
-    opened: int
-    closed: int
-    messages: int
-    contacts: int
-    promises: int
-    charged_off: int
-
-
-def months(book: Book, span: Span) -> list[Month]:
-    """Return every month in which something happened, oldest first."""
+def _days_of(book: Book) -> list[Iterable[date | None]]:
+    """Return the days of what a month counts, in the order of its fields."""
     episodes = [episode for case in book.cases for episode in case.episodes]
     facts = [fact for case in book.cases for fact in case.facts]
     sent = [message for message in book.messages if message.state in LEFT]
     made = [a for a in book.attempts if a.by != OURS and a.outcome is not Outcome.NOT_SENT]
-    days: list[Iterable[date | None]] = [
+    return [
         (episode.opened_on for episode in episodes),
         (episode.closed_on for episode in episodes),
         (m.sent_at.date() for m in sent if m.sent_at),
@@ -214,20 +243,3 @@ def months(book: Book, span: Span) -> list[Month]:
         (promise.made_on for case in book.cases for promise in case.promises),
         (fact.effective_on for fact in facts if fact.type == "CHARGED_OFF"),
     ]
-    counts = [Counter(f"{d:%Y-%m}" for d in some if d and span.holds(d)) for some in days]
-    names = sorted(set().union(*counts))
-    return [Month(name, *(count[name] for count in counts)) for name in names]
-
-
-def contacts_per_cure(book: Book, found: Sequence[Month], span: Span) -> Decimal | None:
-    """Return messages and attempts of a span per episode cured in it; None when none was."""
-    ended = [one for case in book.cases for one in case.episodes if span.holds(one.closed_on)]
-    cured = sum(_is_cured(one) for one in ended)
-    made = sum(month.messages + month.contacts for month in found)
-    return (Decimal(made) / cured).quantize(Decimal("0.01")) if cured else None
-
-
-def seen_on(book: Book, today: date) -> date:
-    """Return how far the book has come: today, or what a case heard last."""
-    days = [case.seen_on or case.last.effective_on for case in book.cases]
-    return max([today, *days])

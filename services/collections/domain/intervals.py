@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -49,24 +49,42 @@ class Share(NamedTuple):
         )
 
 
-def share_of(figure: str, arm: str, rows: Sequence[tuple[str, bool | None]]) -> Share:
-    """
-    Count rows of borrower and whether it came about; None: too young to say.
+@dataclass(slots=True)
+class Count:
+    """What is kept of times counted borrower by borrower: sums, however many there are."""
 
-    Source:
-        L. Kish, Survey Sampling (1965), design effect: the variance between borrowers over that
-        of as many people who have nothing to do with one another; never taken as below 1.
-    """
-    whole: Counter[str] = Counter()
-    part: Counter[str] = Counter()
-    for who, did in rows:
-        if did is not None:
-            whole[who] += 1
-            part[who] += did
-    n, k = sum(whole.values()), sum(part.values())
-    effective = Decimal(len(whole))
-    if 0 < k < n:
-        p = Decimal(k) / n
-        between = sum(((part[who] - p * whole[who]) ** 2 for who in whole), Decimal(0)) / n
-        effective = n / max(Decimal(1), between / (p * (1 - p)))
-    return Share(figure, arm, k, n, len(rows) - n, len(whole), effective)
+    part: int = 0
+    whole: int = 0
+    young: int = 0
+    borrowers: int = 0
+    part_squares: int = 0
+    products: int = 0
+    whole_squares: int = 0
+
+    def add(self, rows: Sequence[bool | None]) -> None:
+        """Count all times of one borrower: whether each came about; None: too young to say."""
+        told = [did for did in rows if did is not None]
+        whole, part = len(told), sum(told)
+        self.young += len(rows) - whole
+        self.part, self.whole = self.part + part, self.whole + whole
+        self.borrowers += whole > 0
+        self.part_squares += part * part
+        self.products += part * whole
+        self.whole_squares += whole * whole
+
+    def share(self, figure: str, arm: str) -> Share:
+        """
+        Return what was counted as a share.
+
+        Source:
+            L. Kish, Survey Sampling (1965), design effect: the variance between borrowers over that
+            of as many people who have nothing to do with one another; never taken as below 1.
+        """
+        n, k = self.whole, self.part
+        effective = Decimal(self.borrowers)
+        if 0 < k < n:
+            # The sum over borrowers of (n part - k whole)^2, over n k (n - k).
+            between = n * n * self.part_squares - 2 * n * k * self.products
+            between += k * k * self.whole_squares
+            effective = n / max(Decimal(1), Decimal(between) / (n * k * (n - k)))
+        return Share(figure, arm, k, n, self.young, self.borrowers, effective)

@@ -14,10 +14,9 @@ from services.collections.application import trail
 from services.collections.application.queueing import Queueing, Ranked
 from services.collections.application.reporting import Reporting
 from services.collections.application.working import Working
-from services.collections.domain import figures
 from services.collections.domain.case import Case, CaseNotFound
-from services.collections.domain.costs import Cost, costs
-from services.collections.domain.figures import OBSERVED_DAYS, Span
+from services.collections.domain.costs import Cost, Spending
+from services.collections.domain.figures import OBSERVED_DAYS, Span, Tally
 from services.collections.domain.intervals import Share
 from services.collections.domain.task import Task
 from services.collections.domain.treatment import StrategyInvalid
@@ -118,17 +117,18 @@ class WorkService(WorkServiceServicer):
         from_on = parse_date(request.from_on, field="from_on") if request.from_on else date.min
         until = parse_date(request.until_on, field="until_on") if request.until_on else date.max
         observed = a_number(request.observed_days, "observed_days", 0, 720) or OBSERVED_DAYS
-        book = await self.reporting.book()
-        span = Span(from_on, until, figures.seen_on(book, self.today()), observed)
-        shares, months = figures.shares(book, span), figures.months(book, span)
-        strategy = self.working.contacting.policies.strategy(self.today())
-        spent = costs(book, await self.reporting.matters(), span, strategy)
-        rate = figures.contacts_per_cure(book, months, span)
+        seen_on = await self.reporting.seen_on(self.today())
+        tally = Tally(Span(from_on, until, seen_on, observed))
+        spent = Spending(tally.span, self.working.contacting.policies.strategy(self.today()))
+        async for book in self.reporting.books():
+            tally.add(book)
+            spent.add(book)
+        rate = tally.contacts_per_cure()
         return pb.GetFiguresResponse(
-            shares=[_share(one) for one in shares],
-            months=[pb.Month(**month._asdict()) for month in months],
+            shares=[_share(one) for one in tally.shares()],
+            months=[pb.Month(**month._asdict()) for month in tally.months()],
             contacts_per_cure="" if rate is None else str(rate),
-            costs=[_cost(one) for one in spent],
+            costs=[_cost(one) for one in spent.costs()],
         )
 
 

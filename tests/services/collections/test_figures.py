@@ -9,10 +9,11 @@ import pytest
 
 from services.collections.domain.case import Case, follow
 from services.collections.domain.contact_rules import Channel, Outcome, Party
-from services.collections.domain.costs import Cost, costs
+from services.collections.domain.costs import Cost, Spending
 from services.collections.domain.debtor import Attempt, Debtor
-from services.collections.domain.figures import Book, Span, months, shares
+from services.collections.domain.figures import Book, Span
 from services.collections.domain.matter import Matter, Step, Taken
+from tests.services.collections.counting import shares, tally
 from tests.services.collections.people import POLICIES, attempt, shielded
 from tests.services.collections.test_case import heard
 
@@ -66,7 +67,7 @@ def test_shares_count_whom_they_say() -> None:
     assert found["complaint", ""] == (1, 2)
     assert found["complaint", "champion"] == (1, 1)
     assert len(found) == len(shares(BOOK, YEAR))
-    assert [month.contacts for month in months(BOOK, YEAR) if month.contacts] == [3]
+    assert [month.contacts for month in tally(BOOK, YEAR).months() if month.contacts] == [3]
 
 
 def test_cost_to_collect() -> None:
@@ -82,7 +83,9 @@ def test_cost_to_collect() -> None:
     prices = {Channel.CALL: 800, Channel.EMAIL: 1, Channel.SMS: 5}
     strategy = msgspec.structs.replace(STRATEGY, price_minor=prices)
 
-    found = costs(BOOK, [matter], YEAR, strategy)
+    spending = Spending(YEAR, strategy)
+    spending.add(BOOK._replace(matters=[matter]))
+    found = spending.costs()
 
     assert found == [
         Cost("", "CNY", 1_606, 1_000, 100_000),

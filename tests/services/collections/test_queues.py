@@ -13,11 +13,12 @@ from lending.common.v1.page_pb2 import Page
 
 from services.collections.application.reporting import Reporting
 from services.collections.application.working import Working
-from services.collections.domain.figures import Book, Span, shares
+from services.collections.domain.figures import Book, Span
 from services.collections.domain.task import Task
 from services.collections.entrypoints.grpc_service import CollectionsService
 from services.collections.entrypoints.work_service import WorkService
 from shared.runtime.listing import FilterInvalid, OrderInvalid, PageTokenInvalid
+from tests.services.collections.counting import shares
 from tests.services.collections.house import House, a_house, event, hear
 from tests.services.collections.test_answers import PLAN
 

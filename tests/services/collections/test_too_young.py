@@ -10,9 +10,9 @@ import msgspec
 import pytest
 
 from services.collections.domain.case import Case, follow, see_date, with_promise
-from services.collections.domain.figures import Book, Span, shares
-from services.collections.domain.intervals import share_of
+from services.collections.domain.figures import Book, Span
 from services.collections.domain.promises import Part, Promise
+from tests.services.collections.counting import share_of, shares
 from tests.services.collections.test_case import heard
 
 YEAR = (date(2026, 1, 1), date(2026, 12, 31))
@@ -113,7 +113,7 @@ def test_twenty_times_one_borrower_is_not_twenty_borrowers(
         for number, (times, came) in enumerate(people)
         for did in range(times)
     ]
-    one = share_of("cure", "", rows)
+    one = share_of(rows)
 
     assert one.effective == Decimal(effective)
     assert one.bounds is not None
