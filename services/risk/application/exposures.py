@@ -53,7 +53,9 @@ class Exposures:
         try:
             async with self.records.work() as work:
                 ours = True
-                await self._catch_up(work)
+                if work.connection.dialect.name == "sqlite":
+                    await work.connection.exec_driver_sql("BEGIN IMMEDIATE")
+                await self.catch_up(work)
                 yield work
         except BaseException:
             # Who gives up while waiting takes nothing from who is counting meanwhile.
@@ -176,14 +178,12 @@ class Exposures:
             if (a, b) == (currency, dimension)
         ]
 
-    async def _catch_up(self, work: Work) -> None:
-        connection = work.connection
+    async def catch_up(self, work: Work) -> None:
+        """Take in what other processes changed; none of them counts until the work ends."""
         await work.hold("exposures")
-        if connection.dialect.name == "sqlite":
-            await connection.exec_driver_sql("BEGIN IMMEDIATE")
         number = RESERVATIONS.c.number
         query = select(number, RESERVATIONS.c.body).where(number > self.seen).order_by(number)
-        for seen, body in (await connection.execute(query)).all():
+        for seen, body in (await work.connection.execute(query)).all():
             self._take(msgspec.json.decode(body, type=Reservation))
             self.seen = seen
 

@@ -204,7 +204,7 @@ class Watch:
             loan_id: The loan that it was asked for; empty for any.
             known: The confirmation, and when we had it.
         """
-        await work.hold("exposures")
+        await self.book.catch_up(work)
         loan_id = loan_id or self.book.loan_of(borrower_ref, currency, without=known.without)
         if not loan_id:
             return

@@ -27,16 +27,19 @@ from services.risk.application.watch import Watch
 from services.risk.config import APPLICATION_ID, RiskSettings
 from services.risk.domain.early_warning import Alert, AlertIsClosed, AlertOutcome
 from services.risk.domain.indicators import Heard, WarningRules
+from services.risk.domain.reservation import heard as told_of
+from services.risk.domain.signs import Behaviour
 from services.risk.entrypoints.affordability_service import AffordabilityService
 from shared.runtime.database import open_database
 from shared.runtime.postgres_server import start_postgres
 from shared.runtime.records import Records, RequestIdReused
 from shared.subscriber.event import Event, Restatement
-from tests.services.risk.asking import asked
+from tests.services.risk.asking import asked, cny
 from tests.services.risk.test_any_order import MESSAGE
 from tests.services.risk.test_decision import MODELS, POLICIES
 from tests.services.risk.test_plan_affordability import POLICIES as PLANS
 from tests.services.risk.test_plan_affordability import asked as planned
+from tests.services.risk.test_reservations import TOLD
 from tests.system.processes import free_port
 
 MANY = 30
@@ -142,6 +145,24 @@ async def test_a_batch_and_a_single_request_of_one_id_have_one_effect(url: str) 
     refusals = [one for one in found if isinstance(one, BaseException)]
     assert len(refusals) == MANY
     assert {type(one) for one in refusals} == {RequestIdReused}
+
+
+async def test_an_income_is_a_sign_whichever_process_knows_the_loan(url: str) -> None:
+    """A loan that another process heard of is a loan: its borrower's income is looked at."""
+    here, there = await watch_of(url), await watch_of(url)
+    async with there.book.work() as work:
+        await there.book.put(work, [one for one in [told_of(None, TOLD, None)] if one])
+    plans = AffordabilityService(here.records, Plans(PLANS, here))
+    income = {"source": "payroll", "verifiedOn": "2026-03-01", "monthly": cny(600_000)}
+    given = planned(1, loanId="", verifiedIncome=income)
+    await plans.AssessAffordability(ParseDict(given, plan_pb.AssessAffordabilityRequest()), None)
+    async with here.records.work() as work:
+        known = await work.get(Behaviour, TOLD.borrower_ref)
+    for watch in (here, there):
+        await watch.records.engine.dispose()
+
+    assert known is not None
+    assert [sign.loan_id for sign in known.signs] == [TOLD.loan_id]
 
 
 async def test_a_borrower_may_have_a_long_reference(url: str) -> None:
