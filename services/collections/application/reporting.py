@@ -1,21 +1,32 @@
-"""Figures over everything that is kept: read borrower by borrower, counted in the domain."""
+"""Figures over everything that is kept: read in parts of so many cases, counted in the domain."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import date
+from typing import NamedTuple, TypeVar
+
+import msgspec
 
 from services.collections.application import trail
-from services.collections.application.desk import messages_of
-from services.collections.application.tasks import tasks_of
 from services.collections.domain.case import Case
-from services.collections.domain.debtor import Debtor
+from services.collections.domain.debtor import Attempt, Debtor
 from services.collections.domain.figures import Book
 from services.collections.domain.matter import Matter
-from shared.runtime.records import Records, Work
+from services.collections.domain.message import Message
+from services.collections.domain.task import Task
+from shared.runtime.records import PAGE, Records
 
-PAGE = 100
+CASES_MOST = 20_000
+Record = TypeVar("Record", bound=msgspec.Struct)
+
+
+class Extent(NamedTuple):
+    """How far a book has come, and how many cases it has."""
+
+    seen_on: date
+    cases: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,38 +34,39 @@ class Reporting:
     """Reads the book in pages, each in a transaction of its own: no work waits for a figure."""
 
     records: Records
+    cases_most: int = CASES_MOST
 
-    async def seen_on(self, today: date) -> date:
+    async def extent(self, today: date) -> Extent:
         """Return how far the book has come: today, or what a case heard last."""
-        seen, after, more = today, "", True
-        while more:
-            async with self.records.work() as work:
-                page = await work.find(Case, after=after, limit=PAGE)
-            seen = max([seen, *(case.seen_on or case.last.effective_on for case in page)])
-            after, more = (page[-1].loan_id, True) if len(page) == PAGE else ("", False)
-        return seen
+        seen, count = today, 0
+        async for case in self._every(Case):
+            seen, count = max(seen, case.seen_on or case.last.effective_on), count + 1
+        return Extent(seen, count)
 
-    async def books(self) -> AsyncIterator[Book]:
-        """Give what there is of each borrower; nobody is in two of them."""
+    async def books(self, extent: Extent) -> AsyncIterator[Book]:
+        """Give the book in parts of about `cases_most` cases; nobody is in two of them."""
+        parts = -(-extent.cases // self.cases_most)
+        for part in range(parts):
+
+            def ours(one: Case | Attempt | Message | Debtor | Task, part: int = part) -> bool:
+                return parts == 1 or int(trail.key_of(one.borrower_ref), 16) % parts == part
+
+            cases = [one async for one in self._every(Case) if ours(one)]
+            loans = {case.loan_id for case in cases}
+            yield Book(
+                cases,
+                [one async for one in self._every(Attempt) if ours(one)],
+                [one async for one in self._every(Message) if ours(one)],
+                [one async for one in self._every(Debtor) if ours(one)],
+                [one async for one in self._every(Task) if ours(one)],
+                [one async for one in self._every(Matter) if one.loan_id in loans],
+            )
+
+    async def _every(self, kind: type[Record]) -> AsyncIterator[Record]:
         after, more = "", True
         while more:
             async with self.records.work() as work:
-                page = await work.find(Debtor, after=after, limit=PAGE)
-                books = [await _book(work, debtor) for debtor in page]
-            for book in books:
-                yield book
-            after, more = (page[-1].borrower_ref, True) if len(page) == PAGE else ("", False)
-
-
-async def _book(work: Work, debtor: Debtor) -> Book:
-    loans = sorted(debtor.loans)
-    cases = await work.get_all(Case, loans)
-    attempts = await trail.attempts(work, debtor.borrower_ref)
-    messages = [one for loan_id in loans for one in await messages_of(work, loan_id)]
-    tasks = [one for loan_id in loans for one in await tasks_of(work, loan_id)]
-    matters = list((await work.get_all(Matter, loans)).values())
-    for loan_id in loans:
-        found = work.every(Matter, after=f"{loan_id}/", before=f"{loan_id}0")
-        matters += [matter async for matter in found]
-    ours = [cases[loan_id] for loan_id in loans if loan_id in cases]
-    return Book(ours, attempts, messages, [debtor], tasks, matters)
+                page = await work.page(kind, "", (after, ""), PAGE)
+            for _, record in page:
+                yield record
+            after, more = (page[-1][0], True) if len(page) == PAGE else (after, False)

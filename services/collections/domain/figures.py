@@ -86,7 +86,7 @@ class Month(NamedTuple):
 
 @dataclass(slots=True)
 class Tally:
-    """What is counted of a span, borrower by borrower; it grows with figures, not with the book."""
+    """What is counted of a span, some borrowers at a time; it does not grow with the book."""
 
     span: Span
     counts: dict[tuple[str, str], Count] = field(default_factory=dict)

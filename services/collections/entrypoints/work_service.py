@@ -117,10 +117,10 @@ class WorkService(WorkServiceServicer):
         from_on = parse_date(request.from_on, field="from_on") if request.from_on else date.min
         until = parse_date(request.until_on, field="until_on") if request.until_on else date.max
         observed = a_number(request.observed_days, "observed_days", 0, 720) or OBSERVED_DAYS
-        seen_on = await self.reporting.seen_on(self.today())
-        tally = Tally(Span(from_on, until, seen_on, observed))
+        extent = await self.reporting.extent(self.today())
+        tally = Tally(Span(from_on, until, extent.seen_on, observed))
         spent = Spending(tally.span, self.working.contacting.policies.strategy(self.today()))
-        async for book in self.reporting.books():
+        async for book in self.reporting.books(extent):
             tally.add(book)
             spent.add(book)
         rate = tally.contacts_per_cure()

@@ -1,4 +1,4 @@
-"""Figures of a book of any size: one borrower at a time, and no work waits for them."""
+"""Figures of a book of any size: part by part, and no work waits for them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 
 from lending.collections.v1 import work_service_pb2 as pb
 
-from services.collections.application import reporting
 from services.collections.application.reporting import Reporting
 from services.collections.application.working import Working
 from services.collections.compose import House
@@ -22,7 +21,7 @@ from services.collections.entrypoints.work_service import WorkService
 from tests.services.collections.counting import tally
 from tests.services.collections.house import a_house, event, hear
 
-BORROWERS, TODAY = reporting.PAGE + 7, date(2026, 6, 30)
+BORROWERS, CASES_MOST, TODAY = 60, 25, date(2026, 6, 30)
 
 
 async def late(house: House, number: int) -> None:
@@ -49,17 +48,18 @@ async def everything(house: House) -> Book:
 
 
 async def test_figures_are_those_of_the_whole_book(tmp_path: Path) -> None:
-    """More borrowers than a page: every share, month and rate is what the whole book says."""
+    """In five parts every share, month and rate is what the whole book says; nobody is in two."""
     async with a_house(tmp_path) as house:
         for number in range(BORROWERS):
             await late(house, number)
         working = Working(house.desk.records, house.desk.contacting)
-        service = WorkService(working, Reporting(house.desk.records), lambda: TODAY)
+        parted = Reporting(house.desk.records, CASES_MOST)
+        service = WorkService(working, parted, lambda: TODAY)
 
         answer = await service.GetFigures(pb.GetFiguresRequest(), None)
 
         whole = tally(await everything(house), Span(date.min, date.max, TODAY))
-        books = [book async for book in Reporting(house.desk.records).books()]
+        books = [book async for book in parted.books(await parted.extent(TODAY))]
 
     found = [(s.figure, s.arm, s.part, s.whole, s.young, s.borrowers) for s in answer.shares]
     assert found == [one[:6] for one in whole.shares()]
@@ -68,14 +68,17 @@ async def test_figures_are_those_of_the_whole_book(tmp_path: Path) -> None:
     assert [(one.share, one.low, one.high) for one in answer.shares] == bounds
     assert [month.opened for month in answer.months] == [m.opened for m in whole.months()]
     assert answer.contacts_per_cure == str(whole.contacts_per_cure())
-    assert len(books) == BORROWERS and {len(book.cases) for book in books} == {2}
+    people = [{case.borrower_ref for case in book.cases} for book in books]
+    assert len(books) == 5 and all(0 < len(book.cases) < 2 * CASES_MOST for book in books)
+    assert sum(map(len, people)) == len(set().union(*people)) == BORROWERS
 
 
 async def test_no_work_waits_for_figures(tmp_path: Path) -> None:
-    """Between two borrowers the records are free: a case that is heard meanwhile is kept."""
+    """Between two parts the records are free: a case that is heard meanwhile is kept."""
     async with a_house(tmp_path) as house:
         for number in range(3):
             await late(house, number)
-        async for _ in Reporting(house.desk.records).books():
+        parted = Reporting(house.desk.records, 1)
+        async for _ in parted.books(await parted.extent(TODAY)):
             assert not house.desk.records.turn.locked()
             await hear(house, event(5, "GRACE_ENTERED", "2026-05-06", 1, borrower="B-1"))
