@@ -6,6 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("duebook", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("duebook")
+"""How long an example takes is the machine's affair: a busy one fails no law."""
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 
