@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from lending.ledger.v1 import events_pb2, loan_pb2
+from msgspec import UNSET
 
 from services.ledger.application.following import Followed
 from services.ledger.domain import events as ev
@@ -127,7 +128,11 @@ def _headers(row: Followed, name: str, before: Place) -> dict[str, str]:
 
 
 def _restated(event: ev.TimelineRestated) -> events_pb2.Restated:
+    lost = (event.charged_off_before_minor, event.charged_off_after_minor)
+    before, after = (None if each is UNSET else each for each in lost)
     return events_pb2.Restated(
+        charged_off_before_minor=before,
+        charged_off_after_minor=after,
         superseded_log_versions=event.superseded_versions,
         to_on=event.to_on.isoformat(),
         days_past_due_max_before=event.days_past_due_max_before,

@@ -122,7 +122,8 @@ def _restated(
         return None
     reallocated = _reallocated(old, new)
     reopened = after.status is LoanStatus.SETTLED and new.owes(1)
-    if not superseded and not reallocated and not reopened:
+    lost = _charged_off(old, new)
+    if not superseded and not reallocated and not reopened and not lost:
         return None
     latest = max([fact.effective_on, *[row[1] for row in superseded]])
     return ev.TimelineRestated(
@@ -134,7 +135,16 @@ def _restated(
         days_past_due_max_after=days_past_due_max,
         reallocated=tuple(reallocated),
         reopened=reopened or UNSET,
+        **lost,
     )
+
+
+def _charged_off(old: Timeline, new: Timeline) -> dict[str, Any]:
+    """Return what a charge-off took off the books, as it was and is, where that changed."""
+    before, after = old.charged_off_principal, new.charged_off_principal
+    if before is None or after is None or before == after:
+        return {}
+    return {"charged_off_before_minor": before, "charged_off_after_minor": after}
 
 
 def _reallocated(old: Timeline, new: Timeline) -> list[str]:

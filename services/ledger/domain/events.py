@@ -255,7 +255,9 @@ class TimelineRestated(Fact, frozen=True, kw_only=True, gc=False):
     """
     A fact that counts earlier changed what was known of the days since.
 
-    `reopened`: the loan was settled, and something of it is owed again.
+    `reopened`: the loan was settled, and something of it is owed again. `charged_off_before_minor`
+    and `charged_off_after_minor`: the principal that a charge-off since took off the books, as it
+    was and as it is now; only where that changed.
     """
 
     cause_version: int
@@ -265,3 +267,5 @@ class TimelineRestated(Fact, frozen=True, kw_only=True, gc=False):
     days_past_due_max_after: int
     reallocated: tuple[str, ...]
     reopened: bool | UnsetType = UNSET
+    charged_off_before_minor: int | UnsetType = UNSET
+    charged_off_after_minor: int | UnsetType = UNSET

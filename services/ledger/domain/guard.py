@@ -51,12 +51,24 @@ def since_disbursal(command: cmd.Asked, on: date, account: LoanAccount) -> None:
         )
 
 
-def after_charge_off(on: date, account: LoanAccount) -> None:
-    """Refuse a date before the charge-off."""
+def after_charge_off(on: date, account: LoanAccount, before: str = "") -> None:
+    """Refuse a date before the charge-off, and say what is for it."""
     off = charge_off_of(account).effective_on
     if on < off:
+        expected = f"from {off}; before it {before}" if before else f"from {off}"
         raise no.DateOutOfOrder(
-            f"{on} is before the charge-off", field="value_on", expected=f"from {off}"
+            f"{on} is before the charge-off", field="value_on", expected=expected
+        )
+
+
+def before_charge_off(on: date, account: LoanAccount) -> None:
+    """Refuse a repayment of a charged-off loan, but one that came before the charge-off."""
+    off = charge_off_of(account).effective_on
+    if on >= off:
+        raise no.LoanIsChargedOff(
+            f"the loan is charged off since {off}",
+            field="value_on",
+            expected=f"before {off}; from then on PostRecovery",
         )
 
 

@@ -38,7 +38,7 @@ def repaid(command: cmd.PostRepayment, account: LoanAccount) -> ev.Fact:
     """Take a repayment."""
     guard.positive(command.amount_minor, no.RepaymentNotPositive)
     if account.status is LoanStatus.CHARGED_OFF:
-        raise no.LoanIsChargedOff("the loan is charged off: post a recovery", field="loan_id")
+        guard.before_charge_off(command.value_on, account)
     waits = account.terms.overpayment is Overpayment.CREDIT
     if not (waits and account.status is LoanStatus.SETTLED):
         guard.being_repaid(account)
@@ -57,7 +57,7 @@ def repaid(command: cmd.PostRepayment, account: LoanAccount) -> ev.Fact:
 def recovered(command: cmd.PostRecovery, account: LoanAccount) -> ev.Fact:
     """Take a recovery."""
     guard.positive(command.amount_minor, no.RepaymentNotPositive)
-    guard.after_charge_off(command.value_on, account)
+    guard.after_charge_off(command.value_on, account, "PostRepayment")
     guard.money_in(command, account)
     return ev.RecoveryPosted(
         **stamp(command, command.value_on),

@@ -26,7 +26,7 @@ class LoanNotChargedOff(Refused):
 
 
 class LoanIsChargedOff(Refused):
-    """Money on a loan that was charged off is a recovery."""
+    """Money that comes from the date of a charge-off on is a recovery."""
 
 
 class LoanIsSettled(Refused):

@@ -10,7 +10,10 @@ import msgspec
 
 from services.ledger.adapters.event_mapper import decode
 from services.ledger.application.following import Follower
-from services.ledger.application.verifying import replay_log
+from services.ledger.application.inspecting import inspect
+from services.ledger.application.verifying import Verdict, replay_log
+from services.ledger.compose_replay import WRITTEN
+from services.ledger.domain import commands as cmd
 from services.ledger.domain.accruals import month_ends
 from services.ledger.domain.book_events import AccrualPosted
 from tests.services.ledger.book import Book, open_book
@@ -68,3 +71,43 @@ def test_a_month_is_accrued_once_and_ties_out(tmp_path: Path) -> None:
     assert dict(balance)["income:interest"] == -(posted[-1].interest_minor + 12_000)
     assert [v.different for v in verdicts] == [[]] * len(verdicts)
     assert {v.name: v.rows for v in verdicts}["receivables tie out, at each month end"] == 7
+
+
+def test_money_of_before_a_charge_off_ties_out_as_well(tmp_path: Path) -> None:
+    """
+    Charged off in May, recovered from in June; in July the bank tells of money of February.
+
+    Both loans hear of it, one of 1,120.00 and one of everything that was owed on 10 May.
+    """
+
+    async def told_in_july() -> tuple[list[Verdict], dict[str, int]]:
+        async with open_book(tmp_path) as book:
+            await book.go_to(date(2026, 1, 5))
+            for name, terms in [("L-1", ACCRUAL), ("L-2", ACCRUAL), ("L-3", TERMS)]:
+                await book.lend(name, terms)
+            await book.go_to(date(2026, 5, 10))
+            for name in ("L-1", "L-2", "L-3"):
+                off = {"effective_on": date(2026, 5, 10), "reason": "lost"}
+                await book.ask(cmd.ChargeOffLoan, name, **off)
+            await book.go_to(date(2026, 6, 10))
+            recovered = {"amount_minor": 50_000, "currency": "CNY", "value_on": date(2026, 6, 1)}
+            await book.ask(cmd.PostRecovery, "L-1", **recovered)
+            await book.go_to(date(2026, 7, 1))
+            line = book.writer.account("L-2").timeline(date(2026, 5, 9))
+            for name, amount, on in [
+                ("L-1", 112_000, date(2026, 2, 5)),
+                ("L-2", line.payoff, date(2026, 5, 9)),
+                ("L-3", 112_000, date(2026, 2, 5)),
+            ]:
+                paid = {"amount_minor": amount, "currency": "CNY", "value_on": on}
+                await book.ask(cmd.PostRepayment, name, **paid)
+            await book.go_to(date(2026, 7, 31))
+            _, balance, verdicts = await seen(book)
+            return [*verdicts, *inspect(book.writer.log, WRITTEN)], dict(balance)
+
+    verdicts, balance = asyncio.run(told_in_july())
+
+    assert [v.different for v in verdicts] == [[]] * len(verdicts)
+    assert balance["expense:charge_offs"] == 2 * 1_100_000
+    assert balance["loans:principal"] == 0
+    assert sum(balance.values()) == 0

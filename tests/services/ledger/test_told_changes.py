@@ -136,3 +136,33 @@ def test_another_policy_moves_no_money_and_its_edges_are_found() -> None:
     lines = [one.account.timeline(one.on) for one in (desk, other)]
     assert lines[0].books == lines[1].books
     assert lines[0].rows == lines[1].rows
+
+
+def test_money_of_before_a_charge_off_says_what_is_charged_off_now() -> None:
+    """1,120.00 of 5 February, told on 1 September: 11,000.00 were lost in August, not 12,000.00."""
+    desk = Desk()
+    desk.go_to(date(2026, 8, 10))
+    desk.ask(cmd.ChargeOffLoan, effective_on=desk.on, reason="180 days past due")
+    desk.go_to(date(2026, 9, 1))
+
+    desk.repay("1120.00", on=date(2026, 2, 5))
+    desk.repay("1.00", on=date(2026, 2, 4))
+
+    first, second = (one.restated for one in of_type(desk, "TIMELINE_RESTATED"))
+    before_after = (first.charged_off_before_minor, first.charged_off_after_minor)
+    assert before_after == (1_200_000, 1_100_000)
+    # That paid interest alone.
+    assert not second.HasField("charged_off_after_minor")
+    names = [name for name, _ in told(desk)]
+    assert names.index("CHARGED_OFF") < names.index("REPAYMENT_POSTED")
+
+
+def test_a_restatement_of_a_loan_on_the_books_says_nothing_of_a_charge_off() -> None:
+    """Its bytes are what they were before that could be told."""
+    desk = Desk()
+    desk.go_to(date(2026, 3, 10))
+    desk.repay("1120.00", on=date(2026, 2, 5))
+
+    (restated,) = (one.restated for one in of_type(desk, "TIMELINE_RESTATED"))
+    assert not restated.HasField("charged_off_before_minor")
+    assert not restated.HasField("charged_off_after_minor")
