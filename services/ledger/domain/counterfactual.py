@@ -20,7 +20,7 @@ from services.ledger.domain.policies import DelinquencyPolicy
 from services.ledger.domain.refusals import LoanNotActive, LoanNotFound, SuppositionInvalid
 from services.ledger.domain.replay import timeline
 from services.ledger.domain.scheme_edges import with_edges
-from services.ledger.domain.terms import Terms, check_terms
+from services.ledger.domain.terms import FirstPeriod, Terms, check_terms
 from services.ledger.domain.timeline import Timeline
 from services.ledger.domain.waterfall import Waterfall
 from shared.kernel.dates import DayCount
@@ -85,6 +85,9 @@ class Supposition(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
             SchemeNotInPolicy, SuppositionInvalid: the edges are none for its delinquency policy.
         """
         changed = {name: value for name in _TERMS if (value := getattr(self, name)) is not None}
+        if self.day_count not in (None, DayCount.PERIOD_360):
+            # Every other day count counts the days of each period.
+            changed["first_period"] = FirstPeriod.WHOLE
         policy = self.judged(terms.delinquency)
         if policy is not terms.delinquency:
             changed["delinquency"] = policy

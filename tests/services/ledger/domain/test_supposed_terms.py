@@ -16,7 +16,7 @@ from services.ledger.domain.difference import Look
 from services.ledger.domain.explain import explain, figures
 from services.ledger.domain.policies import CN_CONSUMER, CN_CONSUMER_3, FIVE_TIER, POLICIES
 from services.ledger.domain.refusals import SchemeNotInPolicy, SuppositionInvalid
-from services.ledger.domain.terms import Terms
+from services.ledger.domain.terms import FirstPeriod, Terms
 from services.ledger.domain.waterfall import CIVIL_CODE_561
 from shared.audit.evaluate import evaluate
 from shared.kernel.dates import DayCount
@@ -49,6 +49,23 @@ def test_another_day_count_asks_for_other_interest() -> None:
         found = suppose(paid_once().events, look, Supposition(day_count=day_count))
         after = figures(found.supposed)
         assert (after["days_past_due"], after["arrears"]) == (days, arrears), day_count
+
+
+def test_another_day_count_than_months_and_days() -> None:
+    """From 20 January: 16 days beside whole months, 15 at 30/360, 16 of 360 and 28 in February."""
+    terms = {"day_count": DayCount.PERIOD_360, "first_period": FirstPeriod.MONTHS_AND_DAYS}
+    desk = Desk(msgspec.structs.replace(CONTRACT, **terms), date(2026, 1, 20))
+    look = Look(date(2026, 2, 5), ALWAYS)
+    # day count           | interest of the first and the second instalment
+    table = [
+        (DayCount.PERIOD_360, [6_400, 11_000]),
+        (DayCount.THIRTY_360, [6_000, 11_000]),
+        (DayCount.ACT_360, [6_400, 10_267]),
+    ]
+    desk.go_to(date(2026, 2, 5))
+    for day_count, interest in table:
+        found = suppose(desk.events, look, Supposition(day_count=day_count))
+        assert [row.interest_due for row in found.supposed.rows[:2]] == interest, day_count
 
 
 def test_other_edges_are_another_bucket_and_nothing_else() -> None:
