@@ -116,7 +116,9 @@ def _charge(account: LoanAccount, event: ev.ChargeApplied) -> None:
 def _pause(account: LoanAccount, event: ev.InterestPaused | ev.DelinquencyPaused) -> None:
     of_interest = isinstance(event, ev.InterestPaused)
     kind = FactKind.INTEREST_PAUSE if of_interest else FactKind.DELINQUENCY_PAUSE
-    _count(account, kind, event, due_on=event.from_on, until_on=event.until_on)
+    back = isinstance(event, ev.InterestPaused) and event.hands_back is True
+    days = {"due_on": event.from_on, "until_on": event.until_on}
+    _count(account, kind, event, **days, hands_back=back)
 
 
 def _charge_off(account: LoanAccount, event: ev.LoanChargedOff) -> None:
@@ -184,7 +186,9 @@ ASSIGNERS: dict[type[ev.Fact], Callable[[LoanAccount, Any], None]] = {
     ev.DelinquencyPolicyChanged: lambda a, e: _count(
         a, FactKind.DELINQUENCY_POLICY, e, policy=e.policy
     ),
-    ev.TermsRestructured: lambda a, e: _count(a, FactKind.RESTRUCTURE, e, terms=e.terms),
+    ev.TermsRestructured: lambda a, e: _count(
+        a, FactKind.RESTRUCTURE, e, terms=e.terms, hands_back=e.hands_back is True
+    ),
     ev.LoanAccelerated: lambda a, e: _count(a, FactKind.ACCELERATION, e, fact_id=e.request_id),
     ev.AccelerationWithdrawn: lambda a, e: _take_back(a, e.acceleration_id),
     ev.LoanChargedOff: _charge_off,

@@ -26,13 +26,18 @@ from services.ledger.domain.waterfall import Component, DueBucket, Stage
 from shared.kernel.dates import DayCount
 
 
-def replan(line: Timeline, plan: Plan) -> None:
-    """Give the rows the dues of a changed plan; what was paid stays where it is."""
+def replan(line: Timeline, plan: Plan) -> dict[int, int]:
+    """
+    Give the rows the dues of a changed plan; what was paid stays where it is.
+
+    Returns:
+        The interest that was paid and that no row owes any more, by instalment, minor units.
+    """
     if line.closed:
-        return
+        return {}
     line.plan = plan
     if line.accelerated_on is not None:
-        return
+        return {}
     paid = {row.number: row for row in line.rows}
     for fresh in rows_of(plan):
         row = paid.get(fresh.number)
@@ -43,19 +48,35 @@ def replan(line: Timeline, plan: Plan) -> None:
         row.interest_due = fresh.interest_due + row.shifted
         row.carried, row.period = max(0, row.shifted), fresh.period
     line.rows.sort(key=lambda row: (row.due_on, row.number))
-    _set_off(line.rows)
+    over = _set_off(line.rows, plan.first_number)
     for row in line.rows:
         row.reopen()
+    return over
 
 
-def _set_off(rows: list[Row]) -> None:
-    """Let interest that was paid and is not due any more pay that of the rows after it."""
-    over = 0
+def _set_off(rows: list[Row], first_number: int) -> dict[int, int]:
+    """Let interest that was paid and is not due any more pay later rows'; return the rest."""
+    over, not_due = 0, list[tuple[int, int]]()
     for row in rows:
         used = min(over, row.interest_due - row.interest_paid)
+        if used < 0:
+            not_due.append((row.number, min(-used, row.interest_paid)))
         row.interest_due -= used
         row.carried = min(row.carried, row.interest_due)
         over -= used
+    # What a plan was credited of an earlier one lies on the instalments of that.
+    earlier = [(row.number, row.interest_paid) for row in rows if row.number < first_number]
+    return _latest([*earlier, *not_due], over)
+
+
+def _latest(paid: list[tuple[int, int]], over_minor: int) -> dict[int, int]:
+    """Return as much of what instalments were paid, the latest first, by instalment."""
+    found: dict[int, int] = {}
+    for number, amount in reversed(paid):
+        if over_minor > 0 and amount > 0:
+            found[number] = min(over_minor, amount)
+            over_minor -= found[number]
+    return found
 
 
 def attach(line: Timeline, charge: Charge) -> None:
@@ -94,8 +115,13 @@ def draw_again(line: Timeline, amount_minor: int) -> None:
     restructure(line, terms, amount_minor)
 
 
-def restructure(line: Timeline, agreed: Terms, drawn_minor: int = 0) -> None:
-    """Close old rows at what was paid; carry what is owed, or drawn, into a new schedule."""
+def restructure(line: Timeline, agreed: Terms, drawn_minor: int = 0) -> dict[int, int]:
+    """
+    Close old rows at what was paid; carry what is owed, or drawn, into a new schedule.
+
+    Returns:
+        Interest that was paid, not earned, and that no new row owes, by instalment, minor units.
+    """
     earned = sum(interest_earned(row, line.on, line.terms) for row in line.rows)
     carried = earned - sum(row.interest_paid for row in line.rows)
     principal = line.principal_outstanding + drawn_minor
@@ -118,6 +144,7 @@ def restructure(line: Timeline, agreed: Terms, drawn_minor: int = 0) -> None:
     line.terms, line.plan, line.accelerated_on = plan.terms, plan, None
     for charge in loose:
         attach(line, charge)
+    return _latest([(row.number, row.interest_paid) for row in kept], -carried)
 
 
 def _plan_now(line: Timeline, terms: Terms, principal_minor: int) -> Plan:

@@ -50,6 +50,7 @@ def restructured(command: cmd.RestructureLoan, account: LoanAccount) -> ev.Fact:
         terms=terms,
         approved_by=command.approved_by,
         kind=command.kind,
+        hands_back=True,
     )
 
 
@@ -160,6 +161,7 @@ def interest_paused(command: cmd.PauseInterest, account: LoanAccount) -> ev.Fact
         from_on=command.from_on,
         until_on=command.until_on,
         approved_by=command.approved_by,
+        hands_back=True,
     )
 
 

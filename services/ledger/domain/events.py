@@ -116,11 +116,16 @@ class CreditRefunded(Financial, frozen=True, kw_only=True, gc=False):
 
 
 class InterestPaused(Financial, frozen=True, kw_only=True, gc=False):
-    """From `from_on` to `until_on`, both included, no interest is earned; agreed before or then."""
+    """
+    From `from_on` to `until_on`, both included, no interest is earned; agreed before or then.
+
+    `hands_back`: interest that was paid and that no instalment owes any more pays what is due next.
+    """
 
     from_on: date
     until_on: date
     approved_by: str
+    hands_back: bool | UnsetType = UNSET
 
 
 class DelinquencyPaused(Financial, frozen=True, kw_only=True, gc=False):
@@ -143,13 +148,18 @@ class DelinquencyPolicyChanged(Financial, frozen=True, kw_only=True, gc=False):
 
 
 class TermsRestructured(Financial, frozen=True, kw_only=True, gc=False):
-    """The rest of the schedule was replaced; what was owed is carried over."""
+    """
+    The rest of the schedule was replaced; what was owed is carried over.
+
+    `hands_back`: interest that was paid and that no instalment owes any more pays what is due next.
+    """
 
     instalments: int
     first_due_on: date
     terms: Terms
     approved_by: str
     kind: Restructuring = Restructuring.RESCHEDULE
+    hands_back: bool | UnsetType = UNSET
 
 
 class LoanAccelerated(Financial, frozen=True, kw_only=True, gc=False):

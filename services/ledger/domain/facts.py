@@ -61,7 +61,8 @@ class MoneyFact(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """
     One fact as the timeline needs it: when it counts, in which order, how much.
 
-    `due_on` of a charge is its due date, of a pause its first day.
+    `due_on` of a charge is its due date, of a pause its first day. `hands_back`: interest paid for
+    what it lets nobody owe is the borrower's again.
     """
 
     kind: FactKind
@@ -76,3 +77,4 @@ class MoneyFact(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     source: PaymentSource = PaymentSource.BORROWER
     party_ref: str = ""
     policy: DelinquencyPolicy | None = None
+    hands_back: bool = False

@@ -20,6 +20,7 @@ from services.ledger.domain.head import head_of, rows_of
 from services.ledger.domain.penalty import pass_time
 from services.ledger.domain.periods import Draw
 from services.ledger.domain.schedule import Plan
+from services.ledger.domain.surplus import hand_back
 from services.ledger.domain.terms import Overpayment, Prepayment, Terms
 from services.ledger.domain.timeline import Charge, Timeline
 from services.ledger.domain.waterfall import PaymentSource
@@ -171,7 +172,9 @@ def _disburse_more(line: Timeline, fact: MoneyFact) -> None:
 def _pause_interest(line: Timeline, fact: MoneyFact) -> None:
     assert fact.due_on is not None and fact.until_on is not None
     pauses = (*line.plan.pauses, (fact.due_on, fact.until_on))
-    changes.replan(line, line.plan._replace(pauses=pauses))
+    over = changes.replan(line, line.plan._replace(pauses=pauses))
+    if over and fact.hands_back:
+        hand_back(line, over)
 
 
 def _pause_delinquency(line: Timeline, fact: MoneyFact) -> None:
@@ -187,7 +190,9 @@ def _resume_delinquency(line: Timeline, fact: MoneyFact) -> None:
 
 def _restructure(line: Timeline, fact: MoneyFact) -> None:
     assert fact.terms is not None
-    changes.restructure(line, fact.terms)
+    over = changes.restructure(line, fact.terms)
+    if over and fact.hands_back:
+        hand_back(line, over)
     line.forborne_on.append(fact.effective_on)
 
 
