@@ -13,6 +13,7 @@ from services.ledger.domain.facts import MoneyFact
 from services.ledger.domain.frames import dates_of
 from services.ledger.domain.head import rows_of
 from services.ledger.domain.periods import Draw
+from services.ledger.domain.policies import CN_CONSUMER
 from services.ledger.domain.schedule import Plan, schedule_of
 from services.ledger.domain.terms import PLANNED_AGAIN, Prepayment, RepaymentMethod, Terms
 from services.ledger.domain.timeline import (
@@ -187,7 +188,9 @@ def accelerate(line: Timeline) -> Row | None:
 
 def judge_by(line: Timeline, fact: MoneyFact) -> None:
     """Classify lateness under another policy from here on; plan and money stay."""
-    line.terms = msgspec.structs.replace(line.terms, delinquency=fact.policy)
+    # A default is left out of what is stored by being that very object.
+    policy = CN_CONSUMER if fact.policy == CN_CONSUMER else fact.policy
+    line.terms = msgspec.structs.replace(line.terms, delinquency=policy)
 
 
 def forgive_unearned_interest(line: Timeline) -> None:

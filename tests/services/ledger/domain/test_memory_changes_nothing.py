@@ -15,6 +15,7 @@ from services.ledger.domain import events as ev
 from services.ledger.domain import frames
 from services.ledger.domain.kept import KEEPER
 from services.ledger.domain.loan_account import fold
+from services.ledger.domain.policies import ALL_SCHEMES, CN_CONSUMER
 from services.ledger.domain.schedule import schedule_of
 from services.ledger.domain.terms import RepaymentMethod, Terms
 from tests.services.ledger.domain.desk import TERMS, Desk
@@ -56,6 +57,20 @@ def test_a_ledger_that_forgets_everything_records_the_same(
             act(desk, what, days, share)
 
     assert kept.events == forgotten.events
+    assert [encode(e) for e in kept.events] == [encode(e) for e in forgotten.events]
+
+
+def test_a_policy_changed_back_to_the_first_is_stored_the_same() -> None:
+    """Whether a ledger remembers the change or has read it: a later plan has the same bytes."""
+    stored = []
+    for kind in (Desk, Forgetful):
+        desk = kind(msgspec.structs.replace(TERMS, delinquency=ALL_SCHEMES))
+        approved = {"effective_on": desk.on, "reason": "agreed", "approved_by": "Li"}
+        desk.ask(cmd.ChangeDelinquencyPolicy, policy=CN_CONSUMER, **approved)
+        desk.ask(cmd.RestructureLoan, rate_annual=Decimal("0.05"), **approved)
+        stored.append([encode(event) for event in desk.events])
+
+    assert stored[0] == stored[1]
 
 
 def test_a_reversed_repayment_is_named_whatever_is_in_memory() -> None:
