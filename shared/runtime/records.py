@@ -21,7 +21,7 @@ from shared.runtime.bus import Bus
 from shared.runtime.database import create_tables
 from shared.runtime.outbox import Owed, send_page
 from shared.runtime.record_tables import METADATA, OUTBOX, RECORDS, REQUESTS, grow, order_of_ids
-from shared.runtime.stopping import unless
+from shared.runtime.stopping import to_its_end, unless
 from shared.runtime.telemetry import current_traceparent
 from shared.runtime.vault import METADATA as VAULT_TABLES
 from shared.runtime.vault import Vault
@@ -252,22 +252,25 @@ class Records:
         method: str = "",
     ) -> Answer:
         """
-        Answer a request; the same `request_id` again gets the first answer.
+        Answer a request, also one whose caller hangs up; the same again gets the first answer.
 
         Args:
             method: Tells apart methods that take the same type of request.
         Raises:
             RequestIdReused: the id was used with another body.
         """
-        async with self.work() as work:
-            # Another process may be answering the very request: its answer is ours.
-            await work.hold(f"request/{request.request_id}")
-            first = await work.answered(request, answer_type, method=method)
-            if first is not None:
+
+        async def answered() -> Answer:
+            async with self.work() as work:
+                # Another process may be answering the very request: its answer is ours.
+                await work.hold(f"request/{request.request_id}")
+                first = await work.answered(request, answer_type, method=method)
+                if first is None:
+                    first = await act(work)
+                    await work.remember_all([(request, first)], method=method)
                 return first
-            answer = await act(work)
-            await work.remember_all([(request, answer)], method=method)
-            return answer
+
+        return await to_its_end(answered())
 
     async def relay(self, nats_url: str, name: str, stop: asyncio.Event) -> None:
         """Publish what is owed, oldest first, until told to stop."""

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -149,6 +152,35 @@ async def test_two_processes_are_asked_the_same(address: str) -> None:
 
     assert [answer.on for answer in answers] == ["2026-01-01", "2026-01-01"]
     assert acted == ["once"]
+
+
+async def test_who_hangs_up_is_answered_all_the_same(address: str) -> None:
+    """What a caller has asked for happens once, wherever they hang up; nobody waits behind it."""
+    records, chance, acted = await opened(address), random.Random(1), []
+
+    def ask(number: int) -> Coroutine[Any, Any, pb.BusinessDate]:
+        async def act(work: Work) -> pb.BusinessDate:
+            acted.append(number)
+            await work.put(Thing(f"{number}"), f"{number}")
+            return pb.BusinessDate(on="2026-01-05")
+
+        request = pb.AdvanceBusinessDateRequest(request_id=f"day-{number}", to="2026-01-05")
+        return records.answer_once(request, pb.BusinessDate, act)
+
+    async def hang_up(number: int) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(chance.random() * 0.02):
+                await ask(number)
+
+    await asyncio.gather(*[hang_up(number) for number in range(60)])
+    answers = await asyncio.gather(*[ask(number) for number in range(60)])
+    async with records.work() as work:
+        things = await work.find(Thing)
+    await records.engine.dispose()
+
+    assert {answer.on for answer in answers} == {"2026-01-05"}
+    assert sorted(acted) == list(range(60))
+    assert len(things) == 61
 
 
 async def test_nothing_is_a_number_of_things_too(address: str) -> None:
