@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from services.collections.adapters.policy_files import read_policies
@@ -14,6 +15,7 @@ from services.collections.domain.contact_rules import (
     rules_in_force,
 )
 from services.collections.domain.debtor import Attempt, Debtor, Protection
+from services.collections.domain.hardship import Plan
 
 POLICIES = read_policies(HERE / "policies")
 HOME = {
@@ -50,3 +52,10 @@ def shielded(kind: str, until: str | None = None, channel: str | None = None) ->
         until_on=date.fromisoformat(until) if until else None,
         channel=Channel(channel) if channel else None,
     )
+
+
+def proposed(**different: Any) -> Plan:
+    """Return a plan of a year that somebody proposed, but for what is different."""
+    usual: dict[str, Any] = {"instalments": 12, "first_due_on": date(2026, 4, 1)}
+    usual |= {"rate_annual": "0.1", "reason": "ill", "proposed_by": "o-1", "number": 1}
+    return Plan(**{"status": "PROPOSED", **usual, **different})

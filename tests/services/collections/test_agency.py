@@ -17,13 +17,14 @@ from services.collections.domain.agency import AgencyNotApproved, LoanAlreadyPla
 from services.collections.domain.case import Case, with_promise
 from services.collections.domain.contact_rules import Channel, Outcome, Purpose
 from services.collections.domain.debtor import Attempt
-from services.collections.domain.hardship import Measure, Plan
+from services.collections.domain.hardship import Measure
 from services.collections.domain.legal import LegalPersonProtected
 from services.collections.domain.matter import Matter, Step, Taken
 from services.collections.domain.promises import Part, Promise
 from services.collections.domain.task import Task
 from shared.runtime.record_tables import OUTBOX
 from tests.services.collections.house import a_house, event, hear
+from tests.services.collections.people import proposed
 from tests.services.collections.test_ladder import write
 from tests.services.collections.test_recovery import done
 from tests.services.collections.test_relief import declare, end
@@ -142,17 +143,7 @@ async def test_who_is_shielded_before_is_not_placed(tmp_path: Path) -> None:
 
 async def planned(house: House, measure: str) -> None:
     """A hardship plan or a settlement is proposed by one and approved by another."""
-    plan = Plan(
-        status="PROPOSED",
-        instalments=12,
-        first_due_on=date(2026, 4, 1),
-        rate_annual="0.1",
-        reason="ill",
-        proposed_by="o-1",
-        number=1,
-        measure=Measure(measure),
-        settlement_minor=90_000,
-    )
+    plan = proposed(measure=Measure(measure), settlement_minor=90_000)
     async with house.desk.records.work() as work:
         await house.planning.propose(work, "L-1", plan)
         await house.planning.approve(work, "L-1", "o-2", date(2026, 2, 12))

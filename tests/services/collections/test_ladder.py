@@ -13,10 +13,11 @@ from services.collections.compose import House
 from services.collections.domain.case import Case
 from services.collections.domain.contact_rules import Channel, Outcome, Purpose
 from services.collections.domain.debtor import Attempt
-from services.collections.domain.hardship import Plan, PlanNotFound
+from services.collections.domain.hardship import PlanNotFound
 from services.collections.domain.legal import LegalStepNotFound, LegalStepOutOfOrder
 from services.collections.domain.matter import Matter, Step, Taken
 from tests.services.collections.house import LedgerByHand, a_house, event, hear
+from tests.services.collections.people import proposed
 
 
 def step(kind: str, on: str) -> Taken:
@@ -74,15 +75,7 @@ async def test_each_time_of_being_late_has_a_ladder_of_its_own(tmp_path: Path) -
 
 async def test_what_waits_can_be_taken_back(tmp_path: Path) -> None:
     """A step or plan that nobody approves does not stand in the way of another for ever."""
-    plan = Plan(
-        status="PROPOSED",
-        instalments=12,
-        first_due_on=date(2026, 4, 1),
-        rate_annual="0.1",
-        reason="ill",
-        proposed_by="o-1",
-        number=1,
-    )
+    plan = proposed()
     async with a_house(tmp_path) as house:
         await hear(house, event(1, "BUCKET_CHANGED", "2026-02-06", 75))
         async with house.desk.records.work() as work:

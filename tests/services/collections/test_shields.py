@@ -22,11 +22,11 @@ from services.collections.domain.contact_rules import (
     RulesNotFound,
 )
 from services.collections.domain.debtor import Attempt, Debtor
-from services.collections.domain.hardship import Circumstance, Plan
+from services.collections.domain.hardship import Circumstance
 from services.collections.domain.task import Task
 from shared.runtime.record_tables import OUTBOX
 from tests.services.collections.house import LedgerByHand, a_house, event, hear
-from tests.services.collections.people import HOME, attempt, debtor, rules, shielded
+from tests.services.collections.people import HOME, attempt, debtor, proposed, rules, shielded
 from tests.services.collections.test_relief import FLOOD, asked, declare, end
 from tests.services.collections.test_sending import protect, shield
 
@@ -160,16 +160,7 @@ async def test_what_the_borrower_told_stays_here(tmp_path: Path) -> None:
         await hear(house, LATE)
         for number in (1, 2):
             async with house.desk.records.work() as work:
-                plan = Plan(
-                    status="PROPOSED",
-                    instalments=6,
-                    first_due_on=date(2026, 3, 1),
-                    rate_annual="0.1",
-                    reason="has cancer",
-                    proposed_by="ann",
-                    number=1,
-                    circumstance=Circumstance.ILLNESS,
-                )
+                plan = proposed(reason="has cancer", circumstance=Circumstance.ILLNESS)
                 await house.planning.propose(work, "L-1", plan)
                 await house.planning.approve(work, "L-1", "bob", date(2026, 2, 10))
                 await house.planning.settle(work, f"L-1/{number}", "TOO_LONG")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +24,10 @@ from services.collections.compose import House
 from services.collections.domain.case import Case
 from services.collections.domain.contact_rules import Channel, Outcome
 from services.collections.domain.debtor import Attempt
-from services.collections.domain.hardship import Plan
 from services.collections.entrypoints.contact_service import ContactService
 from shared.runtime.vault import AnswerShredded
 from tests.services.collections.house import a_house, event, hear
+from tests.services.collections.people import proposed
 from tests.services.collections.test_sending import protect, shield
 
 SECRETS = ["li.lei@example.com", "+8613812345678", "has cancer", "weeps on the telephone"]
@@ -53,15 +53,7 @@ async def lived(house: House) -> None:
     await ContactService(house.debtors, house.relief).RegisterDebtor(REQUEST, None)
     await hear(house, event(1, "BUCKET_CHANGED", "2026-02-06", 35))
     await protect(house, shield("VULNERABLE", note=SECRETS[3]))
-    plan = Plan(
-        status="PROPOSED",
-        instalments=6,
-        first_due_on=date(2026, 3, 1),
-        rate_annual="0.1",
-        reason=SECRETS[2],
-        proposed_by="ann",
-        number=1,
-    )
+    plan = proposed(reason=SECRETS[2])
     async with house.desk.records.work() as work:
         await house.planning.propose(work, "L-1", plan)
         call = Attempt(
