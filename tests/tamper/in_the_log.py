@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import msgspec
+
+from tests.services.ledger.domain.desk import TERMS
 from tests.tamper.vault import Row, Vault, live, sealed
 
 
@@ -208,13 +211,22 @@ def lateness_edited(vault: Vault) -> None:
 
 
 def clock_set_back(vault: Vault) -> None:
-    """The ledger's clock is set back thirty days, money is posted, then it is set right."""
+    """The ledger's clock is set back thirty days, a loan is lent, then it is set right."""
 
     async def post(book: Any) -> None:
         book.now = lambda: datetime.now(UTC) - timedelta(days=30)
-        await book.repay("L-1", 1_000)
+        await book.lend("L-9", msgspec.structs.replace(TERMS, first_due_on=date(2026, 8, 5)))
 
     asyncio.run(live(vault, post))
+    asyncio.run(sealed(vault))
+
+
+def recorded_earlier(vault: Vault) -> None:
+    """Money that is posted is made to seem known thirty days ago, before it is sealed."""
+    asyncio.run(live(vault, lambda book: book.repay("L-1", 1_000)))
+    row = vault.rows("loan/L-1", "RepaymentPosted")[-1]
+    earlier = datetime.now(UTC) - timedelta(days=30)
+    vault.write(row, {**said(row), "recorded_at": earlier.isoformat()})
     asyncio.run(sealed(vault))
 
 
