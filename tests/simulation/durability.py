@@ -17,10 +17,12 @@ from services.ledger.adapters.event_store import open_event_store
 from services.ledger.domain.book_events import RequestAnswered
 from services.ledger.domain.events import RepaymentPosted
 from tests.bench.posting import LOANS, open_book, repayment
+from tests.simulation.door import Door, Moment
 from tests.system.one_ledger import Ledger
 
 CALLERS = 32
 SECONDS_LEAST, SECONDS_MOST = 0.1, 0.6
+CUT_SECONDS_MAX = 20.0
 AGAIN = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED, grpc.StatusCode.ABORTED)
 
 
@@ -105,6 +107,34 @@ async def cuts(
         await _send_again(ledger, tally)
         say(f"cut {time + 1} of {times}: {tally.so_far}")
     await server.close()
+    await asyncio.to_thread(_check, ledger.url, tally, list(tally.asked))
+    return tally
+
+
+async def commit_cuts(
+    ledger: Ledger,
+    door: Door,
+    moment: Moment,
+    times: int,
+    seed: int,
+    say: Callable[[str], None] = lambda _: None,
+) -> Tally:
+    """Post from many callers, and cut the writer off from PostgreSQL right at a COMMIT."""
+    tally, chance = Tally(), random.Random(seed)
+    async with ledger.channel() as channel:
+        await open_book(LedgerServiceStub(channel))
+    for time in range(times):
+        async with ledger.channel() as channel:
+            over = asyncio.Event()
+            load = [asyncio.ensure_future(_caller(channel, tally, over)) for _ in range(CALLERS)]
+            await asyncio.sleep(chance.uniform(SECONDS_LEAST, SECONDS_MOST))
+            door.cut_next(moment)
+            assert await asyncio.to_thread(door.cut.wait, CUT_SECONDS_MAX)
+            await asyncio.sleep(SECONDS_LEAST)
+            over.set()
+            await asyncio.gather(*load)
+        await _send_again(ledger, tally)
+        say(f"cut {time + 1} of {times} {moment.value} COMMIT: {tally.so_far}")
     await asyncio.to_thread(_check, ledger.url, tally, list(tally.asked))
     return tally
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.simulation.durability import Tally, cuts, kills
+from tests.simulation.door import Moment, a_door
+from tests.simulation.durability import Tally, commit_cuts, cuts, kills
 from tests.system.one_ledger import ledger_on
 
 
@@ -28,3 +29,10 @@ async def test_killed_or_cut_off_on_postgresql(work, times: int, new_database, t
     """Two kills; three times all of its connections ended by the server."""
     with ledger_on(new_database("durable"), tmp_path) as ledger:
         check(await work(ledger, times, seed=7))
+
+
+@pytest.mark.parametrize("moment", Moment)
+async def test_cut_off_at_the_commit(moment: Moment, new_database, tmp_path) -> None:
+    """Three times the line is gone once all is carried out: not committed, or not said so."""
+    with a_door(new_database("cut")) as (door, url), ledger_on(url, tmp_path) as ledger:
+        check(await commit_cuts(ledger, door, moment, 3, seed=7))
