@@ -156,6 +156,9 @@ def main(
     facts = read_tape(tape) if tape else asyncio.run(read_stream(nats_url))
     if save:
         write_tape(save, facts)
+    if not any(fact.effective_on > TRAIN_TO for fact in facts):
+        said = f"it tells nothing of after {TRAIN_TO}: wait until the sample book is ready"
+        raise typer.BadParameter(said, param_hint="--tape" if tape else "--nats-url")
     table = Table("ranking", "AUC [95 %]", "precision", "of bad loans found", "median lead, days")
     for one in report(facts, per_month):
         interval = f"{one.auc:.3f} [{one.auc_low:.3f}, {one.auc_high:.3f}]"

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from pathlib import Path
 
 import pytest
+import typer
 
 from deploy.sample.book import applicants
-from deploy.sample.warnings import ceiling
+from deploy.sample.warnings import ceiling, main
+from services.risk.adapters.tape import write_tape
 from services.risk.domain.behaviour import Fact
 from services.risk.training.warning_trial import Snapshot
 
@@ -26,6 +29,15 @@ def due(number: int, months: int) -> Fact:
         effective_on=on,
         known_on=on,
     )
+
+
+def test_a_book_that_is_not_ready_is_named(tmp_path: Path) -> None:
+    """Before the sample book has come so far there is nothing to try rules on."""
+    tape = tmp_path / "tape.jsonl"
+    write_tape(tape, [due(0, 0)])
+
+    with pytest.raises(typer.BadParameter, match="nothing of after 2024-12-31"):
+        main(tape)
 
 
 def test_the_ceiling_counts_what_the_generator_draws() -> None:
