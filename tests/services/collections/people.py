@@ -16,6 +16,7 @@ from services.collections.domain.contact_rules import (
 )
 from services.collections.domain.debtor import Attempt, Debtor, Protection
 from services.collections.domain.hardship import Plan
+from services.collections.domain.promises import Part, Promise
 
 POLICIES = read_policies(HERE / "policies")
 HOME = {
@@ -59,3 +60,15 @@ def proposed(**different: Any) -> Plan:
     usual: dict[str, Any] = {"instalments": 12, "first_due_on": date(2026, 4, 1)}
     usual |= {"rate_annual": "0.1", "reason": "ill", "proposed_by": "o-1", "number": 1}
     return Plan(**{"status": "PROPOSED", **usual, **different})
+
+
+def promised(amount_minor: int, made_on: str, due_on: str, by: str = "o-1") -> Promise:
+    """Return a promise of one sum by a day, kept only if all of it comes by then."""
+    return Promise(
+        promise_id="p-1",
+        made_on=date.fromisoformat(made_on),
+        parts=(Part(date.fromisoformat(due_on), amount_minor),),
+        tolerance_minor=0,
+        tolerance_days=0,
+        taken_by=by,
+    )

@@ -13,22 +13,15 @@ from services.collections.domain.hardship import ApproverIsProposer
 from services.collections.domain.heard import Accelerated
 from services.collections.domain.legal import Grounds, LegalStepAlreadyOpen, approved, proposed
 from services.collections.domain.matter import Matter, Taken
-from services.collections.domain.promises import Part, Promise
 from shared.kernel.errors import LendingError
+from tests.services.collections.people import promised
 from tests.services.collections.test_case import heard
 from tests.services.collections.test_recovery import DEBTOR, ENOUGH, POLICY, done
 
 LENT = 1_200_000
 LATE = Owing(date(2027, 1, 5), lent_minor=LENT, days_past_due=91, overdue_minor=240_000)
 NOTICE = done("ACCELERATION_NOTICE", "2026-05-07")
-PROMISE = Promise(
-    promise_id="p-1",
-    made_on=date(2026, 6, 1),
-    parts=(Part(date(2026, 6, 20), 100_000),),
-    tolerance_minor=0,
-    tolerance_days=0,
-    taken_by="o-1",
-)
+PROMISE = promised(100_000, "2026-06-01", "2026-06-20")
 
 
 def a_case(*more: tuple[object, ...]) -> Case:

@@ -20,11 +20,10 @@ from services.collections.domain.debtor import Attempt
 from services.collections.domain.hardship import Measure
 from services.collections.domain.legal import LegalPersonProtected
 from services.collections.domain.matter import Matter, Step, Taken
-from services.collections.domain.promises import Part, Promise
 from services.collections.domain.task import Task
 from shared.runtime.record_tables import OUTBOX
 from tests.services.collections.house import a_house, event, hear
-from tests.services.collections.people import proposed
+from tests.services.collections.people import promised, proposed
 from tests.services.collections.test_ladder import write
 from tests.services.collections.test_recovery import done
 from tests.services.collections.test_relief import declare, end
@@ -217,14 +216,7 @@ async def befall(house: House, what: str) -> None:
     if what in ("sued", "mediation is behind it"):
         await sued(house, "FILING" if what == "sued" else "MEDIATION")
     if what == "promises":
-        promise = Promise(
-            promise_id="p-1",
-            made_on=date(2026, 2, 12),
-            parts=(Part(date(2026, 2, 20), 10_000),),
-            tolerance_minor=0,
-            tolerance_days=0,
-            taken_by="A-1",
-        )
+        promise = promised(10_000, "2026-02-12", "2026-02-20", "A-1")
         async with house.desk.records.work() as work:
             await house.desk.change(work, "L-1", lambda one: with_promise(one, promise, "CNY"))
 

@@ -35,6 +35,14 @@ def risk_running(folder: Path, nats_url: str, **settings: str) -> Iterator[Servi
     service.stop()
 
 
+@contextlib.contextmanager
+def risk_asking(desk_url: str, folder: Path, nats_url: str) -> Iterator[Service]:
+    """Give a risk process that asks a desk for incomes, and waits for half a second."""
+    settings = {"RISK_INCOME_URL": desk_url, "RISK_INCOME_TIMEOUT_SECONDS": "0.5"}
+    with risk_running(folder, nats_url, **settings) as service:
+        yield service
+
+
 def cny(amount_minor: int) -> dict[str, str]:
     return {"amountMinor": str(amount_minor), "currency": "CNY"}
 

@@ -14,7 +14,7 @@ import pytest
 from services.risk.adapters.sources import INCOMES, source_of
 from services.risk.application.ports import Source, Unusable
 from services.risk.domain.application import VerifiedIncome
-from tests.services.risk.asking import API, asked, cny, refused, reported, risk_running
+from tests.services.risk.asking import API, asked, cny, refused, reported, risk_asking, risk_running
 from tests.services.risk.desks import SLOW_SECONDS, Desk, desk_open
 from tests.services.risk.test_plan_affordability import API as PLANS
 from tests.services.risk.test_plan_affordability import asked as plan_asked
@@ -46,9 +46,7 @@ def desk() -> Iterator[Desk]:
 
 @pytest.fixture
 def risk(desk: Desk, tmp_path: Path, nats_url: str) -> Iterator[Service]:
-    """Risk that asks the desk for incomes, and waits for half a second."""
-    settings = {"RISK_INCOME_URL": desk.url, "RISK_INCOME_TIMEOUT_SECONDS": "0.5"}
-    with risk_running(tmp_path, nats_url, **settings) as service:
+    with risk_asking(desk.url, tmp_path, nats_url) as service:
         yield service
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.services.risk.asking import cny, refusal, risk_running
+from tests.services.risk.asking import cny, refusal, risk_asking
 from tests.services.risk.desks import Desk, desk_open
 from tests.services.risk.test_incomes import INCOME
 from tests.services.risk.test_plan_affordability import API, asked
@@ -39,8 +39,7 @@ def desk() -> Iterator[Desk]:
 
 @pytest.fixture
 def risk(desk: Desk, tmp_path: Path, nats_url: str) -> Iterator[Service]:
-    settings = {"RISK_INCOME_URL": desk.url, "RISK_INCOME_TIMEOUT_SECONDS": "0.5"}
-    with risk_running(tmp_path, nats_url, **settings) as service:
+    with risk_asking(desk.url, tmp_path, nats_url) as service:
         yield service
 
 
