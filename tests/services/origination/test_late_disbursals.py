@@ -21,6 +21,7 @@ from services.origination.domain.state_machine import Status
 from shared.kernel.errors import LendingError, Unavailable
 from tests.services.origination.counterparts import TODAY, DateOutOfOrder, FakeLedger
 from tests.services.origination.killing import LENT, PARTS, World, draw, resume
+from tests.services.origination.mortal import Killed
 from tests.services.origination.test_resolving import ORDER
 from tests.services.origination.test_resolving_disbursals import (
     AGAIN,
@@ -67,8 +68,14 @@ class Late:
         given, self.on_its_way = self.on_its_way, None
         if given is not None:
             self.came_void = given.request_id in self.inner.bodies
-            with suppress(LendingError):
-                await self.inner.DisburseLoan(given)
+            try:
+                with suppress(LendingError):
+                    await self.inner.DisburseLoan(given)
+            except Killed:
+                # Who dies meanwhile is not who sent it: it is on its way still.
+                if given.request_id not in self.inner.bodies:
+                    self.on_its_way = given
+                raise
 
 
 def word(by: str, outcome: int, said: str) -> Callable[[Disbursing], Awaitable[None]]:
